@@ -1,0 +1,137 @@
+/* The host: sockets, clock and randomness for a tree and its endpoints, on POSIX systems. */
+#ifndef COPAL_HOST_H
+#define COPAL_HOST_H
+
+#include "copal/link.h"
+#include "copal/tree.h"
+#include "copal/uri.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One process's CoAP: a tree served on the addresses it listens on, and a client on sockets of its own. Every function may
+ *  be called from any thread, and from inside handlers and receivers, unless it says otherwise. */
+typedef struct copal_host_t copal_host_t;
+
+/** Direction and octets of a datagram, for tracing. Called in the thread that runs the host. */
+typedef void (*copal_trace_t)(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes_t datagram);
+
+typedef struct {
+    size_t memory;              /* octets for everything (64 MiB), touched only as it is used; limits are scaled to it */
+    copal_limits_t server;      /* a nonzero field takes the place of the scaled one */
+    copal_limits_t client;      /* likewise; counters = 1 makes message IDs unique over all peers */
+    copal_tree_limits_t tree;   /* likewise */
+    copal_timing_t timing;
+    bool first_only, dynamic;   /* as in copal_tree_config_t */
+    void (*created)(void *user, copal_tree_t *tree, copal_handle_t resource);
+    void *user;                 /* for created and trace */
+    copal_trace_t trace;        /* NULL: none */
+    const char *client_address; /* literal address the client's sockets are bound to; NULL: any */
+    void (*random)(void *state, void *buffer, size_t size); /* NULL: the system's */
+    void *random_state;
+} copal_host_config_t;
+
+/** What a config's memory comes to, filled in as copal_host_open would. COPAL_EINVAL: memory below 64 KiB. */
+int copal_host_scale(copal_host_config_t *config);
+
+/** Makes a host; `config` NULL is all defaults. Opens no socket yet. Free it with copal_host_close.
+ *  COPAL_ENOMEM, COPAL_EINVAL, COPAL_ESYSTEM (errno). */
+int copal_host_open(copal_host_t **host, const copal_host_config_t *config);
+/** Ends everything: requests in flight silently, sockets, memory. Not while another thread runs it (copal_host_stop
+ *  first), nor from inside a callback. NULL is allowed. */
+void copal_host_close(copal_host_t *host);
+
+/** The tree that the host serves. Lives as long as the host; its functions may be called from any thread. */
+copal_tree_t *copal_host_tree(copal_host_t *host);
+
+/** Listens on a literal address: IPv4, IPv6 (scope as "fe80::1%eth0"), "0.0.0.0", or "::", which takes IPv4 as well.
+ *  Port 0 takes a free one. `*bound` is the port (may be NULL). May be called for several addresses.
+ *  COPAL_EINVAL: no literal address. COPAL_ESYSTEM: errno says why; nothing stays half made. */
+int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, uint16_t *bound);
+
+/** Runs until copal_host_stop. 0, or COPAL_ESYSTEM. */
+int copal_host_run(copal_host_t *host);
+/** Runs in a thread of its own, with all signals blocked. COPAL_EEXIST: it runs already. COPAL_ESYSTEM. */
+int copal_host_start(copal_host_t *host);
+/** Makes copal_host_run return soon; where copal_host_start made the thread, waits for its end (not from inside a
+ *  callback). Without a wait it may be called in a signal handler. */
+void copal_host_stop(copal_host_t *host);
+/** One turn: waits up to `timeout` milliseconds (-1: for ever) for something to do, and does it. 0, or COPAL_ESYSTEM. */
+int copal_host_step(copal_host_t *host, int timeout);
+
+/** For an event loop of one's own (see adapters/): the descriptors to watch for reading, how many milliseconds until
+ *  copal_host_step(host, 0) is needed anyway (-1: never), and the count that descriptors would fill. */
+size_t copal_host_descriptors(copal_host_t *host, int *descriptors, size_t capacity);
+int copal_host_timeout(copal_host_t *host);
+
+/* ---- addresses ----------------------------------------------------------------------------------- */
+
+/** A peer from a literal address or, with `resolve`, a host name (may block on the network).
+ *  An IPv4-mapped IPv6 address is the IPv4 one. COPAL_EINVAL; COPAL_ERESOLVE. */
+int copal_peer_from_text(copal_peer_t *peer, const char *address, uint16_t port, bool resolve);
+/** The address of a peer as text (at least 64 octets), and its port. */
+void copal_peer_to_text(const copal_peer_t *peer, char *address, size_t capacity, uint16_t *port);
+
+/* ---- client -------------------------------------------------------------------------------------- */
+
+/** A request as faces make it: everything but `to` or `uri` may be left zero, with GET, CON and no options.
+ *  All is borrowed for the time of the call. */
+typedef struct {
+    const char *uri;            /* coap:// URI: peer, Uri-Host, path and query; host names are looked up (blocking) */
+    const copal_peer_t *to;     /* instead of `uri`, or the address to use in place of the URI's own */
+    copal_bytes_t path;         /* with `to` and no uri: "a/b?c=d" */
+    copal_code_t method;        /* 0 is GET */
+    bool non_confirmable;
+    bool ping;                  /* empty CON instead of a request */
+    bool no_options;            /* header, token and payload only */
+    bool has_content_format, has_accept, if_none_match;
+    uint16_t content_format, accept;
+    copal_bytes_t etag, if_match; /* etag: .size 0 is none */
+    bool has_if_match;            /* an empty If-Match is one, too */
+    int32_t block2;               /* value of a Block2 option if above 0 (NUM << 4 | SZX) */
+    bool given_token;
+    copal_bytes_t token;
+    copal_bytes_t payload;
+    uint32_t timeout;             /* milliseconds, as copal_request_t */
+} copal_ask_t;
+
+/** Sends a request; the receiver is called in the thread that runs the host. `handle` may be NULL.
+ *  COPAL_EURI, COPAL_ERESOLVE, COPAL_EINVAL, COPAL_EFULL, COPAL_EEXIST, COPAL_ESPACE, COPAL_EUNSUPPORTED (coaps),
+ *  COPAL_ESYSTEM. The request's message ID, 0 to 65535, is returned. */
+int copal_host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle);
+/** As copal_request_cancel. */
+int copal_host_cancel(copal_host_t *host, copal_handle_t request);
+
+/** A response that is the caller's own; free it with copal_answer_free. */
+typedef struct {
+    copal_code_t code;
+    copal_type_t type;
+    uint16_t id;
+    int32_t content_format; /* -1: none */
+    uint8_t *payload;       /* NUL-terminated beyond its size */
+    size_t size;
+    copal_bytes_t datagram; /* the last response message whole, for its options; belongs to the answer */
+    copal_peer_t from;
+} copal_answer_t;
+
+/** Asks and waits, running the host meanwhile (not while another thread does; not from inside a callback). A body in blocks
+ *  is fetched whole (RFC 7959 section 2.4). 0: `answer` holds a response, whatever its code; or as copal_host_request,
+ *  ETIMEOUT, ERESET, ECRITICAL, EUNREACHABLE, or EFORMAT: blocks that do not fit together. */
+int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer);
+void copal_answer_free(copal_answer_t *answer);
+
+/** A GET in one line, with a host made for it. */
+int copal_get(const char *uri, copal_answer_t *answer);
+
+/* ---- deferred answers ------------------------------------------------------------------------------ */
+
+/** Answers a call of this host that a handler deferred, from any thread: the options and the body already written by
+ *  `fill` (inside the host's lock; it may run at most once), or none with NULL. COPAL_ESTALE. */
+int copal_host_reply(copal_host_t *host, copal_handle_t later, copal_code_t code,
+                     void (*fill)(void *user, copal_writer_t *w), void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

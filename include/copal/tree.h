@@ -1,0 +1,114 @@
+/* The tree of resources: value resources, handler resources, discovery (RFC 7252 section 5, RFC 6690). It lives in memory
+ * of its own, apart from endpoints, so that several of them can serve it. */
+#ifndef COPAL_TREE_H
+#define COPAL_TREE_H
+
+#include "copal/endpoint.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct copal_tree_t copal_tree_t;
+
+/** Every bound of a tree; 0 takes the default in brackets. */
+typedef struct {
+    uint32_t resources;  /* how many in all (32); past it EFULL, a PUT that creates: 5.03 */
+    uint32_t dynamic;    /* how many of them peers may create (half of resources); past it 5.03 */
+    uint32_t value_size; /* octets of the largest value (1024); past it ESPACE, a PUT or POST: 4.13 */
+    size_t arena;        /* octets for paths, attributes and values, replaced ones that are still read included
+                          * (resources * 64 + 4 * value_size); past it EFULL, a PUT or POST: 5.03 */
+    uint32_t workers;    /* threads that serve it (1, at most 64) */
+} copal_tree_limits_t;
+
+/** How writers exclude each other; the same thread may enter again. All NULL: only one thread uses the tree. */
+typedef struct {
+    void (*enter)(void *context);
+    void (*leave)(void *context);
+    void *context;
+} copal_exclusion_t;
+
+typedef struct {
+    copal_tree_limits_t limits;
+    copal_exclusion_t exclusion;
+    void (*random)(void *state, void *buffer, size_t size); /* for the hash key; never fails */
+    void *random_state;
+    bool first_only; /* as copal_service_t says; true for network.Coap */
+    bool dynamic;    /* a PUT on an unknown path creates a value resource */
+    /** Called after a peer's request created `resource`, in the thread that serves it. NULL: nobody cares. */
+    void (*created)(void *user, copal_tree_t *tree, copal_handle_t resource);
+    void *user; /* for `created` */
+} copal_tree_config_t;
+
+/** The octets of memory that a tree of these limits takes. */
+size_t copal_tree_size(const copal_tree_limits_t *limits);
+
+/** Makes a tree inside `memory`, which must be all zero, aligned for any type, and stays lent. `config` is copied.
+ *  COPAL_ESPACE: size is below copal_tree_size. COPAL_EINVAL: a limit out of range, or no `random`. */
+int copal_tree_init(copal_tree_t **tree, void *memory, size_t size, const copal_tree_config_t *config);
+
+/** What an endpoint needs to serve this tree. */
+copal_service_t copal_tree_service(copal_tree_t *tree);
+
+/** Worker `worker` holds nothing of the tree at this moment: what was replaced before may be freed. Call at the top
+ *  of its loop. */
+void copal_tree_quiescent(copal_tree_t *tree, uint32_t worker);
+/** The worker holds nothing until its next copal_tree_quiescent. Call before it sleeps. A worker starts offline. */
+void copal_tree_offline(copal_tree_t *tree, uint32_t worker);
+
+/* ---- resources -------------------------------------------------------------------------------- */
+
+/** Bit of a method in a mask: COPAL_METHOD(COPAL_GET). */
+#define COPAL_METHOD(code) (1u << (code))
+#define COPAL_METHODS_ALL                                                                    \
+    (COPAL_METHOD(COPAL_GET) | COPAL_METHOD(COPAL_POST) | COPAL_METHOD(COPAL_PUT) | COPAL_METHOD(COPAL_DELETE))
+
+/** A resource whose answers a C function makes. */
+typedef struct {
+    uint32_t methods; /* mask; any other method is answered 4.05 */
+    bool subtree;     /* it serves every path below its own, too, where no other resource does */
+    bool serial;      /* never called by two workers at once: called inside `exclusion` */
+    void (*handle)(void *user, copal_call_t *call); /* answers as copal_service_t.handle does */
+    void *user;
+} copal_handler_t;
+
+/** The properties of a value resource. */
+typedef struct {
+    int32_t content_format; /* 0 to 65535, or -1 for none */
+    int64_t max_age;        /* seconds, 0 to 2^32 - 1, or -1 for none */
+    bool etag;              /* answers carry an ETag: a counter from 1 to 65535, then 1, of the changes of the value */
+    uint32_t methods;       /* mask of GET, POST, PUT, DELETE */
+} copal_value_options_t;
+
+/** Path texts are as in copal_write_path: "a/b", leading "/" ignored, percent-encoding decoded.
+ *  COPAL_EEXIST: the path is taken. COPAL_EFULL: resources or arena. COPAL_ESPACE: value too large. COPAL_EINVAL: a bad
+ *  path or property. `resource` may be NULL. Values, paths and handlers are copied. */
+int copal_tree_add_handler(copal_tree_t *tree, const char *path, const copal_handler_t *handler, copal_handle_t *resource);
+int copal_tree_add_value(copal_tree_t *tree, const char *path, copal_bytes_t value, const copal_value_options_t *options,
+                         copal_handle_t *resource);
+
+/** Looks a path up. COPAL_ENOTFOUND; COPAL_EINVAL: a bad path. */
+int copal_tree_find(copal_tree_t *tree, const char *path, copal_handle_t *resource);
+/** Takes the resource away; its handle is stale. COPAL_ESTALE. */
+int copal_tree_remove(copal_tree_t *tree, copal_handle_t resource);
+/** Its path as text, NUL-terminated, percent-encoded where it must be. Returns the length; COPAL_ESTALE; COPAL_ESPACE. */
+int copal_tree_path(copal_tree_t *tree, copal_handle_t resource, char *out, size_t capacity);
+
+/** Sets the value and counts its ETag up. COPAL_ESTALE (also: no value resource), COPAL_ESPACE, COPAL_EFULL; on an error
+ *  nothing changed. */
+int copal_tree_set_value(copal_tree_t *tree, copal_handle_t resource, copal_bytes_t value);
+/** Copies the value out. `*size` is its size even where it does not fit. COPAL_ESTALE; COPAL_ESPACE: over capacity. */
+int copal_tree_get_value(copal_tree_t *tree, copal_handle_t resource, void *out, size_t capacity, size_t *size);
+/** Replaces the properties; the ETag counter goes on whether `etag` is on or off. COPAL_ESTALE, COPAL_EINVAL, COPAL_EFULL. */
+int copal_tree_set_options(copal_tree_t *tree, copal_handle_t resource, const copal_value_options_t *options);
+/** The properties, and the ETag counter (0 while ETag is off); `etag` may be NULL. COPAL_ESTALE. */
+int copal_tree_get_options(copal_tree_t *tree, copal_handle_t resource, copal_value_options_t *options, uint16_t *etag);
+
+/** Adds a link attribute for discovery, shown in the order added (see copal_attribute_write).
+ *  A `ct` of one's own takes the place of the automatic one. COPAL_ESTALE, COPAL_EINVAL (name), COPAL_EFULL. */
+int copal_tree_add_attribute(copal_tree_t *tree, copal_handle_t resource, copal_bytes_t name, copal_bytes_t value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,16 @@
+/* The one keyed hash of copal: SipHash-2-4 (Aumasson and Bernstein, 2012). */
+#ifndef COPAL_MESSAGE_HASH_H
+#define COPAL_MESSAGE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint64_t k0, k1;
+} copal__key_t;
+
+/** The hash of `size` octets. `tweak` separates uses of one key: another tweak is another function; 0 is plain
+ *  SipHash-2-4. */
+uint64_t copal__hash(const copal__key_t *key, uint64_t tweak, const void *data, size_t size);
+
+#endif
