@@ -39,8 +39,16 @@ tools/installed/build tools/installed/test tools/installed/run: tools/installed/
 	@tools/install $*
 
 .PHONY: test
-test: tools/installed/build tools/installed/test ## runs every test; the last line says how many passed
-	@$(PYTHON) tools/test
+test: tools/installed/build tools/installed/test ## runs every test, or those of ONLY='WORD...'; the last line says how many passed
+	@$(PYTHON) tools/test $(ONLY)
+
+# What the tests take from PyPI.
+.PHONY: build/venv
+build/venv: build/venv/installed
+build/venv/installed: tests/requirements.txt | tools/installed/test
+	$(PYTHON) -m venv build/venv
+	build/venv/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
 
 .PHONY: clean
 clean: ## removes build/
