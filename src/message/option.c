@@ -1,0 +1,74 @@
+#include "option.h"
+
+enum {
+#define XX(name, number, text, format, least, most, repeatable) PLACE_##name,
+    COPAL_OPTION_MAP(XX)
+#undef XX
+};
+
+static const copal_option_definition_t definitions[] = {
+#define XX(name, number, text, format, least, most, repeatable) \
+    {number, least, most, COPAL_FORMAT_##format, repeatable},
+    COPAL_OPTION_MAP(XX)
+#undef XX
+};
+
+/* All known numbers differ in their remainder by this, so one probe finds a definition. Should a new option collide,
+ * the initializer below overrides itself, which compilers warn of; then take the next prime. */
+#define SLOTS 67u
+
+static const uint8_t places[SLOTS] = {
+#define XX(name, number, text, format, least, most, repeatable) [(number) % SLOTS] = PLACE_##name,
+    COPAL_OPTION_MAP(XX)
+#undef XX
+};
+
+const copal_option_definition_t *copal_option_definition(uint16_t number)
+{
+    const copal_option_definition_t *definition = &definitions[places[number % SLOTS]];
+    return definition->number == number ? definition : NULL;
+}
+
+const uint8_t *copal__extended(const uint8_t *at, const uint8_t *end, size_t *field)
+{
+    size_t octets = *field - 12;
+    if (*field == 15 || (size_t)(end - at) < octets)
+        return NULL;
+    *field = octets == 1 ? 13u + at[0] : 269u + (size_t)(at[0] << 8 | at[1]);
+    return at + octets;
+}
+
+copal_option_reader_t copal_message_options(const copal_message_t *message)
+{
+    const uint8_t *at = message->options.data;
+    return (copal_option_reader_t){at, at + message->options.size, 0};
+}
+
+bool copal_option_next(copal_option_reader_t *reader, copal_option_t *option)
+{
+    if (reader->at == reader->end)
+        return false;
+    size_t number = reader->number, length;
+    const uint8_t *value = copal__option_head(reader->at, reader->end, &number, &length);
+    reader->number = option->number = (uint16_t)number;
+    option->value = (copal_bytes_t){value, length};
+    reader->at = value + length;
+    return true;
+}
+
+bool copal_option_find(const copal_message_t *message, uint16_t number, copal_option_t *option)
+{
+    copal_option_reader_t reader = copal_message_options(message);
+    while (copal_option_next(&reader, option) && option->number <= number)
+        if (option->number == number)
+            return true;
+    return false;
+}
+
+uint32_t copal_option_uint(const copal_option_t *option)
+{
+    uint32_t value = 0;
+    for (size_t i = 0; i < option->value.size; i++)
+        value = value << 8 | option->value.data[i];
+    return value;
+}

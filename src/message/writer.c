@@ -1,0 +1,185 @@
+#include "writer.h"
+
+#include <string.h>
+
+#include "option.h"
+
+#define PAYLOAD_MARKER 0xff
+#define FIELD_MOST (269u + 0xffffu) /* the most that an extended field can say */
+#define HEAD_MOST 5u                /* octets of the longest option head */
+
+/* Where an option goes: from `at`, before an option whose head is written again behind it, with a smaller delta. */
+typedef struct {
+    size_t at;        /* offset of the new option */
+    size_t rest;      /* offset of what is kept behind it, past the old head that `head` replaces */
+    size_t before;    /* number of the option in front */
+    size_t head_size; /* 0: no option follows */
+    uint8_t head[HEAD_MOST];
+} place_t;
+
+static inline size_t extension_size(size_t field) { return field < 13 ? 0 : field < 269 ? 1 : 2; }
+
+/* The 4-bit field itself (RFC 7252 section 3.1, RFC 8974 section 2.1). */
+static inline unsigned nibble(size_t field) { return (unsigned)(field < 13 ? field : 12 + extension_size(field)); }
+
+static inline uint8_t *put_extension(uint8_t *at, size_t field)
+{
+    if (field >= 269) {
+        *at++ = (uint8_t)((field - 269) >> 8);
+        *at++ = (uint8_t)(field - 269);
+    } else if (field >= 13) {
+        *at++ = (uint8_t)(field - 13);
+    }
+    return at;
+}
+
+static uint8_t *put_head(uint8_t *at, size_t delta, size_t length)
+{
+    *at = (uint8_t)(nibble(delta) << 4 | nibble(length));
+    return put_extension(put_extension(at + 1, delta), length);
+}
+
+static inline void put_bytes(uint8_t *at, copal_bytes_t bytes)
+{
+    if (bytes.size) /* an empty one may have no address */
+        memcpy(at, bytes.data, bytes.size);
+}
+
+/* Takes `size` octets at the end of the buffer. */
+static uint8_t *append(copal_writer_t *w, size_t size)
+{
+    if (size > w->capacity - w->size) {
+        w->error = COPAL_ESPACE;
+        return NULL;
+    }
+    uint8_t *at = w->data + w->size;
+    w->size += size;
+    return at;
+}
+
+void copal_writer_init(copal_writer_t *w, void *buffer, size_t capacity)
+{
+    *w = (copal_writer_t){.data = buffer, .capacity = capacity, .window = SIZE_MAX};
+}
+
+void copal_write_header(copal_writer_t *w, copal_type_t type, copal_code_t code, uint16_t id, copal_bytes_t token)
+{
+    if (token.size > FIELD_MOST)
+        w->error = COPAL_EINVAL;
+    uint8_t *at = w->error ? NULL : append(w, 4 + extension_size(token.size) + token.size);
+    if (!at)
+        return;
+    at[0] = (uint8_t)(1u << 6 | (unsigned)type << 4 | nibble(token.size));
+    at[1] = code;
+    at[2] = (uint8_t)(id >> 8);
+    at[3] = (uint8_t)id;
+    put_bytes(put_extension(at + 4, token.size), token);
+    w->options = w->size;
+}
+
+/* The place before the first option above `number`; there is one. */
+static void find_place(const copal_writer_t *w, uint16_t number, place_t *place)
+{
+    const uint8_t *at = w->data + w->options, *end = w->data + w->size, *value;
+    size_t after = 0, length;
+    for (;;) {
+        place->before = after;
+        value = copal__option_head(at, end, &after, &length);
+        if (after > number)
+            break;
+        at = value + length;
+    }
+    place->at = (size_t)(at - w->data);
+    place->rest = (size_t)(value - w->data);
+    place->head_size = (size_t)(put_head(place->head, after - number, length) - place->head);
+}
+
+uint8_t *copal__write_space(copal_writer_t *w, uint16_t number, size_t size)
+{
+    const copal_option_definition_t *known = copal_option_definition(number);
+    if (!w->error && (known ? size < known->least || size > known->most : size > FIELD_MOST))
+        w->error = COPAL_EINVAL;
+    if (w->error)
+        return NULL;
+    place_t place;
+    place.at = place.rest = w->payload ? w->payload - 1 : w->size;
+    place.before = w->number;
+    place.head_size = 0;
+    if (number < w->number)
+        find_place(w, number, &place);
+
+    size_t taken = 1 + extension_size(number - place.before) + extension_size(size) + size + place.head_size;
+    size_t behind = w->size - place.rest;
+    if (!append(w, taken - (place.rest - place.at)))
+        return NULL;
+    uint8_t *at = w->data + place.at;
+    if (behind)
+        memmove(at + taken, w->data + place.rest, behind);
+    if (w->payload)
+        w->payload = w->payload - place.rest + place.at + taken;
+    if (place.head_size)
+        memcpy(at + taken - place.head_size, place.head, place.head_size);
+    else
+        w->number = number;
+    return put_head(at, number - place.before, size);
+}
+
+void copal_write_option(copal_writer_t *w, uint16_t number, copal_bytes_t value)
+{
+    uint8_t *at = copal__write_space(w, number, value.size);
+    if (at)
+        put_bytes(at, value);
+}
+
+void copal_write_option_uint(copal_writer_t *w, uint16_t number, uint32_t value)
+{
+    size_t size = 0;
+    while (size < 4 && value >> (8 * size))
+        size++;
+    uint8_t *at = copal__write_space(w, number, size);
+    while (at && size)
+        *at++ = (uint8_t)(value >> (8 * --size));
+}
+
+void copal_write_encoded(copal_writer_t *w, copal_bytes_t options, uint16_t last)
+{
+    if (!w->error && w->size != w->options)
+        w->error = COPAL_EINVAL;
+    uint8_t *at = w->error ? NULL : append(w, options.size);
+    if (!at)
+        return;
+    put_bytes(at, options);
+    w->number = last;
+}
+
+void copal_write_payload(copal_writer_t *w, copal_bytes_t part)
+{
+    size_t drop = w->total < w->skip ? w->skip - w->total : 0;
+    w->total += part.size;
+    size_t kept = w->payload ? w->size - w->payload : 0;
+    if (w->error || drop >= part.size || kept >= w->window)
+        return;
+    part.data += drop;
+    part.size -= drop;
+    if (part.size > w->window - kept)
+        part.size = w->window - kept;
+    uint8_t *at = append(w, part.size + !kept);
+    if (!at)
+        return;
+    if (!kept) {
+        *at++ = PAYLOAD_MARKER;
+        w->payload = (size_t)(at - w->data);
+    }
+    put_bytes(at, part);
+}
+
+void copal_write_text(copal_writer_t *w, const char *text)
+{
+    copal_write_payload(w, copal_text(text));
+}
+
+int copal_writer_finish(const copal_writer_t *w, copal_bytes_t *datagram)
+{
+    *datagram = (copal_bytes_t){w->data, w->error ? 0 : w->size};
+    return w->error;
+}
