@@ -8,9 +8,8 @@ all: build ## builds build/copal, build/libcopal.a and build/libcopal.so
 
 # ---- Builds. Each has a directory of its own, and a target of the directory's name that brings it up to date.
 
-.PHONY: build build/asan build/asan-posix build/gcc build/clang
-build build/asan build/asan-posix build/gcc build/clang: tools/installed/build
-
+BUILDS := build build/asan build/asan-posix build/gcc build/clang
+.PHONY: $(BUILDS)
 build: FLAGS =
 build: GOALS = all
 build/asan: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_WERROR=ON
@@ -22,11 +21,11 @@ build/gcc: GOALS = all tests examples benches
 build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON
 build/clang: GOALS = all tests examples benches
 
-build build/asan build/asan-posix build/gcc build/clang:
-	@test -e $@/CMakeCache.txt || cmake -S . -B $@ $(FLAGS)
+$(BUILDS): tools/installed/build
+	@test -e $@/Makefile || cmake -S . -B $@ $(FLAGS)
 	@cmake --build $@ --parallel $(JOBS) --target $(GOALS)
 
-build/asan build/asan-posix build/gcc build/clang: tools/installed/test
+$(filter-out build,$(BUILDS)): tools/installed/test
 
 .PHONY: examples
 examples: build ## builds examples/*.c to build/examples/
@@ -34,8 +33,9 @@ examples: build ## builds examples/*.c to build/examples/
 
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
-.PHONY: tools/installed/build tools/installed/test tools/installed/run
-tools/installed/build tools/installed/test tools/installed/run: tools/installed/%:
+INSTALLED := $(addprefix tools/installed/,build run test bench)
+.PHONY: $(INSTALLED)
+$(INSTALLED): tools/installed/%:
 	@tools/install $*
 
 .PHONY: test
@@ -49,6 +49,16 @@ build/venv/installed: tests/requirements.txt | tools/installed/test
 	$(PYTHON) -m venv build/venv
 	build/venv/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
+
+.PHONY: benches bench instructions size
+benches: build
+	@cmake --build build --parallel $(JOBS) --target benches
+bench: benches tools/installed/bench ## answers per second beside a raw echo and libcoap's server
+	@bench/run
+instructions: build tools/installed/bench ## user-space instructions for a GET, by callgrind
+	@bench/instructions
+size: tools/installed/bench ## octets of the core for a Cortex-M4
+	@bench/size
 
 .PHONY: clean
 clean: ## removes build/

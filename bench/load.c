@@ -1,0 +1,208 @@
+/* A closed-loop loader: load PORT PATH SOCKETS OUTSTANDING SECONDS asks 127.0.0.1:PORT from that many sockets, each with that
+ * many confirmable GETs under way at any time, and prints how many right answers came in a second. A request without an
+ * answer is sent again. An answer is right when it is a 2.05 ACK with the message ID and token of an open request;
+ * anything else that is no late answer ends the run with status 1. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { MAX_SOCKETS = 1024, MAX_OUTSTANDING = 64, MAX_REQUEST = 64, SIZE = 1500 };
+enum { PATIENCE_MS = 1000, WARM_UP_MS = 300, CON_TOKEN_2 = 0x42, ACK_TOKEN_2 = 0x62, GET = 1, CONTENT = 0x45 };
+enum { TOKEN_END = 0xc0 }; /* second octet of every token; the first is the slot's number */
+
+typedef struct {
+    uint8_t request[MAX_REQUEST];
+    uint16_t id;
+    int64_t since;
+} slot_t;
+
+typedef struct {
+    int fd;
+    uint16_t next_id;
+    slot_t slots[MAX_OUTSTANDING];
+} client_t;
+
+static client_t clients[MAX_SOCKETS];
+static int sockets, outstanding;
+static size_t request_size;
+static unsigned long answers, resent, late, wrong;
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+/* The request's fixed part: header, token, one Uri-Path option (11). */
+static void prepare(slot_t *slot, int number, const char *path)
+{
+    size_t size = strlen(path);
+    if (size > 12) {
+        fprintf(stderr, "load: a path is one segment of at most 12 octets\n");
+        exit(2);
+    }
+    slot->request[0] = CON_TOKEN_2;
+    slot->request[1] = GET;
+    slot->request[4] = (uint8_t)number;
+    slot->request[5] = TOKEN_END;
+    slot->request[6] = (uint8_t)(11 << 4 | size);
+    memcpy(slot->request + 7, path, size);
+    request_size = 7 + size;
+}
+
+static void renew(client_t *client, slot_t *slot, int64_t now)
+{
+    slot->id = client->next_id++;
+    slot->since = now;
+    slot->request[2] = (uint8_t)(slot->id >> 8);
+    slot->request[3] = (uint8_t)slot->id;
+}
+
+static void send_slots(client_t *client, slot_t *const *slots, int count)
+{
+    struct iovec vectors[MAX_OUTSTANDING];
+    struct mmsghdr messages[MAX_OUTSTANDING];
+    memset(messages, 0, sizeof messages[0] * (size_t)count);
+    for (int i = 0; i < count; i++) {
+        vectors[i] = (struct iovec){.iov_base = slots[i]->request, .iov_len = request_size};
+        messages[i].msg_hdr.msg_iov = &vectors[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    for (int sent = 0; sent < count;) {
+        int done = sendmmsg(client->fd, messages + sent, (unsigned)(count - sent), 0);
+        if (done < 0)
+            fail("load: sendmmsg");
+        sent += done;
+    }
+}
+
+/* The slot that `answer` is for, or NULL where it is for none that is open. */
+static slot_t *judge(client_t *client, const uint8_t *answer, size_t size)
+{
+    if (size < 6 || answer[0] != ACK_TOKEN_2 || answer[1] != CONTENT || answer[4] >= outstanding ||
+        answer[5] != TOKEN_END) {
+        wrong++;
+        return NULL;
+    }
+    slot_t *slot = &client->slots[answer[4]];
+    if ((answer[2] << 8 | answer[3]) != slot->id) {
+        late++;
+        return NULL;
+    }
+    return slot;
+}
+
+static void exchange(client_t *client, int64_t now)
+{
+    static uint8_t buffers[MAX_OUTSTANDING][SIZE];
+    struct iovec vectors[MAX_OUTSTANDING];
+    struct mmsghdr messages[MAX_OUTSTANDING];
+    slot_t *again[MAX_OUTSTANDING];
+    memset(messages, 0, sizeof messages[0] * (size_t)outstanding);
+    for (int i = 0; i < outstanding; i++) {
+        vectors[i] = (struct iovec){.iov_base = buffers[i], .iov_len = SIZE};
+        messages[i].msg_hdr.msg_iov = &vectors[i];
+        messages[i].msg_hdr.msg_iovlen = 1;
+    }
+    int count = recvmmsg(client->fd, messages, (unsigned)outstanding, MSG_DONTWAIT, NULL);
+    int ready = 0;
+    for (int i = 0; i < count; i++) {
+        slot_t *slot = judge(client, buffers[i], messages[i].msg_len);
+        if (slot) {
+            answers++;
+            renew(client, slot, now);
+            again[ready++] = slot;
+        }
+    }
+    send_slots(client, again, ready);
+}
+
+static void resend_lost(int64_t now)
+{
+    for (int i = 0; i < sockets; i++)
+        for (int j = 0; j < outstanding; j++) {
+            slot_t *slot = &clients[i].slots[j];
+            if (now - slot->since < PATIENCE_MS)
+                continue;
+            slot->since = now;
+            resent++;
+            send_slots(&clients[i], &slot, 1);
+        }
+}
+
+static void begin(client_t *client, uint16_t port, const char *path, int poll)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    client->fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (client->fd < 0 || connect(client->fd, (struct sockaddr *)&address, sizeof address) != 0)
+        fail("load: connect");
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
+    if (epoll_ctl(poll, EPOLL_CTL_ADD, client->fd, &event) != 0)
+        fail("load: epoll_ctl");
+    slot_t *all[MAX_OUTSTANDING];
+    for (int j = 0; j < outstanding; j++) {
+        all[j] = &client->slots[j];
+        prepare(all[j], j, path);
+        renew(client, all[j], now_ms());
+    }
+    send_slots(client, all, outstanding);
+}
+
+/* Serves the sockets until `end`; a look for lost requests every 100 ms. */
+static void run_until(int poll, int64_t end)
+{
+    struct epoll_event events[64];
+    int64_t look = 0;
+    for (int64_t now = now_ms(); now < end; now = now_ms()) {
+        int count = epoll_wait(poll, events, 64, 100);
+        for (int i = 0; i < count; i++)
+            exchange(events[i].data.ptr, now);
+        if (now >= look) {
+            resend_lost(now);
+            look = now + 100;
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 6) {
+        fprintf(stderr, "usage: load PORT PATH SOCKETS OUTSTANDING SECONDS\n");
+        return 2;
+    }
+    sockets = atoi(argv[3]);
+    outstanding = atoi(argv[4]);
+    int64_t duration = (int64_t)(atof(argv[5]) * 1000);
+    if (sockets < 1 || sockets > MAX_SOCKETS || outstanding < 1 || outstanding > MAX_OUTSTANDING || duration < 1) {
+        fprintf(stderr, "load: 1 to %d sockets, 1 to %d outstanding, some time\n", MAX_SOCKETS, MAX_OUTSTANDING);
+        return 2;
+    }
+    int poll = epoll_create1(0);
+    for (int i = 0; i < sockets; i++)
+        begin(&clients[i], (uint16_t)atoi(argv[1]), argv[2], poll);
+    run_until(poll, now_ms() + WARM_UP_MS);
+    unsigned long before = answers;
+    int64_t since = now_ms();
+    run_until(poll, since + duration);
+    double seconds = (double)(now_ms() - since) / 1000;
+    printf("%.0f answers/s of %lu, %lu resent, %lu late, %lu wrong\n", (double)(answers - before) / seconds, answers, resent,
+           late, wrong);
+    return wrong || answers == before;
+}

@@ -1,0 +1,80 @@
+"""The servers that the measurements compare, each with a value of 20 octets at /v, and a client of a few lines."""
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+VALUE = b"01234567890123456789"
+LIBCOAP = shutil.which("coap-server-notls") or shutil.which("coap-server")
+TRIES = 100
+
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def commands(port):
+    """Command lines by name; libcoap's server is among them where it is installed."""
+    found = {
+        "echo": [BUILD / "bench/echo", str(port)],
+        "copal": [BUILD / "copal", "serve", "--bind", "127.0.0.1", "--port", str(port),
+                  "--resource", f"v={VALUE.decode()}"],
+    }
+    if LIBCOAP:
+        found["libcoap"] = [LIBCOAP, "-A", "127.0.0.1", "-p", str(port), "-d", "10"]
+    return found
+
+
+class Client:
+    """One socket, one request at a time."""
+
+    def __init__(self, port):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.settimeout(0.2)
+        self.address = ("127.0.0.1", port)
+        self.id = 0
+
+    def ask(self, method, after_path=b""):
+        """Sends a confirmable request for /v until its answer is there; returns the answer."""
+        self.id += 1
+        message_id = self.id.to_bytes(2, "big")
+        request = bytes([0x40, method]) + message_id + b"\xb1v" + after_path
+        for _ in range(TRIES):
+            self.socket.sendto(request, self.address)
+            with contextlib.suppress(TimeoutError):
+                while (answer := self.socket.recv(1500))[2:4] != message_id:
+                    pass
+                return answer
+        raise TimeoutError(f"no answer from port {self.address[1]}")
+
+    def get(self):
+        answer = self.ask(1)
+        if answer[1] != 0x45:
+            raise ValueError(f"GET was answered {answer!r}")
+
+    def put_value(self):
+        self.ask(3, b"\xff" + VALUE)
+
+
+@contextlib.contextmanager
+def running(name, port, core=None, prefix=()):
+    """Runs a server, on one core, until it answers; ends it afterwards."""
+    pin = (lambda: os.sched_setaffinity(0, {core})) if core is not None else None
+    process = subprocess.Popen([*prefix, *commands(port)[name]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               preexec_fn=pin)
+    try:
+        client = Client(port)
+        if name == "libcoap":
+            client.put_value()
+        client.get()
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
