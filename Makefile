@@ -33,7 +33,7 @@ examples: build ## builds examples/*.c to build/examples/
 
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
-INSTALLED := $(addprefix tools/installed/,build run test bench)
+INSTALLED := $(addprefix tools/installed/,build run test bench format)
 .PHONY: $(INSTALLED)
 $(INSTALLED): tools/installed/%:
 	@tools/install $*
@@ -59,6 +59,11 @@ instructions: build tools/installed/bench ## user-space instructions for a GET, 
 	@bench/instructions
 size: tools/installed/bench ## octets of the core for a Cortex-M4
 	@bench/size
+
+# Lays out what has changed since the last commit; the rest is left as people wrote it.
+.PHONY: format
+format: tools/installed/format ## lays out the C files that have changed, by .clang-format
+	@git ls-files -mo --exclude-standard '*.[ch]' | xargs -r clang-format-14 -i
 
 .PHONY: clean
 clean: ## removes build/

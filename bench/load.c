@@ -202,7 +202,7 @@ int main(int argc, char **argv)
     int64_t since = now_ms();
     run_until(poll, since + duration);
     double seconds = (double)(now_ms() - since) / 1000;
-    printf("%.0f answers/s of %lu, %lu resent, %lu late, %lu wrong\n", (double)(answers - before) / seconds, answers, resent,
-           late, wrong);
+    printf("%.0f answers/s of %lu, %lu resent, %lu late, %lu wrong\n", (double)(answers - before) / seconds, answers,
+           resent, late, wrong);
     return wrong || answers == before;
 }
