@@ -40,8 +40,8 @@ const uint8_t *copal__extended(const uint8_t *at, const uint8_t *end, size_t *fi
 
 copal_option_reader_t copal_message_options(const copal_message_t *message)
 {
-    const uint8_t *at = message->options.data;
-    return (copal_option_reader_t){at, at + message->options.size, 0};
+    copal_bytes_t options = message->options;
+    return (copal_option_reader_t){options.data, options.size ? options.data + options.size : options.data, 0};
 }
 
 bool copal_option_next(copal_option_reader_t *reader, copal_option_t *option)

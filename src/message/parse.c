@@ -19,7 +19,7 @@ static const uint8_t *skip_options(const uint8_t *at, const uint8_t *end)
 int copal_message_parse(copal_message_t *message, copal_bytes_t datagram)
 {
     *message = (copal_message_t){0};
-    const uint8_t *at = datagram.data, *end = at + datagram.size;
+    const uint8_t *at = datagram.data;
     if (datagram.size < HEADER_SIZE || at[0] >> 6 != 1)
         return COPAL_EVERSION;
     message->type = (copal_type_t)(at[0] >> 4 & 3);
@@ -31,7 +31,7 @@ int copal_message_parse(copal_message_t *message, copal_bytes_t datagram)
     if (message->code == COPAL_EMPTY)
         return token_size || datagram.size != HEADER_SIZE ? COPAL_EFORMAT : 0;
 
-    const uint8_t *token = at + HEADER_SIZE;
+    const uint8_t *end = at + datagram.size, *token = at + HEADER_SIZE;
     if (token_size > 12 && !(token = copal__extended(token, end, &token_size))) /* RFC 8974 section 2.1 */
         return COPAL_EFORMAT;
     if (token_size > (size_t)(end - token))
