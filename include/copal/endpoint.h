@@ -17,7 +17,8 @@ typedef struct {
     uint32_t token_size;       /* octets of the largest token kept for later (8, at most 255); longer: 4.00 (RFC 8974 2.2.2) */
     uint32_t requests;         /* own requests that await an answer (16); past it copal_request_begin: EFULL */
     uint32_t deferred;         /* peers' requests to be answered later (16); past it copal_defer: EFULL */
-    uint32_t remembered;       /* requests with effects kept against duplicates (256); past it 5.03 with Max-Age */
+    uint32_t remembered;       /* requests with effects kept against duplicates (256); past it, or past a quarter
+                                * of it for one peer (peers are told apart by hash), 5.03 with Max-Age */
     uint32_t remembered_bytes; /* octets for those replies that are more than a code (32 KiB); past it likewise */
     uint32_t proven;           /* addresses known to be real (64); the one unseen for longest makes room */
     uint32_t counters;         /* message ID counters, a power of two (256); peers share them by hash */
@@ -159,6 +160,7 @@ struct copal_call_t {
     const copal_from_t *from;
     const copal_message_t *request;
     const copal_request_options_t *options;
+    copal_bytes_t datagram; /* the request as it came */
     uint32_t depth; /* for a subtree's handler: how many path segments led to it */
 };
 

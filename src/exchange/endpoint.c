@@ -1,0 +1,209 @@
+/* The endpoint as a whole: its memory, what comes in, what goes out. */
+#include "state.h"
+
+#include <string.h>
+
+#define MAX_LATENCY 100000 /* milliseconds (RFC 7252 section 4.8.2) */
+
+/* ---- memory ----------------------------------------------------------------------------------------------- */
+
+#define DEFAULT(field, value) ((field) = (field) ? (field) : (value))
+
+static void complete_limits(copal_limits_t *l)
+{
+    DEFAULT(l->datagram_size, 1152);
+    DEFAULT(l->payload_size, 1024);
+    DEFAULT(l->token_size, 8);
+    DEFAULT(l->requests, 16);
+    DEFAULT(l->deferred, 16);
+    DEFAULT(l->remembered, 256);
+    DEFAULT(l->remembered_bytes, 32 * 1024);
+    DEFAULT(l->proven, 64);
+    DEFAULT(l->counters, 256);
+    DEFAULT(l->batch, 64);
+}
+
+static void complete_timing(copal_timing_t *t)
+{
+    DEFAULT(t->ack_timeout, 2000);
+    DEFAULT(t->ack_random_permille, 1500);
+    DEFAULT(t->max_retransmit, 4);
+    DEFAULT(t->nstart, 1);
+    DEFAULT(t->probing_rate, 1);
+    DEFAULT(t->ack_delay, 200);
+}
+
+static bool limits_are_valid(const copal_limits_t *l)
+{
+    uint32_t reply = (l->datagram_size + COPAL__CHUNK_DATA - 1) / COPAL__CHUNK_DATA * (uint32_t)sizeof(copal__chunk_t);
+    return l->datagram_size >= 64 && l->datagram_size <= UINT16_MAX && l->payload_size >= 16 &&
+           l->payload_size <= l->datagram_size && l->token_size <= UINT8_MAX && !(l->counters & (l->counters - 1)) &&
+           l->remembered_bytes >= reply && l->requests < 1u << 30 && l->deferred < 1u << 30;
+}
+
+static void lay_out(copal_endpoint_t *e, copal__carver_t *carver, const copal_limits_t *l)
+{
+    uint32_t slots = l->requests + l->deferred, acked = 1;
+    while (acked < l->requests)
+        acked <<= 1;
+    copal__outbox_lay(&e->outbox, carver, l->batch, l->datagram_size);
+    copal__timers_lay(&e->timers, carver, slots);
+    copal__identifiers_lay(&e->identifiers, carver, l->counters);
+    copal__remembered_lay(&e->remembered, carver, l->remembered, l->remembered_bytes, l->datagram_size);
+    copal__proven_lay(&e->proven, carver, l->proven);
+    e->slots = copal__carve(carver, slots, sizeof *e->slots);
+    e->buffers = copal__carve(carver, slots, l->datagram_size);
+    e->requests = copal__carve(carver, l->requests, sizeof *e->requests);
+    e->laters = copal__carve(carver, l->deferred, sizeof *e->laters);
+    e->destinations = copal__carve(carver, l->requests, sizeof *e->destinations);
+    e->acked = copal__carve(carver, acked, sizeof *e->acked);
+    e->acked_mask = acked - 1;
+    copal__pool_lay(&e->request_pool, carver, l->requests);
+    copal__pool_lay(&e->later_pool, carver, l->deferred);
+    copal__pool_lay(&e->destination_pool, carver, l->requests);
+    copal__index_lay(&e->sent, carver, slots);
+    copal__index_lay(&e->tokens, carver, l->requests);
+    copal__index_lay(&e->running, carver, l->deferred);
+    copal__index_lay(&e->by_peer, carver, l->requests);
+}
+
+size_t copal_endpoint_size(const copal_limits_t *limits)
+{
+    copal_endpoint_t measure;
+    copal_limits_t complete = *limits;
+    copal__carver_t carver = {NULL, sizeof measure};
+    complete_limits(&complete);
+    lay_out(&measure, &carver, &complete);
+    return carver.used;
+}
+
+static void derive_lifetimes(copal_endpoint_t *e)
+{
+    const copal_timing_t *t = &e->config.timing;
+    copal_time_t span = (copal_time_t)t->ack_timeout * ((1 << t->max_retransmit) - 1) * t->ack_random_permille / 1000;
+    e->non_lifetime = span + MAX_LATENCY;
+    e->exchange_lifetime = span + 2 * MAX_LATENCY + t->ack_timeout;
+}
+
+int copal_endpoint_init(copal_endpoint_t **endpoint, void *memory, size_t size, const copal_config_t *config)
+{
+    copal_endpoint_t *e = memory;
+    copal_config_t complete = *config;
+    complete_limits(&complete.limits);
+    complete_timing(&complete.timing);
+    if (!config->random || !limits_are_valid(&complete.limits) || complete.timing.max_retransmit > 20 ||
+        complete.timing.ack_random_permille < 1000)
+        return COPAL_EINVAL;
+    if (size < copal_endpoint_size(&complete.limits))
+        return COPAL_ESPACE;
+    copal__carver_t carver = {memory, sizeof *e};
+    e->config = complete;
+    lay_out(e, &carver, &complete.limits);
+    derive_lifetimes(e);
+    e->identifiers.lifetime = e->exchange_lifetime;
+    e->identifiers.random = complete.random;
+    e->identifiers.random_state = complete.random_state;
+    complete.random(complete.random_state, &e->key, sizeof e->key);
+    *endpoint = e;
+    return 0;
+}
+
+/* ---- in --------------------------------------------------------------------------------------------------- */
+
+void copal__post_empty(copal_endpoint_t *e, const copal_from_t *to, copal_type_t type, uint16_t id)
+{
+    copal_writer_t w;
+    copal_writer_init(&w, copal__outbox_room(&e->outbox), e->config.limits.datagram_size);
+    copal_write_header(&w, type, COPAL_EMPTY, id, (copal_bytes_t){NULL, 0});
+    copal__outbox_post(&e->outbox, to, w.size);
+}
+
+/* A CON that cannot be processed is answered with Reset (section 4.2), never by multicast (8.1); anything else is
+ * ignored (sections 4.2, 4.3). */
+static int reject(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, int error)
+{
+    if (m->type == COPAL_CON && !from->multicast)
+        copal__post_empty(e, from, COPAL_RST, m->id);
+    return error;
+}
+
+/* Of a datagram over the limit only header and token are looked at. */
+static copal_bytes_t cut(copal_bytes_t datagram)
+{
+    unsigned nibble = datagram.data[0] & 15u;
+    size_t size = nibble < 13 ? 4 + nibble : nibble == 13 ? 4 + 1 + 13 + (size_t)datagram.data[4] : 0;
+    if (size && size < datagram.size)
+        datagram.size = size;
+    return datagram;
+}
+
+static int dispatch(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, const copal_message_t *m,
+                    copal_bytes_t datagram, bool oversize)
+{
+    unsigned class_ = COPAL_CODE_CLASS(m->code);
+    bool asks = m->type == COPAL_CON || m->type == COPAL_NON;
+    if (m->code == COPAL_EMPTY)
+        return asks ? reject(e, from, m, COPAL_EIGNORED) : copal__empty_receive(e, now, from, m);
+    if (class_ == 1 || class_ >= 6 || m->type == COPAL_RST)
+        return reject(e, from, m, COPAL_EFORMAT);
+    if (class_ != 0)
+        return copal__response_receive(e, now, from, m, oversize);
+    if (!asks || (from->multicast && m->type == COPAL_CON))
+        return COPAL_EIGNORED; /* a request in an ACK (4.2); multicast requests are NON (8.1) */
+    return copal__serve(e, now, from, m, datagram, oversize);
+}
+
+int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, copal_bytes_t datagram)
+{
+    copal_message_t m;
+    if (!copal__outbox_room(&e->outbox))
+        return COPAL_EFULL;
+    e->counters.received++;
+    bool oversize = datagram.size > e->config.limits.datagram_size;
+    int error = copal_message_parse(&m, oversize ? cut(datagram) : datagram);
+    if (error == COPAL_EFORMAT)
+        error = reject(e, from, &m, error);
+    else if (!error)
+        error = dispatch(e, now, from, &m, datagram, oversize);
+    if (error == COPAL_EFORMAT || error == COPAL_EVERSION)
+        e->counters.malformed++;
+    return error;
+}
+
+void copal_endpoint_unreachable(copal_endpoint_t *e, copal_time_t now, const copal_peer_t *peer, copal_bytes_t quoted)
+{
+    if (quoted.size < 4)
+        return;
+    uint16_t id = (uint16_t)(quoted.data[2] << 8 | quoted.data[3]);
+    uint32_t slot = copal__slot_by_id(e, copal__peer_hash(e, peer), peer, id);
+    if (slot == COPAL__NONE || slot >= e->config.limits.requests)
+        return;
+    size_t known = (size_t)e->requests[slot].token_at + e->requests[slot].token_size;
+    if (quoted.size >= known && !memcmp(quoted.data, e->slots[slot].w.data, known))
+        copal__request_end(e, now, slot, COPAL_EUNREACHABLE, NULL, NULL);
+}
+
+/* ---- out -------------------------------------------------------------------------------------------------- */
+
+size_t copal_endpoint_send(copal_endpoint_t *e, copal_time_t now, copal_datagram_t *out, size_t capacity)
+{
+    size_t count = 0;
+    while (count < capacity && copal__outbox_take(&e->outbox, &out[count]))
+        count++;
+    while (count < capacity && copal__timer_next(&e->timers) <= now) {
+        uint32_t slot = copal__timer_first(&e->timers);
+        bool is_request = slot < e->config.limits.requests;
+        if (is_request && count && copal__request_ends(e, now, slot))
+            break; /* its callback may reuse the memory of what is in `out` */
+        count += is_request ? copal__request_due(e, now, slot, &out[count]) : copal__later_due(e, now, slot, &out[count]);
+    }
+    e->counters.sent += count;
+    return count;
+}
+
+copal_time_t copal_endpoint_next_timeout(const copal_endpoint_t *e)
+{
+    return e->outbox.taken < e->outbox.count ? INT64_MIN : copal__timer_next(&e->timers);
+}
+
+const copal_counters_t *copal_endpoint_counters(const copal_endpoint_t *e) { return &e->counters; }

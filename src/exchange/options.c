@@ -1,0 +1,99 @@
+#include "options.h"
+
+/* Whether an option is to be treated as unrecognized: unknown, of a wrong length (RFC 7252 section 5.4.3), or one that may
+ * not be repeated (5.4.5). */
+static bool unrecognized(const copal_option_t *option, bool repeated)
+{
+    const copal_option_definition_t *d = copal_option_definition(option->number);
+    return !d || option->value.size < d->least || option->value.size > d->most || (repeated && !d->repeatable);
+}
+
+static bool not_served(uint16_t number)
+{
+    return number == COPAL_OPTION_OSCORE || number == COPAL_OPTION_BLOCK1;
+}
+
+static bool first_counts(uint16_t number)
+{
+    return number == COPAL_OPTION_ETAG || number == COPAL_OPTION_ACCEPT || number == COPAL_OPTION_IF_MATCH ||
+           number == COPAL_OPTION_IF_NONE_MATCH;
+}
+
+static copal_code_t take(copal_request_options_t *o, const copal_option_t *option)
+{
+    copal_block_t block;
+    switch (option->number) {
+    case COPAL_OPTION_IF_MATCH:
+        o->if_matches++;
+        break;
+    case COPAL_OPTION_ETAG:
+        o->etags++;
+        break;
+    case COPAL_OPTION_IF_NONE_MATCH:
+        o->if_none_match = true;
+        break;
+    case COPAL_OPTION_CONTENT_FORMAT:
+        o->content_format = (int32_t)copal_option_uint(option);
+        break;
+    case COPAL_OPTION_URI_QUERY:
+        o->queries++;
+        break;
+    case COPAL_OPTION_ACCEPT:
+        o->accept = (int32_t)copal_option_uint(option);
+        break;
+    case COPAL_OPTION_BLOCK2:
+        o->block2 = (int32_t)copal_option_uint(option);
+        return copal_block_decode(&block, (uint32_t)o->block2) ? COPAL_BAD_REQUEST : 0;
+    case COPAL_OPTION_PROXY_URI:
+    case COPAL_OPTION_PROXY_SCHEME:
+        return COPAL_PROXYING_NOT_SUPPORTED; /* section 5.7.2 */
+    case COPAL_OPTION_ECHO:
+        o->echo = option->value;
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+copal_code_t copal__request_options(copal_request_options_t *o, const copal_message_t *m, bool first_only,
+                                    uint16_t *culprit)
+{
+    *o = (copal_request_options_t){.content_format = -1, .accept = -1, .block2 = -1};
+    copal_option_reader_t reader = copal_message_options(m);
+    copal_option_t option;
+    uint16_t previous = 0;
+    for (const uint8_t *at = reader.at; copal_option_next(&reader, &option); at = reader.at) {
+        bool repeated = option.number == previous;
+        previous = option.number;
+        if (option.number == COPAL_OPTION_URI_PATH && option.value.size <= 255) {
+            if (!o->path.data)
+                o->path.data = at;
+            o->path.size = (size_t)(reader.at - o->path.data);
+        } else if (repeated && first_only && first_counts(option.number)) {
+            continue;
+        } else if (!unrecognized(&option, repeated) && !not_served(option.number)) {
+            copal_code_t refusal = take(o, &option);
+            if (refusal)
+                return refusal;
+        } else if (copal_option_is_critical(option.number)) {
+            *culprit = option.number;
+            return COPAL_BAD_OPTION;
+        }
+    }
+    return 0;
+}
+
+bool copal__response_is_critical(const copal_message_t *m)
+{
+    copal_option_reader_t reader = copal_message_options(m);
+    copal_option_t option;
+    uint16_t previous = 0;
+    while (copal_option_next(&reader, &option)) {
+        bool bad = unrecognized(&option, option.number == previous) || option.number == COPAL_OPTION_OSCORE;
+        if (bad && copal_option_is_critical(option.number))
+            return true;
+        previous = option.number;
+    }
+    return false;
+}

@@ -1,0 +1,14 @@
+/* What options say, checked against the rules of RFC 7252 section 5.4. */
+#ifndef COPAL_EXCHANGE_OPTIONS_H
+#define COPAL_EXCHANGE_OPTIONS_H
+
+#include "copal/endpoint.h"
+
+/** Reads a request's options. Returns 0, or the code to answer with: 4.02 (with `*culprit` the option's number), 5.05, or 4.00.
+ *  `first_only` is copal_service_t's. */
+copal_code_t copal__request_options(copal_request_options_t *o, const copal_message_t *m, bool first_only,
+                                    uint16_t *culprit);
+/** Whether a response holds a critical option that is not understood. */
+bool copal__response_is_critical(const copal_message_t *m);
+
+#endif

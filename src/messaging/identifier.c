@@ -1,0 +1,38 @@
+#include "identifier.h"
+
+#define SEGMENT_SIZE (65536u / COPAL__SEGMENTS)
+
+void copal__identifiers_lay(copal__identifiers_t *ids, copal__carver_t *carver, uint32_t counters)
+{
+    ids->counters = copal__carve(carver, counters, sizeof *ids->counters);
+    ids->mask = counters - 1;
+}
+
+static copal__counter_t *counter_of(copal__identifiers_t *ids, uint64_t hash)
+{
+    return &ids->counters[(uint32_t)(hash >> 32) & ids->mask];
+}
+
+copal_time_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uint64_t hash, uint16_t *id)
+{
+    copal__counter_t *c = counter_of(ids, hash);
+    if (!c->started) {
+        ids->random(ids->random_state, &c->next, sizeof c->next);
+        c->started = true;
+    } else if (c->next % SEGMENT_SIZE == 0) {
+        unsigned segment = c->next / SEGMENT_SIZE;
+        if (c->used >> segment & 1u && now - c->last[segment] < ids->lifetime)
+            return c->last[segment] + ids->lifetime;
+    }
+    *id = c->next++;
+    copal__identifier_touch(ids, now, hash, *id);
+    return COPAL_NEVER;
+}
+
+void copal__identifier_touch(copal__identifiers_t *ids, copal_time_t now, uint64_t hash, uint16_t id)
+{
+    copal__counter_t *c = counter_of(ids, hash);
+    unsigned segment = id / SEGMENT_SIZE;
+    c->last[segment] = now;
+    c->used = (uint8_t)(c->used | 1u << segment);
+}

@@ -1,0 +1,34 @@
+/* Message IDs (RFC 7252 section 4.4): unique for each peer within EXCHANGE_LIFETIME, without state for each peer.
+ * Peers share counters by a keyed hash. The IDs of a counter are four segments; one is entered again only when the last
+ * use of any ID in it lies an EXCHANGE_LIFETIME back. */
+#ifndef COPAL_MESSAGING_IDENTIFIER_H
+#define COPAL_MESSAGING_IDENTIFIER_H
+
+#include "copal/base.h"
+#include "memory.h"
+
+#define COPAL__SEGMENTS 4u
+
+typedef struct {
+    uint16_t next;
+    bool started;
+    uint8_t used; /* bit for each segment that was entered */
+    copal_time_t last[COPAL__SEGMENTS];
+} copal__counter_t;
+
+typedef struct {
+    copal__counter_t *counters;
+    uint32_t mask;
+    copal_time_t lifetime;
+    void (*random)(void *state, void *buffer, size_t size);
+    void *random_state;
+} copal__identifiers_t;
+
+/** `counters` is a power of two. The other fields are the caller's to set. */
+void copal__identifiers_lay(copal__identifiers_t *ids, copal__carver_t *carver, uint32_t counters);
+/** Takes an ID for the peer with this hash. Returns COPAL_NEVER and sets `*id`, or the time when one will be free. */
+copal_time_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uint64_t hash, uint16_t *id);
+/** An ID taken before leaves only now: its lifetime counts from here. */
+void copal__identifier_touch(copal__identifiers_t *ids, copal_time_t now, uint64_t hash, uint16_t id);
+
+#endif

@@ -1,0 +1,29 @@
+/* Answers on their way out: written in place, sent in batches. */
+#ifndef COPAL_MESSAGING_OUTBOX_H
+#define COPAL_MESSAGING_OUTBOX_H
+
+#include "copal/base.h"
+#include "memory.h"
+
+typedef struct {
+    copal_peer_t to;
+    uint32_t via, size;
+    uint8_t *data;
+} copal__posted_t;
+
+typedef struct {
+    copal__posted_t *posted;
+    uint8_t *buffer;
+    size_t datagram_size, tail; /* tail: first free octet of the buffer */
+    uint32_t capacity, count, taken;
+} copal__outbox_t;
+
+void copal__outbox_lay(copal__outbox_t *o, copal__carver_t *carver, uint32_t capacity, size_t datagram_size);
+/** Room for one datagram of the full size, the same until it is posted; NULL: the batch must be sent first. */
+uint8_t *copal__outbox_room(copal__outbox_t *o);
+/** Posts the first `size` octets of that room. */
+void copal__outbox_post(copal__outbox_t *o, const copal_from_t *to, size_t size);
+/** Takes the next one; false where there is none. It stays as it is until the next copal__outbox_room. */
+bool copal__outbox_take(copal__outbox_t *o, copal_datagram_t *out);
+
+#endif

@@ -1,0 +1,68 @@
+/* Replies remembered against duplicates (RFC 7252 section 4.5): a request with effects runs once. Bounded; nothing that must
+ * be kept is forgotten early. */
+#ifndef COPAL_MESSAGING_REMEMBERED_H
+#define COPAL_MESSAGING_REMEMBERED_H
+
+#include "copal/base.h"
+#include "table.h"
+
+#define COPAL__CHUNK_DATA 60u
+#define COPAL__BUCKETS 256u
+
+typedef struct {
+    uint32_t next; /* chunk + 1 */
+    uint8_t data[COPAL__CHUNK_DATA];
+} copal__chunk_t;
+
+/** What became of a remembered request so far. */
+typedef enum {
+    COPAL__RUNNING,   /* no reply yet */
+    COPAL__REPLIED,   /* `code` and the stored octets are the reply */
+    COPAL__SEPARATE,  /* the reply went in a message of its own: a duplicate gets an empty ACK */
+    COPAL__FORGOTTEN, /* idempotent, and its reply found no room */
+} copal__outcome_t;
+
+typedef struct {
+    uint64_t key; /* of peer, via and message ID */
+    copal_time_t expiry;
+    uint32_t next;  /* younger entry of the same list, + 1 */
+    uint32_t chunk; /* first of its reply, + 1 */
+    uint16_t size;  /* octets of its reply behind the token */
+    uint8_t code, outcome, bucket;
+    bool hard; /* must be kept until expiry */
+} copal__memory_t;
+
+typedef struct {
+    uint32_t oldest, youngest, count, chunks; /* entries + 1 */
+} copal__fifo_t;
+
+typedef struct {
+    copal__memory_t *memories;
+    copal__chunk_t *chunks;
+    copal__pool_t pool, chunk_pool;
+    copal__index_t index;
+    copal__fifo_t lists[2]; /* may go early, must stay */
+    uint32_t *buckets;      /* entries that must stay, by peer */
+    uint32_t worst;         /* chunks of the largest reply */
+    uint32_t running;       /* entries that must stay and have no reply yet: each has `worst` chunks reserved */
+} copal__remembered_t;
+
+/** `reply_size` is the largest reply, in octets. */
+void copal__remembered_lay(copal__remembered_t *r, copal__carver_t *carver, uint32_t capacity, uint32_t bytes,
+                           uint32_t reply_size);
+/** The entry with this key, or NULL. */
+const copal__memory_t *copal__remembered_find(const copal__remembered_t *r, copal_time_t now, uint64_t key);
+/** True where three quarters of the room is taken by what must stay. */
+bool copal__remembered_crowded(copal__remembered_t *r, copal_time_t now);
+/** Adds a running request. COPAL__NONE: no room for one that must stay, or no use for one that need not. */
+uint32_t copal__remembered_add(copal__remembered_t *r, copal_time_t now, uint64_t key, uint64_t peer_hash, bool hard,
+                               copal_time_t lifetime);
+/** The time when the oldest entry that must stay leaves. */
+copal_time_t copal__remembered_room_at(const copal__remembered_t *r, copal_time_t now);
+/** Stores the reply of a running request, if it is still there. */
+void copal__remembered_reply(copal__remembered_t *r, uint32_t slot, uint64_t key, copal__outcome_t outcome, uint8_t code,
+                             copal_bytes_t reply);
+/** Copies the stored reply of an entry out; `out` has room for entry->size octets. */
+void copal__remembered_copy(const copal__remembered_t *r, const copal__memory_t *entry, uint8_t *out);
+
+#endif

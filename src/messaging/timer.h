@@ -1,0 +1,29 @@
+/* One timer a slot, in a binary heap: what is due first is known at once, a change costs O(log n). Timers set for the same
+ * time are due in the order they were set. */
+#ifndef COPAL_MESSAGING_TIMER_H
+#define COPAL_MESSAGING_TIMER_H
+
+#include "copal/base.h"
+#include "table.h"
+
+typedef struct {
+    copal_time_t at;
+    uint32_t order;    /* among timers of one time */
+    uint32_t position; /* in the heap, + 1; 0: not set */
+} copal__timer_t;
+
+typedef struct {
+    copal__timer_t *timers;
+    uint32_t *heap;
+    uint32_t count, order;
+} copal__timers_t;
+
+void copal__timers_lay(copal__timers_t *t, copal__carver_t *carver, uint32_t capacity);
+/** Sets the timer of `slot`, in place of what it was; COPAL_NEVER clears it. */
+void copal__timer_set(copal__timers_t *t, uint32_t slot, copal_time_t at);
+/** The slot that is due first; COPAL__NONE where no timer is set. */
+uint32_t copal__timer_first(const copal__timers_t *t);
+/** When it is due, or COPAL_NEVER. */
+copal_time_t copal__timer_next(const copal__timers_t *t);
+
+#endif
