@@ -150,7 +150,7 @@ static int dispatch(copal_endpoint_t *e, copal_time_t now, const copal_from_t *f
         return copal__response_receive(e, now, from, m, oversize);
     if (!asks || (from->multicast && m->type == COPAL_CON))
         return COPAL_EIGNORED; /* a request in an ACK (4.2); multicast requests are NON (8.1) */
-    return copal__serve(e, now, from, m, datagram, oversize);
+    return copal__request_receive(e, now, from, m, datagram, oversize);
 }
 
 int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, copal_bytes_t datagram)

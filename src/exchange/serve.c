@@ -211,7 +211,7 @@ static void explain(copal_writer_t *w, uint16_t number)
     copal_write_text(w, " not understood");
 }
 
-int copal__serve(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, const copal_message_t *m,
+int copal__request_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, const copal_message_t *m,
                  copal_bytes_t datagram, bool oversize)
 {
     copal__serving_t s;

@@ -150,7 +150,7 @@ typedef struct {
     bool hashed, answered, deferred;
 } copal__serving_t;
 
-int copal__serve(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, const copal_message_t *m,
+int copal__request_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, const copal_message_t *m,
                  copal_bytes_t datagram, bool oversize);
 /** Sets the payload window for the block that was asked for (RFC 7959 section 2.4). */
 void copal__block_open(const copal_endpoint_t *e, copal_writer_t *w, int32_t asked);
