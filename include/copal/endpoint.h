@@ -27,9 +27,9 @@ typedef struct {
 
 /** Transmission parameters (RFC 7252 section 4.8), milliseconds where not said; 0 takes the default in brackets. */
 typedef struct {
-    uint32_t ack_timeout;         /* (2000) */
-    uint32_t ack_random_permille; /* ACK_RANDOM_FACTOR in thousandths (1500) */
-    uint32_t max_retransmit;      /* times (4) */
+    uint32_t ack_timeout;         /* (2000), at most 1,000,000 */
+    uint32_t ack_random_permille; /* ACK_RANDOM_FACTOR in thousandths (1500), 1000 to 4000 */
+    uint32_t max_retransmit;      /* times (4), at most 20 */
     uint32_t nstart;              /* outstanding interactions with one peer (1) */
     uint32_t probing_rate;        /* octets per second toward a peer that does not answer (1) */
     uint32_t ack_delay;           /* how long a deferred answer may still ride on the ACK (200) */

@@ -41,6 +41,12 @@ static bool limits_are_valid(const copal_limits_t *l)
            l->remembered_bytes >= reply && l->requests < 1u << 30 && l->deferred < 1u << 30;
 }
 
+static bool timing_is_valid(const copal_timing_t *t)
+{
+    return t->ack_timeout <= 1000000 && t->ack_random_permille >= 1000 && t->ack_random_permille <= 4000 &&
+           t->max_retransmit <= 20;
+}
+
 static void lay_out(copal_endpoint_t *e, copal__carver_t *carver, const copal_limits_t *l)
 {
     uint32_t slots = l->requests + l->deferred, acked = 1;
@@ -80,7 +86,7 @@ size_t copal_endpoint_size(const copal_limits_t *limits)
 static void derive_lifetimes(copal_endpoint_t *e)
 {
     const copal_timing_t *t = &e->config.timing;
-    copal_time_t span = (copal_time_t)t->ack_timeout * ((1 << t->max_retransmit) - 1) * t->ack_random_permille / 1000;
+    copal_time_t span = (copal_time_t)(t->ack_timeout * t->ack_random_permille / 1000) * ((1 << t->max_retransmit) - 1);
     e->non_lifetime = span + MAX_LATENCY;
     e->exchange_lifetime = span + 2 * MAX_LATENCY + t->ack_timeout;
 }
@@ -91,8 +97,7 @@ int copal_endpoint_init(copal_endpoint_t **endpoint, void *memory, size_t size, 
     copal_config_t complete = *config;
     complete_limits(&complete.limits);
     complete_timing(&complete.timing);
-    if (!config->random || !limits_are_valid(&complete.limits) || complete.timing.max_retransmit > 20 ||
-        complete.timing.ack_random_permille < 1000)
+    if (!config->random || !limits_are_valid(&complete.limits) || !timing_is_valid(&complete.timing))
         return COPAL_EINVAL;
     if (size < copal_endpoint_size(&complete.limits))
         return COPAL_ESPACE;

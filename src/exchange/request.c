@@ -134,7 +134,7 @@ bool copal__request_ends(const copal_endpoint_t *e, copal_time_t now, uint32_t s
 static void send_non(copal_endpoint_t *e, copal_time_t now, uint32_t slot, copal_datagram_t *out)
 {
     copal__slot_t *s = &e->slots[slot];
-    copal_time_t probe = now + (copal_time_t)s->w.size * 1000 / e->config.timing.probing_rate;
+    copal_time_t probe = now + (uint32_t)s->w.size * 1000 / e->config.timing.probing_rate;
     copal__identifier_touch(&e->identifiers, now, s->hash, s->id);
     s->stand = COPAL__EXPECTING;
     copal__timer_set(&e->timers, slot, probe < s->deadline ? probe : s->deadline);

@@ -115,7 +115,7 @@ static void refuse(copal__serving_t *s)
     copal_endpoint_t *e = s->call.endpoint;
     copal_time_t wait = copal__remembered_room_at(&e->remembered, s->call.now) - s->call.now;
     copal_writer_t *w = copal_reply(&s->call, COPAL_SERVICE_UNAVAILABLE);
-    copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, (uint32_t)((wait + 999) / 1000));
+    copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, ((uint32_t)wait + 999) / 1000);
     e->counters.refused++;
 }
 

@@ -82,10 +82,9 @@ uint32_t copal__slot_by_id(const copal_endpoint_t *e, uint64_t hash, const copal
 static uint32_t first_interval(copal_endpoint_t *e)
 {
     const copal_timing_t *timing = &e->config.timing;
-    uint64_t spread = (uint64_t)timing->ack_timeout * (timing->ack_random_permille - 1000) / 1000;
-    uint32_t draw;
+    uint32_t spread = timing->ack_timeout * (timing->ack_random_permille - 1000) / 1000, draw;
     e->config.random(e->config.random_state, &draw, sizeof draw);
-    return timing->ack_timeout + (uint32_t)(spread * draw >> 32);
+    return timing->ack_timeout + (uint32_t)((uint64_t)spread * draw >> 32);
 }
 
 bool copal__slot_transmit(copal_endpoint_t *e, copal_time_t now, uint32_t slot, copal_datagram_t *out)
