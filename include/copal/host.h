@@ -46,22 +46,25 @@ void copal_host_close(copal_host_t *host);
 copal_tree_t *copal_host_tree(copal_host_t *host);
 
 /** Listens on a literal address: IPv4, IPv6 (scope as "fe80::1%eth0"), "0.0.0.0", or "::", which takes IPv4 as well.
- *  Port 0 takes a free one. `*bound` is the port (may be NULL). May be called for several addresses.
- *  COPAL_EINVAL: no literal address. COPAL_ESYSTEM: errno says why; nothing stays half made. */
+ *  Port 0 takes a free one. `*bound` is the port (may be NULL). May be called for up to 16 addresses.
+ *  COPAL_EINVAL: no literal address, or a group's. COPAL_EFULL: there are 16. COPAL_ESYSTEM: errno says why (EADDRINUSE:
+ *  the port is taken); nothing stays half made. */
 int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, uint16_t *bound);
 
-/** Runs until copal_host_stop. 0, or COPAL_ESYSTEM. */
+/** Runs until copal_host_stop; a stop that came just before counts. 0, COPAL_EEXIST: a thread runs it already, or
+ *  COPAL_ESYSTEM. */
 int copal_host_run(copal_host_t *host);
 /** Runs in a thread of its own, with all signals blocked. COPAL_EEXIST: it runs already. COPAL_ESYSTEM. */
 int copal_host_start(copal_host_t *host);
 /** Makes copal_host_run return soon; where copal_host_start made the thread, waits for its end (not from inside a
- *  callback). Without a wait it may be called in a signal handler. */
+ *  callback). A host that copal_host_start did not start may be stopped in a signal handler, where that does not wait. */
 void copal_host_stop(copal_host_t *host);
 /** One turn: waits up to `timeout` milliseconds (-1: for ever) for something to do, and does it. 0, or COPAL_ESYSTEM. */
 int copal_host_step(copal_host_t *host, int timeout);
 
 /** For an event loop of one's own (see adapters/): the descriptors to watch for reading, how many milliseconds until
  *  copal_host_step(host, 0) is needed anyway (-1: never), and the count that descriptors would fill. */
+#define COPAL_HOST_DESCRIPTORS 33u /* the most there are; a new one comes with a listen or a request */
 size_t copal_host_descriptors(copal_host_t *host, int *descriptors, size_t capacity);
 int copal_host_timeout(copal_host_t *host);
 
@@ -97,8 +100,8 @@ typedef struct {
 } copal_ask_t;
 
 /** Sends a request; the receiver is called in the thread that runs the host. `handle` may be NULL.
- *  COPAL_EURI, COPAL_ERESOLVE, COPAL_EINVAL, COPAL_EFULL, COPAL_EEXIST, COPAL_ESPACE, COPAL_EUNSUPPORTED (coaps),
- *  COPAL_ESYSTEM. The request's message ID, 0 to 65535, is returned. */
+ *  COPAL_EURI, COPAL_ERESOLVE, COPAL_EINVAL, COPAL_EFULL, COPAL_EEXIST, COPAL_ESPACE, COPAL_EUNSUPPORTED (coaps, a
+ *  group), COPAL_ESYSTEM. The request's message ID, 0 to 65535, is returned. */
 int copal_host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle);
 /** As copal_request_cancel. */
 int copal_host_cancel(copal_host_t *host, copal_handle_t request);
@@ -115,9 +118,11 @@ typedef struct {
     copal_peer_t from;
 } copal_answer_t;
 
-/** Asks and waits, running the host meanwhile (not while another thread does; not from inside a callback). A body in blocks
- *  is fetched whole (RFC 7959 section 2.4). 0: `answer` holds a response, whatever its code; or as copal_host_request,
- *  ETIMEOUT, ERESET, ECRITICAL, EUNREACHABLE, or EFORMAT: blocks that do not fit together. */
+/** Asks and waits, running the host meanwhile where no thread runs it by copal_host_run or copal_host_start. For GET and FETCH a
+ *  body in blocks is fetched whole (RFC 7959 section 2.4), unless `block2` asks for a later block or `no_options` is set.
+ *  0: `answer` holds a response, whatever its code (of a ping: nothing but `id`); or as copal_host_request, ETIMEOUT, ERESET,
+ *  ECRITICAL, EUNREACHABLE; EFORMAT: blocks that do not fit together, or a value that changed twice meanwhile; ESPACE:
+ *  the body is larger than the config's `memory`; ENOMEM; EINVAL: inside a callback. */
 int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer);
 void copal_answer_free(copal_answer_t *answer);
 

@@ -1,0 +1,90 @@
+#define _GNU_SOURCE 1
+#include "address.h"
+
+#include <string.h>
+
+void copal__address_to_peer(const copal__address_t *address, copal_peer_t *peer)
+{
+    if (address->any.sa_family == AF_INET) {
+        peer->size = COPAL__PEER_IPV4;
+        memcpy(peer->data, &address->v4.sin_addr, 4);
+        memcpy(peer->data + 4, &address->v4.sin_port, 2);
+        return;
+    }
+    const struct in6_addr *v6 = &address->v6.sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(v6)) {
+        peer->size = COPAL__PEER_IPV4;
+        memcpy(peer->data, v6->s6_addr + 12, 4);
+        memcpy(peer->data + 4, &address->v6.sin6_port, 2);
+        return;
+    }
+    peer->size = COPAL__PEER_IPV6;
+    memcpy(peer->data, v6, 16);
+    memcpy(peer->data + 16, &address->v6.sin6_port, 2);
+    if (IN6_IS_ADDR_LINKLOCAL(v6) || IN6_IS_ADDR_MC_LINKLOCAL(v6)) {
+        uint32_t scope = address->v6.sin6_scope_id;
+        peer->size = COPAL__PEER_SCOPED;
+        memcpy(peer->data + 18, &scope, 4);
+    }
+}
+
+/* ::ffff:a.b.c.d, the form that an IPv6 socket wants an IPv4 address in (RFC 4291 section 2.5.5.2) */
+static void map(copal__address_t *address, const copal_peer_t *peer)
+{
+    memset(address, 0, sizeof address->v6);
+    address->v6.sin6_family = AF_INET6;
+    memset(address->v6.sin6_addr.s6_addr + 10, 0xff, 2);
+    memcpy(address->v6.sin6_addr.s6_addr + 12, peer->data, 4);
+    memcpy(&address->v6.sin6_port, peer->data + 4, 2);
+}
+
+socklen_t copal__address_from_peer(copal__address_t *address, const copal_peer_t *peer, int family)
+{
+    if (peer->size == COPAL__PEER_IPV4 && family == AF_INET) {
+        memset(address, 0, sizeof address->v4);
+        address->v4.sin_family = AF_INET;
+        memcpy(&address->v4.sin_addr, peer->data, 4);
+        memcpy(&address->v4.sin_port, peer->data + 4, 2);
+        return sizeof address->v4;
+    }
+    if (family != AF_INET6 || copal__peer_family(peer) == 0)
+        return 0;
+    if (peer->size == COPAL__PEER_IPV4) {
+        map(address, peer);
+        return sizeof address->v6;
+    }
+    memset(address, 0, sizeof address->v6);
+    address->v6.sin6_family = AF_INET6;
+    memcpy(&address->v6.sin6_addr, peer->data, 16);
+    memcpy(&address->v6.sin6_port, peer->data + 16, 2);
+    if (peer->size == COPAL__PEER_SCOPED) {
+        uint32_t scope;
+        memcpy(&scope, peer->data + 18, 4);
+        address->v6.sin6_scope_id = scope;
+    }
+    return sizeof address->v6;
+}
+
+int copal__peer_family(const copal_peer_t *peer)
+{
+    if (peer->size == COPAL__PEER_IPV4)
+        return AF_INET;
+    return peer->size == COPAL__PEER_IPV6 || peer->size == COPAL__PEER_SCOPED ? AF_INET6 : 0;
+}
+
+bool copal__peer_is_any(const copal_peer_t *peer)
+{
+    static const uint8_t any[16];
+    return memcmp(peer->data, any, peer->size == COPAL__PEER_IPV4 ? 4 : 16) == 0;
+}
+
+bool copal__peer_is_multicast(const copal_peer_t *peer)
+{
+    return peer->size == COPAL__PEER_IPV4 ? peer->data[0] >> 4 == 0xe : peer->data[0] == 0xff;
+}
+
+uint16_t copal__peer_port(const copal_peer_t *peer)
+{
+    const uint8_t *at = peer->data + (peer->size == COPAL__PEER_IPV4 ? 4 : 16);
+    return (uint16_t)(at[0] << 8 | at[1]);
+}

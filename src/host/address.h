@@ -1,0 +1,39 @@
+/* Peers of UDP: address, port and scope as octets, and the way to and from the sockets' form. */
+#ifndef COPAL_HOST_ADDRESS_H
+#define COPAL_HOST_ADDRESS_H
+
+#include "copal/base.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+/** A socket address of either family. */
+typedef union {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+} copal__address_t;
+
+/** A peer is its address (4 or 16 octets), its port (2) and, where the address is link-local, its scope (4, an interface's
+ *  index). An IPv4-mapped IPv6 address is the IPv4 one, so that a peer looks the same on every socket. */
+enum { COPAL__PEER_IPV4 = 6, COPAL__PEER_IPV6 = 18, COPAL__PEER_SCOPED = 22 };
+
+/** The peer that a socket address names. */
+void copal__address_to_peer(const copal__address_t *address, copal_peer_t *peer);
+
+/** The socket address of a peer, for a socket of `family`, and its length; 0 where that family cannot reach it. */
+socklen_t copal__address_from_peer(copal__address_t *address, const copal_peer_t *peer, int family);
+
+/** AF_INET or AF_INET6; 0 for what is no peer of UDP. */
+int copal__peer_family(const copal_peer_t *peer);
+
+/** Whether the peer's address is the one that means "any". */
+bool copal__peer_is_any(const copal_peer_t *peer);
+
+/** Whether the peer's address is a group's. */
+bool copal__peer_is_multicast(const copal_peer_t *peer);
+
+/** The port. */
+uint16_t copal__peer_port(const copal_peer_t *peer);
+
+#endif

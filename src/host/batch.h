@@ -1,0 +1,39 @@
+/* Datagrams on their way between sockets and endpoints, many at a time: arrays made once, of which little is touched for
+ * each datagram. */
+#ifndef COPAL_HOST_BATCH_H
+#define COPAL_HOST_BATCH_H
+
+#include "../messaging/memory.h"
+#include "local.h"
+#include "udp.h"
+
+#include "copal/base.h"
+
+enum { COPAL__BATCH = 64 };
+
+/** What one slot points to. */
+typedef struct {
+    struct iovec vector;
+    copal__address_t address;
+    _Alignas(size_t) uint8_t control[COPAL__CONTROL_SIZE];
+} copal__place_t;
+
+typedef struct {
+    unsigned capacity;
+    copal__slot_t *in, *out;
+    copal__place_t *in_places, *out_places;
+    copal_datagram_t *datagrams; /* as the endpoint hands them out */
+} copal__batch_t;
+
+/** Lays out a batch of `capacity` datagrams each way, of up to `size` octets on their way in. One octet more
+ *  is received, so that a larger datagram is seen as larger. */
+void copal__batch_lay(copal__batch_t *batch, copal__carver_t *carver, unsigned capacity, size_t size);
+
+/** Makes a slot that was received into ready for the next datagram. */
+static inline void copal__batch_rearm(copal__slot_t *slot)
+{
+    slot->header.msg_namelen = sizeof(copal__address_t);
+    slot->header.msg_controllen = COPAL__CONTROL_SIZE;
+}
+
+#endif

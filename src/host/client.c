@@ -1,0 +1,175 @@
+/* Requests as faces make them. */
+#define _GNU_SOURCE 1
+#include "host.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- whom -------------------------------------------------------------------------------------------- */
+
+static int hex(uint8_t c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The host of a URI as text to be looked up. In an IPv6 literal, "%25" stands before the zone (RFC 6874), and a bare "%" is
+ * taken as well; in a name, any octet may be percent-encoded (RFC 3986 section 3.2.2). */
+static int host_text(const copal_uri_t *uri, char *text, size_t capacity)
+{
+    const uint8_t *at = uri->host.data, *end = at + uri->host.size;
+    size_t size = 0;
+    for (; at < end; at++) {
+        uint8_t c = *at;
+        bool encoded = c == '%' && end - at > 2 && hex(at[1]) >= 0 && hex(at[2]) >= 0;
+        if (encoded && (!uri->literal || (at[1] == '2' && at[2] == '5' && end - at > 3))) {
+            c = (uint8_t)(hex(at[1]) << 4 | hex(at[2]));
+            at += 2;
+        }
+        if (c == 0 || size + 1 >= capacity)
+            return COPAL_ERESOLVE;
+        text[size++] = (char)c;
+    }
+    text[size] = 0;
+    return 0;
+}
+
+int copal__ask_peer(const copal_ask_t *ask, copal_peer_t *peer)
+{
+    if (ask->to) {
+        *peer = *ask->to;
+        return copal__peer_family(peer) ? 0 : COPAL_EINVAL;
+    }
+    if (!ask->uri)
+        return COPAL_EINVAL;
+    copal_uri_t uri;
+    char text[256];
+    int status = copal_uri_parse(&uri, ask->uri);
+    if (status < 0)
+        return status;
+    if (uri.secure)
+        return COPAL_EUNSUPPORTED;
+    status = host_text(&uri, text, sizeof text);
+    return status < 0 ? status : copal_peer_from_text(peer, text, uri.port, true);
+}
+
+/* The number of the client's socket that reaches `to`; it is opened when it is first needed. */
+static int client_socket(copal_host_t *host, const copal_peer_t *to)
+{
+    copal__side_t *side = &host->client;
+    int family = copal__peer_family(to);
+    for (int i = 0; i < side->count; i++) {
+        if (side->sockets[i].family == family)
+            return i;
+    }
+    copal_peer_t local = host->client_address;
+    if (local.size > 0 && copal__peer_family(&local) != family && !copal__peer_is_any(&local)) {
+        errno = EAFNOSUPPORT;
+        return COPAL_ESYSTEM;
+    }
+    if (copal__peer_family(&local) != family)
+        local = (copal_peer_t){.size = family == AF_INET ? COPAL__PEER_IPV4 : COPAL__PEER_IPV6};
+    return copal__side_open(side, &local, false);
+}
+
+/* ---- what -------------------------------------------------------------------------------------------- */
+
+static void write_options(copal_writer_t *w, const copal_ask_t *ask, const copal_uri_t *uri)
+{
+    if (ask->has_if_match)
+        copal_write_option(w, COPAL_OPTION_IF_MATCH, ask->if_match);
+    if (ask->etag.size > 0)
+        copal_write_option(w, COPAL_OPTION_ETAG, ask->etag);
+    if (ask->if_none_match)
+        copal_write_option(w, COPAL_OPTION_IF_NONE_MATCH, (copal_bytes_t){NULL, 0});
+    if (uri)
+        copal_write_uri(w, uri);
+    else
+        copal_write_path_and_query(w, ask->path);
+    if (ask->has_content_format)
+        copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, ask->content_format);
+    if (ask->has_accept)
+        copal_write_option_uint(w, COPAL_OPTION_ACCEPT, ask->accept);
+    if (ask->block2 > 0)
+        copal_write_option_uint(w, COPAL_OPTION_BLOCK2, (uint32_t)ask->block2);
+}
+
+static copal_code_t method_of(const copal_ask_t *ask)
+{
+    if (ask->ping)
+        return COPAL_EMPTY;
+    return ask->method ? ask->method : COPAL_GET;
+}
+
+static int send_request(copal_host_t *host, const copal_ask_t *ask, const copal_uri_t *uri, uint32_t via,
+                        copal_receiver_t *receiver, copal_handle_t *handle)
+{
+    copal_endpoint_t *endpoint = host->client.endpoint;
+    copal_request_t request = {
+        .to = ask->to,
+        .via = via,
+        .code = method_of(ask),
+        .confirmable = !ask->non_confirmable || ask->ping,
+        .given_token = ask->given_token,
+        .token = ask->token,
+        .timeout = ask->timeout,
+    };
+    copal_time_t now = copal__host_now(host);
+    copal_writer_t *w;
+    int status = copal_request_begin(endpoint, &request, handle, &w);
+    if (status < 0)
+        return status;
+    if (!ask->ping && !ask->no_options)
+        write_options(w, ask, uri);
+    if (!ask->ping)
+        copal_write_payload(w, ask->payload);
+    status = copal_request_commit(endpoint, now, *handle, receiver);
+    if (status < 0)
+        return status;
+    status = copal_request_id(endpoint, *handle);
+    if (status < 0)
+        copal_request_cancel(endpoint, now, *handle);
+    return status;
+}
+
+int copal__host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle)
+{
+    copal_uri_t uri;
+    copal_handle_t made;
+    int status = ask->uri ? copal_uri_parse(&uri, ask->uri) : 0;
+    if (status < 0)
+        return status;
+    if ((ask->uri && uri.secure) || copal__peer_is_multicast(ask->to))
+        return COPAL_EUNSUPPORTED;
+    int socket = client_socket(host, ask->to);
+    if (socket < 0)
+        return socket;
+    return send_request(host, ask, ask->uri ? &uri : NULL, (uint32_t)socket, receiver, handle ? handle : &made);
+}
+
+int copal_host_request(copal_host_t *host, const copal_ask_t *given, copal_receiver_t *receiver, copal_handle_t *handle)
+{
+    copal_ask_t ask = *given;
+    copal_peer_t peer;
+    int status = copal__ask_peer(given, &peer); /* may block, so not inside the lock */
+    if (status < 0)
+        return status;
+    ask.to = &peer;
+    copal__lock_enter(&host->lock);
+    status = copal__host_request(host, &ask, receiver, handle);
+    if (status >= 0)
+        copal__host_wake(host);
+    copal__lock_leave(&host->lock);
+    return status;
+}
+
+int copal_host_cancel(copal_host_t *host, copal_handle_t request)
+{
+    copal__lock_enter(&host->lock);
+    int status = copal_request_cancel(host->client.endpoint, copal__host_now(host), request);
+    copal__host_wake(host); /* what it held back may go now */
+    copal__lock_leave(&host->lock);
+    return status;
+}

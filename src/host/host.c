@@ -1,0 +1,204 @@
+#define _GNU_SOURCE 1
+#include "host.h"
+
+#include "scale.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+/* ---- open and close ------------------------------------------------------------------------------- */
+
+static void exclude_enter(void *mutex) { pthread_mutex_lock(mutex); }
+static void exclude_leave(void *mutex) { pthread_mutex_unlock(mutex); }
+
+static int init_exclusion(pthread_mutex_t *mutex)
+{
+    pthread_mutexattr_t recursive;
+    int status = pthread_mutexattr_init(&recursive);
+    if (status != 0)
+        return status;
+    pthread_mutexattr_settype(&recursive, PTHREAD_MUTEX_RECURSIVE);
+    status = pthread_mutex_init(mutex, &recursive);
+    pthread_mutexattr_destroy(&recursive);
+    return status;
+}
+
+/* What the system has to give, all of it or nothing. 0, or an errno. */
+static int init_system(copal_host_t *host)
+{
+    if (copal__wake_open(host->wake) != 0)
+        return errno;
+    int status = copal__lock_init(&host->lock);
+    if (status == 0) {
+        status = init_exclusion(&host->exclusion);
+        if (status != 0)
+            copal__lock_destroy(&host->lock);
+    }
+    if (status != 0)
+        copal__wake_close(host->wake);
+    return status;
+}
+
+static int init_tree(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
+{
+    copal_tree_config_t tree = {
+        .limits = config->tree,
+        .exclusion = {exclude_enter, exclude_leave, &host->exclusion},
+        .random = host->random,
+        .random_state = host->random_state,
+        .first_only = config->first_only,
+        .dynamic = config->dynamic,
+        .created = config->created,
+        .user = config->user,
+    };
+    return copal_tree_init(&host->tree, layout->tree, layout->tree_size, &tree);
+}
+
+static void init_side(copal_host_t *host, copal__side_t *side, const copal_host_config_t *config)
+{
+    side->locals = &host->locals;
+    side->batch = &host->batch;
+    side->trace = config->trace;
+    side->user = config->user;
+}
+
+static int init_core(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
+{
+    int status = init_tree(host, layout, config);
+    if (status < 0)
+        return status;
+    copal_config_t endpoint = {
+        .limits = config->server,
+        .timing = config->timing,
+        .random = host->random,
+        .random_state = host->random_state,
+        .service = copal_tree_service(host->tree),
+    };
+    init_side(host, &host->server, config);
+    init_side(host, &host->client, config);
+    host->client.client = true;
+    status = copal_endpoint_init(&host->server.endpoint, layout->server, layout->server_size, &endpoint);
+    if (status < 0)
+        return status;
+    endpoint.limits = config->client;
+    endpoint.service = (copal_service_t){0};
+    return copal_endpoint_init(&host->client.endpoint, layout->client, layout->client_size, &endpoint);
+}
+
+static int init(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
+{
+    host->batch = layout->batch;
+    host->body_size = config->memory;
+    host->random = config->random ? config->random : copal__host_random;
+    host->random_state = config->random ? config->random_state : host;
+    if (config->client_address) {
+        int status = copal_peer_from_text(&host->client_address, config->client_address, 0, false);
+        if (status < 0)
+            return status;
+    }
+    errno = init_system(host);
+    if (errno != 0)
+        return COPAL_ESYSTEM;
+    int status = init_core(host, layout, config);
+    if (status < 0) {
+        pthread_mutex_destroy(&host->exclusion);
+        copal__lock_destroy(&host->lock);
+        copal__wake_close(host->wake);
+    }
+    return status;
+}
+
+/* One mapping holds everything: pages that are never needed are never there. */
+int copal_host_open(copal_host_t **opened, const copal_host_config_t *given)
+{
+    copal_host_config_t config = given ? *given : (copal_host_config_t){0};
+    int status = copal_host_scale(&config);
+    if (status < 0)
+        return status;
+    copal__layout_t layout;
+    copal__carver_t carver = {NULL, 0};
+    copal__host_lay(&layout, &carver, &config);
+    const size_t size = carver.used;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return COPAL_ENOMEM;
+    carver = (copal__carver_t){memory, 0};
+    copal__host_lay(&layout, &carver, &config);
+    layout.host->mapped = size;
+    status = init(layout.host, &layout, &config);
+    if (status < 0) {
+        int reason = errno;
+        munmap(memory, size);
+        errno = reason;
+        return status;
+    }
+    *opened = layout.host;
+    return 0;
+}
+
+void copal_host_close(copal_host_t *host)
+{
+    if (!host)
+        return;
+    copal_host_stop(host); /* joins a thread that ended by itself, too */
+    copal__side_close(&host->server);
+    copal__side_close(&host->client);
+    pthread_mutex_destroy(&host->exclusion);
+    copal__lock_destroy(&host->lock);
+    copal__wake_close(host->wake);
+    munmap(host, host->mapped);
+}
+
+/* ---- serving ---------------------------------------------------------------------------------------- */
+
+copal_tree_t *copal_host_tree(copal_host_t *host) { return host->tree; }
+
+/* "::" takes IPv4 too; on a machine without IPv6 it takes IPv4 alone. */
+static int open_server(copal_host_t *host, copal_peer_t *local)
+{
+    bool dual = copal__peer_family(local) == AF_INET6 && copal__peer_is_any(local);
+    copal_peer_t any = {.size = COPAL__PEER_IPV4};
+    any.data[4] = local->data[16];
+    any.data[5] = local->data[17];
+    int status = copal__side_open(&host->server, local, dual);
+    if (status != COPAL_ESYSTEM || !dual || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+        return status;
+    *local = any;
+    return copal__side_open(&host->server, local, false);
+}
+
+int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, uint16_t *bound)
+{
+    copal_peer_t local;
+    int status = copal_peer_from_text(&local, address, port, false);
+    if (status < 0)
+        return status;
+    if (copal__peer_is_multicast(&local))
+        return COPAL_EINVAL;
+    copal__lock_enter(&host->lock);
+    status = open_server(host, &local);
+    if (status >= 0) {
+        copal__host_wake(host);
+        if (bound)
+            *bound = copal__peer_port(&local);
+    }
+    copal__lock_leave(&host->lock);
+    return status < 0 ? status : 0;
+}
+
+int copal_host_reply(copal_host_t *host, copal_handle_t later, copal_code_t code,
+                     void (*fill)(void *user, copal_writer_t *w), void *user)
+{
+    copal_writer_t *w;
+    copal_endpoint_t *endpoint = host->server.endpoint;
+    copal__lock_enter(&host->lock);
+    int status = copal_later_begin(endpoint, later, code, &w);
+    if (status == 0) {
+        if (fill)
+            fill(user, w);
+        status = copal_later_commit(endpoint, copal__host_now(host), later);
+        copal__host_wake(host);
+    }
+    copal__lock_leave(&host->lock);
+    return status;
+}

@@ -1,0 +1,59 @@
+/* What a host is made of. */
+#ifndef COPAL_HOST_HOST_H
+#define COPAL_HOST_HOST_H
+
+#include "copal/host.h"
+#include "lock.h"
+#include "side.h"
+
+enum { COPAL__RANDOM_POOL = 256 };
+
+struct copal_host_t {
+    copal__lock_t lock;        /* of all that follows, while it is not said otherwise */
+    pthread_mutex_t exclusion; /* of the tree; never held while `lock` is waited for */
+    copal_tree_t *tree;        /* excludes its users itself */
+    copal__side_t server, client;
+    copal__batch_t batch;
+    copal__locals_t locals;
+    copal_peer_t client_address; /* size 0: any */
+    void (*random)(void *state, void *buffer, size_t size);
+    void *random_state;
+    uint8_t random_pool[COPAL__RANDOM_POOL];
+    size_t random_left;
+    size_t body_size; /* octets of the largest body that a blocking request puts together from blocks */
+
+    int wake[2];
+    bool woken;       /* the wake descriptor was made readable since the last sleep */
+    bool turning;     /* a turn is under way, in the thread that holds the lock */
+    copal_time_t now; /* of that turn */
+
+    atomic_uintptr_t runner; /* the thread that runs the host, or COPAL__RUNNER_STARTS; 0: none. Needs no lock */
+    atomic_bool stopping;    /* needs no lock */
+    atomic_bool started;     /* `thread` is to be joined; needs no lock */
+    pthread_t thread;
+
+    size_t mapped; /* octets of the mapping that this is the start of */
+};
+
+/** A thread was made to run the host and has not begun. No thread has this number. */
+#define COPAL__RUNNER_STARTS ((uintptr_t)1)
+
+/** The system's randomness, by the pool; `state` is the host. As copal_config_t.random. */
+void copal__host_random(void *state, void *buffer, size_t size);
+
+/** What the time is for a call on an endpoint: within a turn, that turn's. Inside the lock. */
+copal_time_t copal__host_now(const copal_host_t *host);
+
+/** Makes whoever runs the host look again at what there is to do. Inside the lock. */
+void copal__host_wake(copal_host_t *host);
+
+/** copal_host_step, inside the lock. */
+int copal__host_step(copal_host_t *host, int timeout);
+
+/** The peer that an ask names; a host name is looked up. 0, or as copal_host_request. */
+int copal__ask_peer(const copal_ask_t *ask, copal_peer_t *peer);
+
+/** As copal_host_request for an ask with `to`, but nobody is woken. Inside the lock. */
+int copal__host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle);
+
+#endif

@@ -1,0 +1,35 @@
+/* Our own addresses, as datagrams came to them on sockets that listen on all of a machine's: an answer must leave
+ * from the address that was asked (RFC 7252 section 5.3.2: source and destination are part of the match). */
+#ifndef COPAL_HOST_LOCAL_H
+#define COPAL_HOST_LOCAL_H
+
+#include "address.h"
+
+/* IP_PKTINFO and IPV6_PKTINFO; an IPv6 socket that takes IPv4 as well hands out both. _GNU_SOURCE gives their types. */
+enum { COPAL__CONTROL_SIZE = CMSG_SPACE(12) + CMSG_SPACE(20), COPAL__LOCALS = 64 };
+
+typedef struct {
+    uint8_t socket;  /* the socket it belongs to */
+    bool multicast;  /* a group or broadcast address was asked */
+    uint32_t interface; /* of an IPv6 link-local address or group; else 0 */
+    uint8_t address[16];
+    uint8_t seen_size, answer_size;
+    _Alignas(size_t) uint8_t seen[COPAL__CONTROL_SIZE];   /* the control data of the last datagram to it */
+    _Alignas(size_t) uint8_t answer[COPAL__CONTROL_SIZE]; /* the control data that makes an answer leave from it */
+} copal__local_t;
+
+/** The addresses that were asked so far. Only addresses of this machine get in, so peers cannot make it grow. Past the
+ *  bound the kernel chooses the address of an answer. */
+typedef struct {
+    uint32_t count, last;
+    copal__local_t entries[COPAL__LOCALS];
+} copal__locals_t;
+
+/** Makes an unbound socket hand out the address that each datagram was sent to. -1: errno. */
+int copal__local_enable(int fd, int family);
+
+/** The number, from 1, of the address that a datagram's control data tells of; 0 where it tells of none or the table is
+ *  full. `multicast`: it is no address of one machine. */
+uint32_t copal__local_find(copal__locals_t *table, uint8_t socket, const struct msghdr *header, bool *multicast);
+
+#endif

@@ -1,0 +1,105 @@
+/* Peers from text, host names included, and to text. */
+#define _GNU_SOURCE 1
+#include "address.h"
+#include "copal/host.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A zone is an interface's name or its index (RFC 4007 section 11.2). */
+static uint32_t zone_index(const char *zone)
+{
+    unsigned index = if_nametoindex(zone);
+    if (index != 0)
+        return index;
+    char *end;
+    errno = 0;
+    unsigned long number = strtoul(zone, &end, 10);
+    bool plain = *zone >= '0' && *zone <= '9' && *end == 0 && errno == 0;
+    return plain && number <= UINT32_MAX ? (uint32_t)number : 0;
+}
+
+static bool literal_ipv6(copal__address_t *address, const char *text)
+{
+    char plain[INET6_ADDRSTRLEN];
+    const char *zone = strchr(text, '%');
+    size_t size = zone ? (size_t)(zone - text) : strlen(text);
+    if (size >= sizeof plain)
+        return false;
+    memcpy(plain, text, size);
+    plain[size] = 0;
+    address->v6.sin6_family = AF_INET6;
+    if (inet_pton(AF_INET6, plain, &address->v6.sin6_addr) != 1)
+        return false;
+    if (!zone)
+        return true;
+    address->v6.sin6_scope_id = zone_index(zone + 1);
+    return address->v6.sin6_scope_id != 0;
+}
+
+static int look_up(copal__address_t *address, const char *name, uint16_t port)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *found;
+    if (getaddrinfo(name, NULL, &hints, &found) != 0)
+        return COPAL_ERESOLVE;
+    const struct addrinfo *first = found;
+    while (first && first->ai_family != AF_INET && first->ai_family != AF_INET6)
+        first = first->ai_next;
+    int status = first ? 0 : COPAL_ERESOLVE;
+    if (first && first->ai_addrlen <= sizeof *address)
+        memcpy(address, first->ai_addr, first->ai_addrlen);
+    freeaddrinfo(found);
+    if (address->any.sa_family == AF_INET)
+        address->v4.sin_port = htons(port);
+    else
+        address->v6.sin6_port = htons(port);
+    return status;
+}
+
+int copal_peer_from_text(copal_peer_t *peer, const char *text, uint16_t port, bool resolve)
+{
+    copal__address_t address;
+    memset(&address, 0, sizeof address);
+    if (inet_pton(AF_INET, text, &address.v4.sin_addr) == 1) {
+        address.v4.sin_family = AF_INET;
+        address.v4.sin_port = htons(port);
+    } else if (literal_ipv6(&address, text)) {
+        address.v6.sin6_port = htons(port);
+    } else {
+        if (!resolve)
+            return COPAL_EINVAL;
+        int status = look_up(&address, text, port);
+        if (status < 0)
+            return status;
+    }
+    memset(peer, 0, sizeof *peer);
+    copal__address_to_peer(&address, peer);
+    return 0;
+}
+
+void copal_peer_to_text(const copal_peer_t *peer, char *text, size_t capacity, uint16_t *port)
+{
+    char address[INET6_ADDRSTRLEN] = "?";
+    char zone[IF_NAMESIZE + 1] = "";
+    int family = copal__peer_family(peer);
+    if (family != 0)
+        inet_ntop(family, peer->data, address, sizeof address);
+    if (peer->size == COPAL__PEER_SCOPED) {
+        char name[IF_NAMESIZE];
+        uint32_t scope;
+        memcpy(&scope, peer->data + 18, 4);
+        if (if_indextoname(scope, name))
+            snprintf(zone, sizeof zone, "%%%s", name);
+        else if (scope != 0)
+            snprintf(zone, sizeof zone, "%%%u", (unsigned)scope);
+    }
+    snprintf(text, capacity, "%s%s", address, zone);
+    if (port)
+        *port = family != 0 ? copal__peer_port(peer) : 0;
+}

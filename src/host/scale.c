@@ -1,0 +1,108 @@
+/* How a host's memory is shared out. */
+#define _GNU_SOURCE 1
+#include "host.h"
+
+#include "scale.h"
+
+enum { FULL = 1024 }; /* a share of 1 */
+
+#define LEAST_MEMORY ((size_t)64 << 10)
+#define DEFAULT_MEMORY ((size_t)64 << 20)
+#define LARGEST_VALUE ((size_t)1 << 20)
+
+static uint32_t clamp(size_t value, size_t least, size_t most)
+{
+    return (uint32_t)(value < least ? least : value > most ? most : value);
+}
+
+static void suggest(uint32_t *field, uint32_t value)
+{
+    if (*field == 0)
+        *field = value;
+}
+
+static uint32_t power_of_two(uint32_t value)
+{
+    uint32_t power = 1;
+    while (power <= value / 2)
+        power *= 2;
+    return power;
+}
+
+/* The proportions. A deferred or own request takes a datagram's room; a remembered reply some tens of octets. The bounds above
+ * are for memories of many gigabytes. */
+static void share_out(copal_host_config_t *config, size_t memory)
+{
+    uint32_t batch = clamp(memory >> 15, 4, COPAL__BATCH);
+    suggest(&config->server.requests, 1);
+    suggest(&config->server.deferred, clamp(memory >> 14, 2, 1 << 20));
+    suggest(&config->server.remembered, clamp(memory >> 10, 16, 1 << 24));
+    suggest(&config->server.remembered_bytes, clamp(memory >> 4, 2048, (size_t)1 << 30));
+    suggest(&config->server.proven, clamp(memory >> 12, 8, 1 << 20));
+    suggest(&config->server.counters, power_of_two(clamp(memory >> 14, 4, 1 << 16)));
+    suggest(&config->server.batch, batch);
+    suggest(&config->client.requests, clamp(memory >> 15, 2, 1 << 20));
+    suggest(&config->client.deferred, 1);
+    suggest(&config->client.remembered, 4);
+    suggest(&config->client.remembered_bytes, 1024);
+    suggest(&config->client.proven, 4);
+    suggest(&config->client.counters, power_of_two(clamp(memory >> 14, 4, 1 << 16)));
+    suggest(&config->client.batch, batch);
+    suggest(&config->tree.resources, clamp(memory >> 13, 8, 1 << 20));
+    suggest(&config->tree.value_size, clamp(memory >> 4, 1024, LARGEST_VALUE));
+    if (config->tree.arena == 0)
+        config->tree.arena = memory >> 2 > 8192 ? memory >> 2 : 8192;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+static uint32_t datagram_size(const copal_limits_t *limits)
+{
+    return limits->datagram_size ? limits->datagram_size : 1152; /* RFC 7252 section 4.6 */
+}
+
+void copal__host_lay(copal__layout_t *layout, copal__carver_t *carver, const copal_host_config_t *config)
+{
+    const uint32_t size = larger(datagram_size(&config->server), datagram_size(&config->client));
+    const uint32_t batch = larger(config->server.batch, config->client.batch);
+    layout->host = copal__carve(carver, 1, sizeof(copal_host_t));
+    layout->server_size = copal_endpoint_size(&config->server);
+    layout->client_size = copal_endpoint_size(&config->client);
+    layout->tree_size = copal_tree_size(&config->tree);
+    layout->server = copal__carve(carver, layout->server_size, 1);
+    layout->client = copal__carve(carver, layout->client_size, 1);
+    layout->tree = copal__carve(carver, layout->tree_size, 1);
+    copal__batch_lay(&layout->batch, carver, batch < COPAL__BATCH ? batch : COPAL__BATCH, size);
+}
+
+static size_t total(const copal_host_config_t *config)
+{
+    copal__layout_t layout;
+    copal__carver_t carver = {NULL, 0};
+    copal__host_lay(&layout, &carver, config);
+    return carver.used;
+}
+
+/* The largest share for which all fits into three quarters: the rest is left for what is still to come (observers).
+ * Limits that the caller gave count in full, and may use that quarter up. */
+int copal_host_scale(copal_host_config_t *config)
+{
+    const size_t memory = config->memory ? config->memory : DEFAULT_MEMORY;
+    if (memory < LEAST_MEMORY)
+        return COPAL_EINVAL;
+    copal_host_config_t scaled = *config;
+    size_t low = 0;
+    for (size_t step = FULL; step > 0; step /= 2) {
+        scaled = *config;
+        share_out(&scaled, memory / FULL * (low + step));
+        if (total(&scaled) <= memory - memory / 4)
+            low += step;
+    }
+    scaled = *config;
+    share_out(&scaled, memory / FULL * low);
+    if (total(&scaled) > memory)
+        return COPAL_EINVAL;
+    *config = scaled;
+    config->memory = memory;
+    return 0;
+}

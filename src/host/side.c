@@ -1,0 +1,197 @@
+#define _GNU_SOURCE 1
+#include "side.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    ERRORS_AT_ONCE = 64,    /* ICMP errors read in one turn */
+    SEND_PATIENCE = 10,     /* milliseconds to wait, once a batch, for room in a socket's buffer */
+    QUOTE_SIZE = 300,       /* header, and the longest token that is kept for later */
+    SOCKET_BUFFER = 1 << 20 /* octets of datagrams that the kernel may hold for us, if it lets us have them */
+};
+
+/* ---- sockets ------------------------------------------------------------------------------------ */
+
+/* Neither SO_REUSEADDR nor SO_REUSEPORT: a second server on the same port must be told so. The buffers are a wish: what the
+ * system grants will do. */
+static int prepare(const copal__side_t *side, int fd, copal_peer_t *local, bool dual)
+{
+    copal__address_t address;
+    int family = copal__peer_family(local), only = !dual, wish = SOCKET_BUFFER;
+    socklen_t size = copal__address_from_peer(&address, local, family);
+    if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0)
+        return -1;
+    if (bind(fd, &address.any, size) != 0 || getsockname(fd, &address.any, &size) != 0)
+        return -1;
+    if (!side->client && copal__peer_is_any(local) && copal__local_enable(fd, family) != 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &wish, sizeof wish);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wish, sizeof wish);
+    copal__address_to_peer(&address, local);
+    return 0;
+}
+
+int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual)
+{
+    if (side->count == COPAL__SOCKETS)
+        return COPAL_EFULL;
+    int family = copal__peer_family(local);
+    int fd = copal__udp_open(family, side->client);
+    if (fd < 0)
+        return COPAL_ESYSTEM;
+    if (prepare(side, fd, local, dual) != 0) {
+        int reason = errno;
+        close(fd);
+        errno = reason;
+        return COPAL_ESYSTEM;
+    }
+    side->sockets[side->count] = (copal__socket_t){.fd = fd, .family = family};
+    return side->count++;
+}
+
+void copal__side_close(copal__side_t *side)
+{
+    while (side->count > 0)
+        close(side->sockets[--side->count].fd);
+}
+
+/* ---- sending ------------------------------------------------------------------------------------ */
+
+/* A datagram that cannot even be sent (no route, say) ends its request as an ICMP error would; one that the machine has
+ * no room for at the moment is simply lost. The datagram is borrowed from the endpoint, so the end has to wait. */
+typedef struct {
+    copal_peer_t to;
+    uint8_t quoted[QUOTE_SIZE];
+    size_t size; /* 0: none */
+} failure_t;
+
+static void note(failure_t *failure, const copal__slot_t *slot, int reason)
+{
+    const struct iovec *vector = slot->header.msg_iov;
+    if (failure->size > 0 || reason == EAGAIN || reason == EWOULDBLOCK || reason == ENOBUFS || reason == ENOMEM)
+        return;
+    copal__address_to_peer(slot->header.msg_name, &failure->to);
+    failure->size = vector->iov_len < QUOTE_SIZE ? vector->iov_len : QUOTE_SIZE;
+    memcpy(failure->quoted, vector->iov_base, failure->size);
+}
+
+/* Every datagram is tried, and none for ever. An error may belong to a datagram sent earlier (ICMP); then a second try
+ * succeeds. */
+static void push(int fd, copal__slot_t *slots, unsigned count, failure_t *failure)
+{
+    bool waited = false, again = false;
+    while (count > 0) {
+        int sent = copal__udp_send(fd, slots, count);
+        if (sent < 0 && errno == EINTR)
+            continue;
+        bool full = sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+        if (full && !waited) {
+            struct pollfd wait = {.fd = fd, .events = POLLOUT};
+            poll(&wait, 1, SEND_PATIENCE);
+            waited = true;
+            continue;
+        }
+        if (sent < 0 && !full && !again) {
+            again = true;
+            continue;
+        }
+        if (sent < 0)
+            note(failure, slots, errno);
+        unsigned done = sent > 0 ? (unsigned)sent : 1;
+        slots += done;
+        count -= done;
+        again = false;
+    }
+}
+
+static void fill(const copal__side_t *side, copal__slot_t *slot, copal__place_t *place, const copal_datagram_t *datagram)
+{
+    int family = side->sockets[COPAL__VIA_SOCKET(datagram->via)].family;
+    uint32_t local = COPAL__VIA_LOCAL(datagram->via);
+    slot->header.msg_namelen = copal__address_from_peer(&place->address, datagram->to, family);
+    slot->header.msg_control = local ? side->locals->entries[local - 1].answer : NULL;
+    slot->header.msg_controllen = local ? side->locals->entries[local - 1].answer_size : 0;
+    place->vector = (struct iovec){(void *)(uintptr_t)datagram->bytes.data, datagram->bytes.size};
+}
+
+static void transmit(copal__side_t *side, size_t count, failure_t *failure)
+{
+    copal__batch_t *batch = side->batch;
+    const copal_datagram_t *datagrams = batch->datagrams;
+    for (size_t i = 0, end; i < count; i = end) {
+        uint32_t socket = COPAL__VIA_SOCKET(datagrams[i].via);
+        for (end = i; end < count && COPAL__VIA_SOCKET(datagrams[end].via) == socket; end++) {
+            fill(side, &batch->out[end], &batch->out_places[end], &datagrams[end]);
+            if (side->trace)
+                side->trace(side->user, true, datagrams[end].to, datagrams[end].bytes);
+        }
+        push(side->sockets[socket].fd, batch->out + i, (unsigned)(end - i), failure);
+    }
+}
+
+void copal__side_send(copal__side_t *side, copal_time_t now)
+{
+    failure_t failure;
+    size_t count;
+    while ((count = copal_endpoint_send(side->endpoint, now, side->batch->datagrams, side->batch->capacity)) > 0) {
+        failure.size = 0;
+        transmit(side, count, &failure);
+        if (failure.size > 0)
+            copal_endpoint_unreachable(side->endpoint, now, &failure.to,
+                                       (copal_bytes_t){failure.quoted, failure.size});
+    }
+}
+
+/* ---- receiving ---------------------------------------------------------------------------------- */
+
+static void hand_in(copal__side_t *side, uint8_t socket, copal__slot_t *slot, copal_time_t now)
+{
+    copal_from_t from;
+    copal_bytes_t datagram = {slot->header.msg_iov->iov_base, slot->size};
+    uint32_t local = 0;
+    copal__address_to_peer(slot->header.msg_name, &from.peer);
+    from.proven = from.multicast = false;
+    if (slot->header.msg_controllen > 0)
+        local = copal__local_find(side->locals, socket, &slot->header, &from.multicast);
+    from.via = local << 8 | socket;
+    if (side->trace)
+        side->trace(side->user, false, &from.peer, datagram);
+    if (copal_endpoint_receive(side->endpoint, now, &from, datagram) == COPAL_EFULL) {
+        copal__side_send(side, now);
+        copal_endpoint_receive(side->endpoint, now, &from, datagram);
+    }
+    copal__batch_rearm(slot);
+}
+
+static void read_errors(copal__side_t *side, int fd, copal_time_t now)
+{
+    copal_peer_t peer;
+    uint8_t quoted[QUOTE_SIZE];
+    size_t size;
+    for (int i = 0; i < ERRORS_AT_ONCE && copal__udp_error(fd, &peer, quoted, sizeof quoted, &size); i++)
+        copal_endpoint_unreachable(side->endpoint, now, &peer, (copal_bytes_t){quoted, size});
+}
+
+/* More than one at a time means that more may have come meanwhile, and asking again is cheaper than to poll. A socket
+ * that was ready and has nothing has an ICMP error for us, or had; reading it has cleared it. */
+static void receive_from(copal__side_t *side, uint8_t number, copal_time_t now)
+{
+    copal__socket_t *socket = &side->sockets[number];
+    int count = copal__udp_receive(socket->fd, side->batch->in, side->batch->capacity);
+    if (count < 0 && side->client)
+        read_errors(side, socket->fd, now);
+    for (int i = 0; i < count; i++)
+        hand_in(side, number, &side->batch->in[i], now);
+    socket->ready = count > 1;
+}
+
+void copal__side_receive(copal__side_t *side, copal_time_t now)
+{
+    for (uint8_t i = 0; i < side->count; i++) {
+        if (side->sockets[i].ready)
+            receive_from(side, i, now);
+    }
+}

@@ -1,0 +1,44 @@
+/* A side of a host: an endpoint with sockets of its own. The server is one, the client another, so that they do not share
+ * message IDs. */
+#ifndef COPAL_HOST_SIDE_H
+#define COPAL_HOST_SIDE_H
+
+#include "batch.h"
+#include "copal/host.h"
+
+enum { COPAL__SOCKETS = 16 };
+
+typedef struct {
+    int fd;
+    int family;
+    bool ready; /* something may be there to be received */
+} copal__socket_t;
+
+typedef struct {
+    copal_endpoint_t *endpoint;
+    copal__locals_t *locals;
+    copal__batch_t *batch; /* both sides share it: only one of them is busy at a time */
+    copal_trace_t trace;
+    void *user;
+    bool client; /* wants ICMP errors, which only requests of our own can use, and leaves local addresses to the kernel */
+    uint8_t count;
+    copal__socket_t sockets[COPAL__SOCKETS];
+} copal__side_t;
+
+/** The socket of a `via`: its lower 8 bits. Above is the number of a local address, 0 for the kernel's choice. */
+#define COPAL__VIA_SOCKET(via) ((via) & 0xffu)
+#define COPAL__VIA_LOCAL(via) ((via) >> 8)
+
+/** Adds a socket bound to `local`, whose port is then the one in use where it was 0. IPv6's "any" takes IPv4 as well if
+ *  `dual`. Returns its number; COPAL_EFULL: there are COPAL__SOCKETS; COPAL_ESYSTEM: errno, and nothing is half made. */
+int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual);
+
+void copal__side_close(copal__side_t *side);
+
+/** Receives one batch from each socket that may have something. */
+void copal__side_receive(copal__side_t *side, copal_time_t now);
+
+/** Sends all that is due. */
+void copal__side_send(copal__side_t *side, copal_time_t now);
+
+#endif
