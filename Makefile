@@ -18,7 +18,7 @@ build/asan-posix: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_WERROR=ON -DCOPAL_PLATFORM
 build/asan-posix: GOALS = tool tests
 build/gcc: FLAGS = -DCMAKE_C_COMPILER=gcc -DCOPAL_WERROR=ON
 build/gcc: GOALS = all tests examples benches
-build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON
+build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix
 build/clang: GOALS = all tests examples benches
 
 $(BUILDS): tools/installed/build
