@@ -16,8 +16,8 @@ typedef struct {
     uint32_t resources;  /* how many in all (32); past it EFULL, a PUT that creates: 5.03 */
     uint32_t dynamic;    /* how many of them peers may create (half of resources); past it 5.03 */
     uint32_t value_size; /* octets of the largest value (1024); past it ESPACE, a PUT or POST: 4.13 */
-    size_t arena;        /* octets for paths, attributes and values, replaced ones that are still read included
-                          * (resources * 64 + 4 * value_size); past it EFULL, a PUT or POST: 5.03 */
+    size_t arena;        /* octets for resources, paths, attributes and values, replaced ones that are still read included
+                          * (resources * 128 + 4 * value_size); past it EFULL, a PUT or POST: 5.03 */
     uint32_t workers;    /* threads that serve it (1, at most 64) */
 } copal_tree_limits_t;
 
@@ -40,7 +40,7 @@ typedef struct {
     void *user; /* for `created` */
 } copal_tree_config_t;
 
-/** The octets of memory that a tree of these limits takes. */
+/** The octets of memory that a tree of these limits takes; 0: a limit is out of range. */
 size_t copal_tree_size(const copal_tree_limits_t *limits);
 
 /** Makes a tree inside `memory`, which must be all zero, aligned for any type, and stays lent. `config` is copied.
@@ -80,7 +80,7 @@ typedef struct {
     uint32_t methods;       /* mask of GET, POST, PUT, DELETE */
 } copal_value_options_t;
 
-/** Path texts are as in copal_write_path: "a/b", leading "/" ignored, percent-encoding decoded.
+/** Path texts are as in copal_write_path: "a/b", leading "/" ignored, percent-encoding decoded; up to 1,152 octets, encoded.
  *  COPAL_EEXIST: the path is taken. COPAL_EFULL: resources or arena. COPAL_ESPACE: value too large. COPAL_EINVAL: a bad
  *  path or property. `resource` may be NULL. Values, paths and handlers are copied. */
 int copal_tree_add_handler(copal_tree_t *tree, const char *path, const copal_handler_t *handler, copal_handle_t *resource);
@@ -99,7 +99,8 @@ int copal_tree_path(copal_tree_t *tree, copal_handle_t resource, char *out, size
 int copal_tree_set_value(copal_tree_t *tree, copal_handle_t resource, copal_bytes_t value);
 /** Copies the value out. `*size` is its size even where it does not fit. COPAL_ESTALE; COPAL_ESPACE: over capacity. */
 int copal_tree_get_value(copal_tree_t *tree, copal_handle_t resource, void *out, size_t capacity, size_t *size);
-/** Replaces the properties; the ETag counter goes on whether `etag` is on or off. COPAL_ESTALE, COPAL_EINVAL, COPAL_EFULL. */
+/** Replaces the properties; the ETag counter goes on whether `etag` is on or off, and a change of content_format counts as
+ *  one of the value. COPAL_ESTALE, COPAL_EINVAL, COPAL_EFULL. */
 int copal_tree_set_options(copal_tree_t *tree, copal_handle_t resource, const copal_value_options_t *options);
 /** The properties, and the ETag counter (0 while ETag is off); `etag` may be NULL. COPAL_ESTALE. */
 int copal_tree_get_options(copal_tree_t *tree, copal_handle_t resource, copal_value_options_t *options, uint16_t *etag);

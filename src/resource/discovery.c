@@ -1,0 +1,91 @@
+/* /.well-known/core: the links to all resources (RFC 6690 section 4). */
+#include <string.h>
+
+#include "copal/link.h"
+#include "tree.h"
+
+#define LINK_FORMAT 40
+#define CT_MOST 9 /* octets of ";ct=65535" */
+
+bool copal__is_discovery(copal_bytes_t path)
+{
+    static const uint8_t core[] = "\013.well-known\004core";
+    return path.size == sizeof core - 1 && (path.data[0] & 0x0f) == core[0] &&
+           !memcmp(path.data + 1, core + 1, sizeof core - 2);
+}
+
+/* The parts of a link. */
+typedef struct {
+    copal_bytes_t target;    /* with its angle brackets */
+    copal_bytes_t automatic; /* attributes of ours */
+    copal_bytes_t own;       /* the application's */
+} parts_t;
+
+/* Writes the attribute that tells a Content-Format; its size. */
+static size_t put_ct(char *out, int32_t content_format)
+{
+    char digits[5];
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + content_format % 10);
+    } while (content_format /= 10);
+    memcpy(out, ";ct=", 4);
+    size_t size = 4;
+    while (count)
+        out[size++] = digits[--count];
+    return size;
+}
+
+static void take_apart(copal__resource_t *r, parts_t *parts, char ct[CT_MOST])
+{
+    copal__value_t *value = copal__value_of(r);
+    copal__attributes_t *attributes = copal__attributes_of(r);
+    *parts = (parts_t){.target = {r->octets + r->path_size, r->link_size}};
+    if (attributes)
+        parts->own = (copal_bytes_t){(const uint8_t *)attributes->text, attributes->size};
+    if (value && value->content_format >= 0 && !(attributes && attributes->has_ct))
+        parts->automatic = (copal_bytes_t){(const uint8_t *)ct, put_ct(ct, value->content_format)};
+}
+
+/* Whether the link fits every Uri-Query argument (section 4.1). */
+static bool fits(const copal_call_t *call, const parts_t *parts)
+{
+    if (!call->options->queries)
+        return true;
+    copal_bytes_t target = {parts->target.data + 1, parts->target.size - 2};
+    copal_option_reader_t reader = copal_message_options(call->request);
+    copal_option_t o;
+    while (copal_option_next(&reader, &o))
+        if (o.number == COPAL_OPTION_URI_QUERY && !copal_link_matches(&(copal_link_t){target, parts->own}, o.value) &&
+            !copal_link_matches(&(copal_link_t){target, parts->automatic}, o.value))
+            return false;
+    return true;
+}
+
+void copal__serve_discovery(copal_tree_t *t, copal_call_t *call)
+{
+    const copal_request_options_t *o = call->options;
+    if (call->request->code != COPAL_GET) {
+        copal_reply(call, COPAL_METHOD_NOT_ALLOWED);
+        return;
+    }
+    if (o->accept >= 0 && o->accept != LINK_FORMAT) {
+        copal_reply(call, COPAL_NOT_ACCEPTABLE);
+        return;
+    }
+    copal_writer_t *w = copal_reply(call, COPAL_CONTENT);
+    copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, LINK_FORMAT);
+    const char *between = "";
+    for (copal__resource_t *r = copal__follow(&t->first); r; r = copal__follow(&r->later)) {
+        char ct[CT_MOST];
+        parts_t parts;
+        take_apart(r, &parts, ct);
+        if (!fits(call, &parts))
+            continue;
+        copal_write_text(w, between);
+        copal_write_payload(w, parts.target);
+        copal_write_payload(w, parts.automatic);
+        copal_write_payload(w, parts.own);
+        between = ",";
+    }
+}

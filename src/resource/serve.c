@@ -1,0 +1,133 @@
+/* What resources answer (RFC 7252 section 5.8, and 5.10 for the options). */
+#include <string.h>
+
+#include "tree.h"
+
+/* Whether an ETag or If-Match option names the value. An empty If-Match names any (RFC 7252 section 5.10.8.1); an ETag
+ * option of no legal size is one that is not recognised, thus ignored (section 5.4.3). */
+static bool names(const copal_tree_t *t, const copal_message_t *request, uint16_t number, const copal__value_t *value)
+{
+    copal_bytes_t tag = copal__value_tag(value);
+    copal_option_reader_t reader = copal_message_options(request);
+    copal_option_t o;
+    while (copal_option_next(&reader, &o) && o.number <= number) {
+        if (o.number != number || o.value.size > 8 || (!o.value.size && number == COPAL_OPTION_ETAG))
+            continue;
+        if (!o.value.size || (o.value.size == tag.size && !memcmp(o.value.data, tag.data, tag.size)))
+            return true;
+        if (t->config.first_only)
+            return false;
+    }
+    return false;
+}
+
+static void serve_get(copal_tree_t *t, copal_call_t *call, const copal__value_t *value)
+{
+    int32_t accept = call->options->accept;
+    if (accept >= 0 && value->content_format >= 0 && accept != value->content_format) {
+        copal_reply(call, COPAL_NOT_ACCEPTABLE); /* whatever ETag says: "MUST be sent" (section 5.10.4) */
+        return;
+    }
+    if (call->options->etags && names(t, call->request, COPAL_OPTION_ETAG, value)) {
+        copal_writer_t *w = copal_reply(call, COPAL_VALID);
+        copal_write_encoded(w, (copal_bytes_t){value->octets, value->tag}, COPAL_OPTION_ETAG);
+        if (value->last == COPAL_OPTION_MAX_AGE)
+            copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, value->max_age);
+        return;
+    }
+    copal_writer_t *w = copal_reply(call, COPAL_CONTENT);
+    copal_write_encoded(w, (copal_bytes_t){value->octets, value->head}, value->last);
+    copal_write_payload(w, copal__value_payload(value));
+}
+
+/* Does what a PUT, POST or DELETE asks of a value resource, or of nothing. The answer's code; `created` stays as it is where
+ * nothing was created. */
+static copal_code_t change(copal_tree_t *t, const copal_call_t *call, uint32_t hash, copal_handle_t *created)
+{
+    const copal_request_options_t *o = call->options;
+    copal_code_t method = call->request->code;
+    copal__resource_t *r = copal__tree_lookup(t, o->path, hash);
+    copal__value_t *value = r ? copal__value_of(r) : NULL;
+    if (r && !value)
+        return COPAL_SERVICE_UNAVAILABLE; /* it has become a handler's since it was looked up */
+    if (value && !(value->methods & COPAL_METHOD(method)))
+        return COPAL_METHOD_NOT_ALLOWED;
+    if (o->if_matches && !(value && names(t, call->request, COPAL_OPTION_IF_MATCH, value)))
+        return COPAL_PRECONDITION_FAILED;
+    if (o->if_none_match && value)
+        return COPAL_PRECONDITION_FAILED;
+
+    if (method == COPAL_DELETE) { /* 2.02 also where there was nothing (section 5.8.4) */
+        if (r)
+            copal__tree_destroy(t, r);
+        return COPAL_DELETED;
+    }
+    if (!value && (method == COPAL_POST || !t->config.dynamic))
+        return COPAL_NOT_FOUND;
+    copal_value_options_t options = {.content_format = -1, .max_age = -1, .methods = COPAL_METHODS_ALL};
+    if (value)
+        copal__value_options(value, &options);
+    if (o->content_format >= 0)
+        options.content_format = o->content_format;
+    copal__seed_t seed = {
+        .path = o->path, .hash = hash, .value = call->request->payload, .options = &options, .dynamic = true};
+    int error = value ? copal__tree_replace(t, r, seed.value, &options, true) : copal__tree_create(t, &seed, created);
+    if (error)
+        return error == COPAL_ESPACE ? COPAL_REQUEST_ENTITY_TOO_LARGE : COPAL_SERVICE_UNAVAILABLE;
+    return value ? COPAL_CHANGED : COPAL_CREATED;
+}
+
+static void serve_change(copal_tree_t *t, copal_call_t *call, uint32_t hash)
+{
+    copal_handle_t created = {0, 0};
+    copal__tree_enter(t);
+    copal__arena_alone(&t->arena);
+    copal_code_t code = change(t, call, hash, &created);
+    copal__tree_leave(t);
+    copal_writer_t *w = copal_reply(call, code);
+    if (code == COPAL_REQUEST_ENTITY_TOO_LARGE)
+        copal_write_option_uint(w, COPAL_OPTION_SIZE1, t->config.limits.value_size); /* section 5.9.2.9 */
+    if (created.generation && t->config.created)
+        t->config.created(t->config.user, t, created);
+}
+
+static void serve_handler(copal_tree_t *t, copal_call_t *call, const copal__resource_t *r)
+{
+    copal_handler_t handler = *r->handler; /* it may remove its own resource */
+    copal_code_t method = call->request->code;
+    if (method > 31 || !(handler.methods & COPAL_METHOD(method))) {
+        copal_reply(call, COPAL_METHOD_NOT_ALLOWED);
+        return;
+    }
+    call->depth = r->depth;
+    if (handler.serial)
+        copal__tree_enter(t);
+    handler.handle(handler.user, call);
+    if (handler.serial)
+        copal__tree_leave(t);
+}
+
+void copal__serve(void *tree, copal_call_t *call)
+{
+    copal_tree_t *t = tree;
+    copal_code_t method = call->request->code;
+    uint32_t hash = copal__tree_hash(t, call->options->path);
+    copal__resource_t *r = copal__tree_lookup(t, call->options->path, hash);
+    if (!r && copal__is_discovery(call->options->path)) {
+        copal__serve_discovery(t, call);
+        return;
+    }
+    if (!r)
+        r = copal__tree_lookup_subtree(t, call->options->path);
+    copal__value_t *value = r ? copal__value_of(r) : NULL;
+    if (r && !value)
+        serve_handler(t, call, r);
+    else if (method == COPAL_PUT || method == COPAL_POST || method == COPAL_DELETE)
+        serve_change(t, call, hash);
+    else if (method == COPAL_GET && value && value->methods & COPAL_METHOD(COPAL_GET))
+        serve_get(t, call, value);
+    else if (value || method > COPAL_IPATCH) /* an unrecognized method: "MUST generate a 4.05" (section 5.8) */
+        copal_reply(call, COPAL_METHOD_NOT_ALLOWED);
+    else
+        copal_reply(call, COPAL_NOT_FOUND);
+}

@@ -1,0 +1,116 @@
+/* What the tree is made of. Readers (copal_tree_service's handler) take no lock: they follow atomic pointers to blocks of the
+ * arena that never change, but for the pointers in them. Writers, inside the exclusion, replace such blocks whole. */
+#ifndef COPAL_RESOURCE_TREE_H
+#define COPAL_RESOURCE_TREE_H
+
+#include "../message/hash.h"
+#include "../messaging/table.h"
+#include "arena.h"
+#include "copal/tree.h"
+#include "value.h"
+
+/** Attributes as discovery sends them: `;rt="a";if=b`. */
+typedef struct {
+    uint32_t size;
+    bool has_ct; /* one of them is `ct` */
+    char text[];
+} copal__attributes_t;
+
+typedef struct copal__resource_t copal__resource_t;
+typedef _Atomic(copal__resource_t *) copal__link_t;
+
+struct copal__resource_t {
+    copal__link_t chain;       /* the next one with the same place in the index */
+    copal__link_t later;       /* the next one in order of creation */
+    copal__resource_t *former; /* the one before; only writers go that way */
+    _Atomic(copal__value_t *) value; /* NULL: a handler resource */
+    _Atomic(copal__attributes_t *) attributes; /* NULL: none */
+    copal_handler_t *handler; /* NULL: a value resource */
+    uint32_t hash, slot;
+    uint32_t depth; /* segments of the path */
+    uint16_t path_size, link_size;
+    bool dynamic;     /* created by a peer */
+    uint8_t octets[]; /* the path as copal_path_encode makes it, then the link to it: "</a/b>" */
+};
+
+typedef struct {
+    copal__resource_t *resource;
+    uint32_t generation; /* 0 until the slot is first used */
+} copal__slot_t;
+
+struct copal_tree_t {
+    copal_tree_config_t config; /* its limits without defaults */
+    copal__arena_t arena;
+    copal__key_t key;
+    copal__link_t *index;
+    uint32_t index_mask;
+    copal__pool_t pool; /* of slots */
+    copal__slot_t *slots;
+    copal__link_t first;
+    copal__resource_t *last;
+    uint32_t dynamic;        /* how many resources peers created */
+    _Atomic uint32_t depths; /* bit n: there has been a subtree n segments deep; bit 31: that deep or deeper */
+};
+
+/** The most octets of a path, encoded. */
+#define COPAL__PATH_SIZE 1152
+
+void copal__tree_enter(copal_tree_t *tree);
+void copal__tree_leave(copal_tree_t *tree);
+
+/* ---- index.c: for readers and writers ------------------------------------------------------------ */
+
+/** The path may be as it stands in a datagram: the delta of its first option does not count. */
+uint32_t copal__tree_hash(const copal_tree_t *tree, copal_bytes_t path);
+/** The resource of exactly this path, or NULL. */
+copal__resource_t *copal__tree_lookup(copal_tree_t *tree, copal_bytes_t path, uint32_t hash);
+/** The subtree's handler that serves this path, or NULL. */
+copal__resource_t *copal__tree_lookup_subtree(copal_tree_t *tree, copal_bytes_t path);
+
+void copal__tree_link(copal_tree_t *tree, copal__resource_t *resource);
+void copal__tree_unlink(copal_tree_t *tree, copal__resource_t *resource);
+
+static inline copal__resource_t *copal__follow(const copal__link_t *link)
+{
+    return atomic_load_explicit(link, memory_order_acquire);
+}
+
+/* ---- resource.c: for writers ----------------------------------------------------------------------- */
+
+/** What a new resource is to be. */
+typedef struct {
+    copal_bytes_t path;
+    uint32_t hash;
+    const copal_handler_t *handler; /* NULL: a value resource */
+    copal_bytes_t value;
+    const copal_value_options_t *options;
+    bool dynamic;
+} copal__seed_t;
+
+/** The path is free and the options are in range. COPAL_EFULL, COPAL_ESPACE. `handle` may be NULL. */
+int copal__tree_create(copal_tree_t *tree, const copal__seed_t *seed, copal_handle_t *handle);
+void copal__tree_destroy(copal_tree_t *tree, copal__resource_t *resource);
+
+/** Replaces the value of a value resource; `changed` counts its ETag up. COPAL_EFULL, COPAL_ESPACE: nothing changed. */
+int copal__tree_replace(copal_tree_t *tree, copal__resource_t *resource, copal_bytes_t value,
+                        const copal_value_options_t *options, bool changed);
+
+static inline copal__value_t *copal__value_of(copal__resource_t *resource)
+{
+    return atomic_load_explicit(&resource->value, memory_order_acquire);
+}
+
+static inline copal__attributes_t *copal__attributes_of(copal__resource_t *resource)
+{
+    return atomic_load_explicit(&resource->attributes, memory_order_acquire);
+}
+
+/* ---- serve.c, discovery.c --------------------------------------------------------------------------- */
+
+void copal__serve(void *tree, copal_call_t *call);
+
+/** Whether a path is /.well-known/core. */
+bool copal__is_discovery(copal_bytes_t path);
+void copal__serve_discovery(copal_tree_t *tree, copal_call_t *call);
+
+#endif

@@ -1,0 +1,54 @@
+#include "value.h"
+
+#include <string.h>
+
+#define HEAD_MOST 11 /* octets: ETag 3, Content-Format 3, Max-Age 5 */
+
+bool copal__value_options_ok(const copal_value_options_t *o)
+{
+    return o->content_format >= -1 && o->content_format <= UINT16_MAX && o->max_age >= -1 && o->max_age <= UINT32_MAX &&
+           !(o->methods & ~COPAL_METHODS_ALL);
+}
+
+copal__value_t *copal__value_make(copal__arena_t *arena, copal_bytes_t payload, const copal_value_options_t *options,
+                                  uint16_t counter)
+{
+    uint8_t head[HEAD_MOST];
+    copal_writer_t w;
+    copal_writer_init(&w, head, sizeof head);
+    if (options->etag)
+        copal_write_option_uint(&w, COPAL_OPTION_ETAG, counter);
+    size_t tag = w.size;
+    if (options->content_format >= 0)
+        copal_write_option_uint(&w, COPAL_OPTION_CONTENT_FORMAT, (uint32_t)options->content_format);
+    if (options->max_age >= 0)
+        copal_write_option_uint(&w, COPAL_OPTION_MAX_AGE, (uint32_t)options->max_age);
+
+    copal__value_t *value = copal__arena_take(arena, offsetof(copal__value_t, octets) + w.size + payload.size);
+    if (!value)
+        return NULL;
+    *value = (copal__value_t){
+        .size = (uint32_t)payload.size,
+        .max_age = (uint32_t)options->max_age,
+        .content_format = options->content_format,
+        .counter = counter,
+        .methods = (uint8_t)options->methods,
+        .tag = (uint8_t)tag,
+        .head = (uint8_t)w.size,
+        .last = (uint8_t)w.number,
+    };
+    memcpy(value->octets, head, w.size);
+    if (payload.size) /* an empty one may have no address */
+        memcpy(value->octets + w.size, payload.data, payload.size);
+    return value;
+}
+
+void copal__value_options(const copal__value_t *value, copal_value_options_t *options)
+{
+    *options = (copal_value_options_t){
+        .content_format = value->content_format,
+        .max_age = value->last == COPAL_OPTION_MAX_AGE ? (int64_t)value->max_age : -1,
+        .etag = value->tag > 0,
+        .methods = value->methods,
+    };
+}
