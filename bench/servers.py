@@ -41,12 +41,14 @@ class Client:
         self.address = ("127.0.0.1", port)
         self.id = 0
 
-    def ask(self, method, after_path=b""):
-        """Sends a confirmable request for /v until its answer is there; returns the answer."""
+    def ask(self, method, after_path=b"", alive=lambda: True):
+        """Sends a confirmable request for /v until its answer is there; returns the answer. Stops with the server."""
         self.id += 1
         message_id = self.id.to_bytes(2, "big")
         request = bytes([0x40, method]) + message_id + b"\xb1v" + after_path
         for _ in range(TRIES):
+            if not alive():
+                break
             self.socket.sendto(request, self.address)
             with contextlib.suppress(TimeoutError):
                 while (answer := self.socket.recv(1500))[2:4] != message_id:
@@ -59,9 +61,6 @@ class Client:
         if answer[1] != 0x45:
             raise ValueError(f"GET was answered {answer!r}")
 
-    def put_value(self):
-        self.ask(3, b"\xff" + VALUE)
-
 
 @contextlib.contextmanager
 def running(name, port, core=None, prefix=()):
@@ -71,8 +70,8 @@ def running(name, port, core=None, prefix=()):
                                preexec_fn=pin)
     try:
         client = Client(port)
-        if name == "libcoap":
-            client.put_value()
+        first = (3, b"\xff" + VALUE) if name == "libcoap" else (1,)
+        client.ask(*first, alive=lambda: process.poll() is None)
         client.get()
         yield process
     finally:
