@@ -1,5 +1,9 @@
 #include "characters.h"
 
+#include <string.h>
+
+copal_bytes_t copal_text(const char *text) { return (copal_bytes_t){(const uint8_t *)text, strlen(text)}; }
+
 bool copal__is_alnum_or(uint8_t c, const char *others)
 {
     uint8_t lower = c | 0x20;

@@ -19,19 +19,18 @@ static copal_bytes_t take_run(copal_bytes_t *text, const char *others)
     return run;
 }
 
-/* Takes a quoted-string off; `value` is what is between the quotes, still escaped. */
+/* Takes a quoted-string off; `value` is what is between the quotes, still escaped. False: nothing is taken. */
 static bool take_quoted(copal_bytes_t *text, copal_bytes_t *value)
 {
     if (!starts_with(*text, '"'))
         return false;
-    copal__drop(text, 1);
-    size_t size = 0;
-    while (size < text->size && text->data[size] != '"')
-        size += text->data[size] == '\\' ? 2 : 1;
-    if (size >= text->size)
+    size_t end = 1;
+    while (end < text->size && text->data[end] != '"')
+        end += text->data[end] == '\\' ? 2 : 1;
+    if (end >= text->size)
         return false;
-    *value = (copal_bytes_t){text->data, size};
-    copal__drop(text, size + 1);
+    *value = (copal_bytes_t){text->data + 1, end - 1};
+    copal__drop(text, end + 1);
     return true;
 }
 

@@ -1,7 +1,22 @@
-/* Names for people; only faces need them, so a linker can leave this file out. */
+/* Texts for people; only faces need them, so a linker can leave this file out. */
 #include "copal/message.h"
 
 #include <string.h>
+
+const char *copal_error_text(int error)
+{
+    switch (error) {
+    case 0:
+        return "no error";
+#define XX(name, value, text) \
+    case value:               \
+        return text;
+        COPAL_ERROR_MAP(XX)
+#undef XX
+    default:
+        return "unknown error";
+    }
+}
 
 const char *copal_code_text(copal_code_t code)
 {

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "option.h"
-
 #define PAYLOAD_MARKER 0xff
 #define FIELD_MOST (269u + 0xffffu) /* the most that an extended field can say */
 #define HEAD_MOST 5u                /* octets of the longest option head */
@@ -80,18 +78,15 @@ void copal_write_header(copal_writer_t *w, copal_type_t type, copal_code_t code,
 /* The place before the first option above `number`; there is one. */
 static void find_place(const copal_writer_t *w, uint16_t number, place_t *place)
 {
-    const uint8_t *at = w->data + w->options, *end = w->data + w->size, *value;
-    size_t after = 0, length;
-    for (;;) {
-        place->before = after;
-        value = copal__option_head(at, end, &after, &length);
-        if (after > number)
-            break;
-        at = value + length;
-    }
-    place->at = (size_t)(at - w->data);
-    place->rest = (size_t)(value - w->data);
-    place->head_size = (size_t)(put_head(place->head, after - number, length) - place->head);
+    copal_option_reader_t reader = {w->data + w->options, w->data + w->size, 0};
+    copal_option_t option;
+    do {
+        place->at = (size_t)(reader.at - w->data);
+        place->before = reader.number;
+        copal_option_next(&reader, &option);
+    } while (option.number <= number);
+    place->rest = (size_t)(option.value.data - w->data);
+    place->head_size = (size_t)(put_head(place->head, (size_t)option.number - number, option.value.size) - place->head);
 }
 
 uint8_t *copal__write_space(copal_writer_t *w, uint16_t number, size_t size)
