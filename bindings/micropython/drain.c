@@ -1,0 +1,128 @@
+/* The drain: on the main thread, makes objects of what waits and calls the script's functions. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "network_coap.h"
+
+/* MicroPython has been asked to drain and has not begun to. */
+static atomic_bool scheduled;
+
+static mp_obj_t callback_of(const coap_event_t *event)
+{
+    if (event->session == 0) {
+        return MP_STATE_VM(coap_new_resource_handler);
+    }
+    return event->status == 0 ? MP_STATE_VM(coap_response_handler) : MP_STATE_VM(coap_error_handler);
+}
+
+static mp_obj_t reason(int status)
+{
+    const char *text = status == COPAL_ETIMEOUT       ? "timeout"
+                       : status == COPAL_ERESET       ? "reset"
+                       : status == COPAL_EUNREACHABLE ? "unreachable"
+                                                      : copal_error_text(status);
+    return mp_obj_new_str(text, strlen(text));
+}
+
+/* The positional arguments of the callback; returns how many. */
+static size_t arguments_of(const coap_event_t *event, mp_obj_t arguments[5])
+{
+    if (event->session == 0) {
+        arguments[0] = coap_resource_object(event->handle);
+        return 1;
+    }
+    mp_obj_t id = MP_OBJ_NEW_SMALL_INT(event->id);
+    mp_obj_t token = mp_obj_new_bytes(event->token, event->token_size);
+    if (event->status != 0) {
+        arguments[0] = id;
+        arguments[1] = token;
+        arguments[2] = reason(event->status);
+        return 3;
+    }
+    arguments[0] = MP_OBJ_NEW_SMALL_INT(event->code);
+    arguments[1] = id;
+    arguments[2] = MP_OBJ_NEW_SMALL_INT(event->type);
+    arguments[3] = token;
+    arguments[4] = mp_obj_new_bytes(event->payload, event->size);
+    return 5;
+}
+
+/* An exception whose text cannot be made, for want of memory say, is not worth another one. */
+static void print(mp_obj_t exception)
+{
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_obj_print_exception(MICROPY_ERROR_PRINTER, exception);
+        nlr_pop();
+    }
+}
+
+/* Calls the script's function for one event. Ctrl-C is held but while that runs. False: it was left by Ctrl-C. */
+static bool show(const coap_event_t *event, bool held_before)
+{
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_obj_t callback = callback_of(event);
+        if (coap_given(callback)) {
+            mp_obj_t arguments[5];
+            size_t count = arguments_of(event, arguments);
+            coap_release_interrupt(held_before);
+            mp_call_function_n_kw(callback, count, 0, arguments);
+            coap_hold_interrupt();
+        }
+        nlr_pop();
+        return true;
+    }
+    coap_hold_interrupt();
+    mp_obj_t exception = MP_OBJ_FROM_PTR(nlr.ret_val);
+    /* Nobody is there to catch it while the prompt waits for input: the prompt's own Ctrl-C comes another way. */
+    bool caught = MP_STATE_THREAD(nlr_top)->prev != NULL;
+    if (caught && mp_obj_exception_match(exception, MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt))) {
+        return false;
+    }
+    print(exception);
+    return true;
+}
+
+static mp_obj_t drain(mp_obj_t unused)
+{
+    (void)unused;
+    bool held_before = coap_hold_interrupt();
+    atomic_store(&scheduled, false);
+    bool going = true;
+    /* Those that are here now; what a callback brings about waits for its turn, so that the script gets on, too. */
+    for (size_t left = coap_events_waiting(); left > 0 && going; left--) {
+        coap_event_t *event = coap_event_next();
+        if (event == NULL) {
+            break; /* a callback cancelled what waited, or called deinit() */
+        }
+        going = show(event, held_before);
+        coap_event_destroy(event);
+    }
+    if (!going) {
+        mp_sched_keyboard_interrupt(); /* the script, not only its callback, is what Ctrl-C means */
+    }
+    coap_drain_schedule();
+    coap_release_interrupt(held_before);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(drain_obj, drain);
+
+bool coap_drain_wanted(void)
+{
+    /* The KeyboardInterrupt that a callback was left by waits like an event, for the script may be asleep. */
+    return coap_events_waiting() > 0 || MP_STATE_MAIN_THREAD(mp_pending_exception) != MP_OBJ_NULL;
+}
+
+void coap_drain_schedule(void)
+{
+    if (coap_events_waiting() > 0 && !atomic_exchange(&scheduled, true) &&
+        !mp_sched_schedule(MP_OBJ_FROM_PTR(&drain_obj), mp_const_none)) {
+        atomic_store(&scheduled, false); /* its queue is full; the driver asks again */
+    }
+}
+
+void coap_drain_forget(void)
+{
+    atomic_store(&scheduled, false);
+}

@@ -1,0 +1,235 @@
+/* What came of requests and creations, on its way from the thread that turns the host to the script.
+ *
+ * Lists and flags are guarded by one mutex, taken last and held for pointer work only. Everything here is memory of malloc's:
+ * the collector neither sees nor moves it, and the other thread may make and fill it. */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "network_coap.h"
+
+static struct {
+    pthread_mutex_t mutex;
+    coap_event_t *open;  /* requests that await their outcome */
+    coap_event_t *first; /* events, oldest first */
+    coap_event_t **last; /* where the next one goes */
+    size_t waiting;      /* how many */
+} events = {.mutex = PTHREAD_MUTEX_INITIALIZER, .last = &events.first};
+
+static void lock(void)
+{
+    pthread_mutex_lock(&events.mutex);
+}
+
+static void unlock(void)
+{
+    pthread_mutex_unlock(&events.mutex);
+}
+
+void coap_event_destroy(coap_event_t *event)
+{
+    free(event->payload);
+    free(event);
+}
+
+/* Where `event` hangs in a list, or NULL. */
+static coap_event_t **place(coap_event_t **list, const coap_event_t *event)
+{
+    while (*list != NULL && *list != event) {
+        list = &(*list)->next;
+    }
+    return *list != NULL ? list : NULL;
+}
+
+static void append(coap_event_t *event)
+{
+    event->next = NULL;
+    *events.last = event;
+    events.last = &event->next;
+    events.waiting++;
+}
+
+/* Takes the event at `at` out of the waiting ones. */
+static coap_event_t *take(coap_event_t **at)
+{
+    coap_event_t *event = *at;
+    *at = event->next;
+    if (events.last == &event->next) {
+        events.last = at;
+    }
+    events.waiting--;
+    return event;
+}
+
+/* ---- the thread that turns the host ---------------------------------------------------------------- */
+
+static void fill(coap_event_t *event, const copal_response_t *response)
+{
+    event->id = response->id;
+    event->status = response->status;
+    event->token_size = response->token.size <= sizeof event->token ? response->token.size : 0;
+    memcpy(event->token, response->token.data, event->token_size);
+    if (response->message == NULL) {
+        return;
+    }
+    event->code = response->message->code;
+    event->type = response->message->type;
+    event->size = response->message->payload.size;
+    if (event->size > 0) {
+        event->payload = malloc(event->size);
+        if (event->payload == NULL) {
+            event->status = COPAL_ENOMEM;
+            return;
+        }
+        memcpy(event->payload, response->message->payload.data, event->size);
+    }
+}
+
+static void receive(copal_receiver_t *self, const copal_response_t *response)
+{
+    coap_event_t *event = (coap_event_t *)self;
+    fill(event, response);
+    lock();
+    *place(&events.open, event) = event->next;
+    bool cancelled = event->cancelled;
+    if (!cancelled) {
+        append(event);
+    }
+    unlock();
+    if (cancelled) {
+        coap_event_destroy(event);
+    }
+}
+
+void coap_created(void *user, copal_tree_t *tree, copal_handle_t resource)
+{
+    (void)user, (void)tree;
+    coap_event_t *event = calloc(1, sizeof *event);
+    if (event == NULL) {
+        return; /* the resource is there all the same; get_resource finds it */
+    }
+    event->handle = resource;
+    lock();
+    /* A peer that creates and deletes while the script is busy must not fill the memory: where the slot was used again, what
+     * was created before in it is gone. So there are never more creations waiting than resources can be. */
+    for (coap_event_t **at = &events.first; *at != NULL; at = &(*at)->next) {
+        if ((*at)->session == 0 && (*at)->handle.slot == resource.slot) {
+            coap_event_destroy(take(at));
+            break;
+        }
+    }
+    append(event);
+    unlock();
+}
+
+/* ---- the main thread -------------------------------------------------------------------------------- */
+
+int coap_request(uint32_t session, const copal_ask_t *ask)
+{
+    bool held = coap_hold_interrupt();
+    int id = COPAL_ENOMEM;
+    coap_event_t *event = calloc(1, sizeof *event);
+    if (event != NULL) {
+        event->receiver.receive = receive;
+        event->session = session;
+        lock();
+        event->next = events.open;
+        events.open = event;
+        unlock();
+        copal_handle_t handle;
+        id = copal_host_request(coap_state.host, ask, &event->receiver, &handle);
+        lock();
+        coap_event_t **at = place(&events.open, event);
+        if (id < 0) {
+            *at = event->next;
+            coap_event_destroy(event);
+        } else if (at != NULL) { /* else it was answered before we came here */
+            event->handle = handle;
+            event->id = (uint16_t)id;
+        }
+        unlock();
+    }
+    coap_release_interrupt(held);
+    return id;
+}
+
+/* Ends one open request that fits, or returns false. */
+static bool cancel_open(uint32_t session, int id)
+{
+    lock();
+    coap_event_t *event = events.open;
+    while (event != NULL && (event->session != session || event->cancelled || (id >= 0 && event->id != id))) {
+        event = event->next;
+    }
+    copal_handle_t handle = {0, 0};
+    if (event != NULL) {
+        event->cancelled = true;
+        handle = event->handle;
+    }
+    unlock();
+    if (event != NULL && copal_host_cancel(coap_state.host, handle) == 0) {
+        lock();
+        *place(&events.open, event) = event->next;
+        unlock();
+        coap_event_destroy(event);
+    } /* else its outcome is being delivered in this moment, and `receive` destroys it */
+    return event != NULL;
+}
+
+static bool cancel_waiting(uint32_t session, int id)
+{
+    bool found = false;
+    lock();
+    for (coap_event_t **at = &events.first; *at != NULL;) {
+        if ((*at)->session == session && (id < 0 || (*at)->id == id)) {
+            coap_event_destroy(take(at));
+            found = true;
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    unlock();
+    return found;
+}
+
+bool coap_cancel(uint32_t session, int id)
+{
+    bool held = coap_hold_interrupt();
+    bool found = false;
+    while (cancel_open(session, id)) {
+        found = true;
+    }
+    found |= cancel_waiting(session, id);
+    coap_release_interrupt(held);
+    return found;
+}
+
+void coap_events_clear(void)
+{
+    lock();
+    while (events.first != NULL) {
+        coap_event_destroy(take(&events.first));
+    }
+    while (events.open != NULL) {
+        coap_event_t *event = events.open;
+        events.open = event->next;
+        coap_event_destroy(event);
+    }
+    unlock();
+}
+
+size_t coap_events_waiting(void)
+{
+    lock();
+    size_t waiting = events.waiting;
+    unlock();
+    return waiting;
+}
+
+coap_event_t *coap_event_next(void)
+{
+    lock();
+    coap_event_t *event = events.first != NULL ? take(&events.first) : NULL;
+    unlock();
+    return event;
+}

@@ -1,0 +1,12 @@
+# network.Coap as a user C module, for ports built by CMake: USER_C_MODULES=<copal>/bindings/micropython/micropython.cmake
+get_filename_component(COPAL_DIR ${CMAKE_CURRENT_LIST_DIR}/../.. ABSOLUTE)
+
+file(GLOB COPAL_USERMOD_SOURCES CONFIGURE_DEPENDS
+    ${CMAKE_CURRENT_LIST_DIR}/*.c
+    ${COPAL_DIR}/src/*/*.c
+    ${COPAL_DIR}/src/host/posix/*.c)
+
+add_library(usermod_copal INTERFACE)
+target_sources(usermod_copal INTERFACE ${COPAL_USERMOD_SOURCES})
+target_include_directories(usermod_copal INTERFACE ${COPAL_DIR}/include)
+target_link_libraries(usermod INTERFACE usermod_copal)

@@ -1,0 +1,17 @@
+# network.Coap as a user C module, for ports built by make: USER_C_MODULES=<copal>/bindings
+copal := $(abspath $(USERMOD_DIR)/../..)
+
+# Spelled so that the objects do not go to $(BUILD)/micropython: the unix port puts its program there.
+SRC_USERMOD_C += $(wildcard $(copal)/src/../bindings/micropython/*.c)
+SRC_USERMOD_LIB_C += $(wildcard $(copal)/src/*/*.c $(copal)/src/host/posix/*.c)
+CFLAGS_USERMOD += -I$(copal)/include
+LDFLAGS_USERMOD += -pthread
+
+# The core is C11, MicroPython's own flags say gnu99.
+$(BUILD)/$(copal)/%.o: CFLAGS += -std=gnu11
+
+ifneq ($(COPAL_SANITIZE),)
+# No stack checks: an exception of MicroPython leaves frames by a jump that AddressSanitizer does not see.
+$(BUILD)/$(copal)/%.o: CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined --param asan-stack=0
+LDFLAGS_USERMOD += -fsanitize=address,undefined
+endif

@@ -1,0 +1,273 @@
+/* The module network and, in it, Coap: opening, closing, handlers and constants. */
+#include <string.h>
+
+#include "network_coap.h"
+#include "py/objmodule.h"
+
+coap_state_t coap_state;
+
+MP_REGISTER_ROOT_POINTER(mp_obj_t coap_response_handler);
+MP_REGISTER_ROOT_POINTER(mp_obj_t coap_error_handler);
+MP_REGISTER_ROOT_POINTER(mp_obj_t coap_new_resource_handler);
+MP_REGISTER_ROOT_POINTER(mp_obj_t coap_resources); /* dict: slot of the handle to the script's object */
+MP_REGISTER_ROOT_POINTER(mp_obj_t coap_sessions);  /* list */
+MP_REGISTER_ROOT_POINTER(mp_obj_t coap_keeper);
+
+void coap_require_open(void)
+{
+    if (coap_state.host == NULL) {
+        mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("Coap.init() comes first"));
+    }
+}
+
+void coap_close(void)
+{
+    bool held = coap_hold_interrupt();
+    if (coap_state.host != NULL) {
+        coap_driver_stop(coap_state.host);
+        copal_host_close(coap_state.host);
+        coap_state.host = NULL;
+        coap_events_clear();
+        coap_drain_forget();
+        MP_STATE_VM(coap_response_handler) = MP_OBJ_NULL;
+        MP_STATE_VM(coap_error_handler) = MP_OBJ_NULL;
+        MP_STATE_VM(coap_new_resource_handler) = MP_OBJ_NULL;
+        MP_STATE_VM(coap_resources) = MP_OBJ_NULL;
+        MP_STATE_VM(coap_sessions) = MP_OBJ_NULL;
+        MP_STATE_VM(coap_keeper) = MP_OBJ_NULL;
+    }
+    coap_release_interrupt(held);
+}
+
+/* ---- the keeper: an object that lives from init() to deinit(), or to the soft reset, which finalises it -------- */
+
+typedef struct {
+    mp_obj_base_t base;
+    uint32_t epoch;
+} keeper_t;
+
+static mp_obj_t keeper_del(mp_obj_t self)
+{
+    if (((keeper_t *)MP_OBJ_TO_PTR(self))->epoch == coap_state.epoch) {
+        coap_close();
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(keeper_del_obj, keeper_del);
+
+static const mp_rom_map_elem_t keeper_locals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&keeper_del_obj)},
+};
+static MP_DEFINE_CONST_DICT(keeper_locals, keeper_locals_table);
+
+static MP_DEFINE_CONST_OBJ_TYPE(keeper_type, MP_QSTR_Coap, MP_TYPE_FLAG_NONE, locals_dict, &keeper_locals);
+
+/* ---- init and deinit --------------------------------------------------------------------------------------- */
+
+/* Whether `address` is one of those that mean every address of the machine. */
+static bool is_any(const char *address)
+{
+    copal_peer_t peer;
+    char text[64] = "";
+    if (copal_peer_from_text(&peer, address, COPAL_PORT, false) == 0) {
+        copal_peer_to_text(&peer, text, sizeof text, NULL);
+    }
+    return strcmp(text, "0.0.0.0") == 0 || strcmp(text, "::") == 0;
+}
+
+/* Opens the host, listens and starts the driver, or leaves nothing behind. `address` NULL: a client only. */
+static int open_host(const char *address, uint16_t port, bool dynamic)
+{
+    copal_host_config_t config = {
+        .client = {.counters = 1}, /* the message ID alone pairs answer and request, whatever the session */
+        .first_only = true,        /* the manual's way with repeated options */
+        .dynamic = dynamic,
+        .created = coap_created,
+        .client_address = address != NULL && !is_any(address) ? address : NULL,
+    };
+    copal_host_t *host;
+    int error = copal_host_open(&host, &config);
+    if (error != 0) {
+        return error;
+    }
+    if (address != NULL) {
+        error = copal_host_listen(host, address, port, NULL);
+    }
+    if (error == 0) {
+        error = coap_driver_start(host);
+    }
+    if (error != 0) {
+        copal_host_close(host);
+        return error;
+    }
+    coap_state.host = host;
+    coap_state.tree = copal_host_tree(host);
+    return 0;
+}
+
+static void say_once_that_discovery_is_not_there(void)
+{
+    static bool said;
+    if (!said) {
+        said = true;
+        mp_printf(MICROPY_ERROR_PRINTER, "network.Coap: service_discovery does not work yet, no multicast is heard\n");
+    }
+}
+
+static mp_obj_t init(size_t positional, const mp_obj_t *values, mp_map_t *named)
+{
+    enum { ADDRESS, PORT, DISCOVERY, DYNAMIC, PSK, HINT, POST_CREATES };
+    static const mp_arg_t allowed[] = {
+        {MP_QSTR_address, MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_port, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_service_discovery, MP_ARG_KW_ONLY | MP_ARG_BOOL, {.u_bool = false}},
+        {MP_QSTR_dynamic_resources, MP_ARG_KW_ONLY | MP_ARG_BOOL, {.u_bool = false}},
+        {MP_QSTR_psk, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_hint, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_post_creates, MP_ARG_KW_ONLY | MP_ARG_BOOL, {.u_bool = false}},
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
+    mp_arg_parse_all(positional, values, named, MP_ARRAY_SIZE(allowed), allowed, args);
+    if (coap_state.host != NULL) {
+        mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("Coap.init() was called already"));
+    }
+    const char *address = coap_given(args[ADDRESS].u_obj) ? coap_text(args[ADDRESS].u_obj) : NULL;
+    uint16_t port = (uint16_t)coap_integer(args[PORT].u_obj, 0, UINT16_MAX, COPAL_PORT);
+    coap_check_security(args[PSK].u_obj, args[HINT].u_obj);
+    if (args[POST_CREATES].u_bool) {
+        mp_raise_NotImplementedError(MP_ERROR_TEXT("post_creates is not there yet"));
+    }
+    keeper_t *keeper = mp_obj_malloc_with_finaliser(keeper_t, &keeper_type);
+    keeper->epoch = coap_state.epoch;
+    mp_obj_t resources = mp_obj_new_dict(0), sessions = mp_obj_new_list(0, NULL);
+
+    bool held = coap_hold_interrupt();
+    int error = open_host(address, port, args[DYNAMIC].u_bool);
+    if (error == 0) {
+        keeper->epoch = ++coap_state.epoch;
+        MP_STATE_VM(coap_keeper) = MP_OBJ_FROM_PTR(keeper);
+        MP_STATE_VM(coap_resources) = resources;
+        MP_STATE_VM(coap_sessions) = sessions;
+    }
+    coap_release_interrupt(held);
+    if (error != 0) {
+        coap_raise(error);
+    }
+    if (args[DISCOVERY].u_bool) {
+        say_once_that_discovery_is_not_there();
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(init_obj, 0, init);
+
+static mp_obj_t deinit(void)
+{
+    coap_require_open();
+    coap_close();
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(deinit_obj, deinit);
+
+/* ---- handlers ------------------------------------------------------------------------------------------------ */
+
+static mp_obj_t handler(mp_obj_t callback)
+{
+    coap_require_open();
+    if (callback != mp_const_none && !mp_obj_is_callable(callback)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("callback is not callable"));
+    }
+    return callback;
+}
+
+static mp_obj_t register_response_handler(mp_obj_t callback)
+{
+    MP_STATE_VM(coap_response_handler) = handler(callback);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(register_response_handler_obj, register_response_handler);
+
+static mp_obj_t register_error_handler(mp_obj_t callback)
+{
+    MP_STATE_VM(coap_error_handler) = handler(callback);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(register_error_handler_obj, register_error_handler);
+
+static mp_obj_t register_new_resource_handler(mp_obj_t callback)
+{
+    MP_STATE_VM(coap_new_resource_handler) = handler(callback);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(register_new_resource_handler_obj, register_new_resource_handler);
+
+/* ---- the modules ---------------------------------------------------------------------------------------------- */
+
+static const mp_rom_map_elem_t coap_globals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_Coap)},
+    {MP_ROM_QSTR(MP_QSTR_init), MP_ROM_PTR(&init_obj)},
+    {MP_ROM_QSTR(MP_QSTR_deinit), MP_ROM_PTR(&deinit_obj)},
+    {MP_ROM_QSTR(MP_QSTR_add_resource), MP_ROM_PTR(&coap_add_resource_obj)},
+    {MP_ROM_QSTR(MP_QSTR_remove_resource), MP_ROM_PTR(&coap_remove_resource_obj)},
+    {MP_ROM_QSTR(MP_QSTR_get_resource), MP_ROM_PTR(&coap_get_resource_obj)},
+    {MP_ROM_QSTR(MP_QSTR_register_response_handler), MP_ROM_PTR(&register_response_handler_obj)},
+    {MP_ROM_QSTR(MP_QSTR_register_error_handler), MP_ROM_PTR(&register_error_handler_obj)},
+    {MP_ROM_QSTR(MP_QSTR_register_new_resource_handler), MP_ROM_PTR(&register_new_resource_handler_obj)},
+    {MP_ROM_QSTR(MP_QSTR_new_client_session), MP_ROM_PTR(&coap_new_client_session_obj)},
+    {MP_ROM_QSTR(MP_QSTR_remove_client_session), MP_ROM_PTR(&coap_remove_client_session_obj)},
+    {MP_ROM_QSTR(MP_QSTR_get_client_sessions), MP_ROM_PTR(&coap_get_client_sessions_obj)},
+
+    {MP_ROM_QSTR(MP_QSTR_REQUEST_GET), MP_ROM_INT(1)},
+    {MP_ROM_QSTR(MP_QSTR_REQUEST_POST), MP_ROM_INT(2)},
+    {MP_ROM_QSTR(MP_QSTR_REQUEST_PUT), MP_ROM_INT(4)},
+    {MP_ROM_QSTR(MP_QSTR_REQUEST_DELETE), MP_ROM_INT(8)},
+    {MP_ROM_QSTR(MP_QSTR_REQUEST_FETCH), MP_ROM_INT(16)},
+    {MP_ROM_QSTR(MP_QSTR_REQUEST_PATCH), MP_ROM_INT(32)},
+    {MP_ROM_QSTR(MP_QSTR_REQUEST_IPATCH), MP_ROM_INT(64)},
+    {MP_ROM_QSTR(MP_QSTR_MEDIATYPE_TEXT_PLAIN), MP_ROM_INT(0)},
+    {MP_ROM_QSTR(MP_QSTR_MEDIATYPE_APP_LINK_FORMAT), MP_ROM_INT(40)},
+    {MP_ROM_QSTR(MP_QSTR_MEDIATYPE_APP_XML), MP_ROM_INT(41)},
+    {MP_ROM_QSTR(MP_QSTR_MEDIATYPE_APP_OCTET_STREAM), MP_ROM_INT(42)},
+    {MP_ROM_QSTR(MP_QSTR_MEDIATYPE_APP_RDF_XML), MP_ROM_INT(43)},
+    {MP_ROM_QSTR(MP_QSTR_MEDIATYPE_APP_EXI), MP_ROM_INT(47)},
+    {MP_ROM_QSTR(MP_QSTR_MEDIATYPE_APP_JSON), MP_ROM_INT(50)},
+    {MP_ROM_QSTR(MP_QSTR_MEDIATYPE_APP_CBOR), MP_ROM_INT(60)},
+    {MP_ROM_QSTR(MP_QSTR_PROTOCOL_UDP), MP_ROM_INT(COAP_PROTOCOL_UDP)},
+    {MP_ROM_QSTR(MP_QSTR_PROTOCOL_DTLS), MP_ROM_INT(COAP_PROTOCOL_DTLS)},
+};
+static MP_DEFINE_CONST_DICT(coap_globals, coap_globals_table);
+
+static const mp_obj_module_t coap_module = {
+    .base = {&mp_type_module},
+    .globals = (mp_obj_dict_t *)&coap_globals,
+};
+
+#if MICROPY_PY_NETWORK
+
+/* The port has a network of its own: Coap becomes one more name in it. */
+static void network_attribute(mp_obj_t self, qstr name, mp_obj_t *destination)
+{
+    (void)self;
+    if (name == MP_QSTR_Coap && destination[0] == MP_OBJ_NULL) {
+        destination[0] = MP_OBJ_FROM_PTR(&coap_module);
+    }
+}
+
+extern const mp_obj_module_t mp_module_network;
+MP_REGISTER_MODULE_DELEGATION(mp_module_network, network_attribute);
+
+#else
+
+static const mp_rom_map_elem_t network_globals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_network)},
+    {MP_ROM_QSTR(MP_QSTR_Coap), MP_ROM_PTR(&coap_module)},
+    {MP_ROM_QSTR(MP_QSTR_WLAN), MP_ROM_PTR(&coap_wlan_type)},
+};
+static MP_DEFINE_CONST_DICT(network_globals, network_globals_table);
+
+const mp_obj_module_t coap_network_module = {
+    .base = {&mp_type_module},
+    .globals = (mp_obj_dict_t *)&network_globals,
+};
+MP_REGISTER_EXTENSIBLE_MODULE(MP_QSTR_network, coap_network_module);
+
+#endif
