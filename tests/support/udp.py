@@ -1,0 +1,145 @@
+"""UDP on loopback: free ports, a server made of one function, and a relay that is a bad network."""
+import heapq
+import random
+import selectors
+import socket
+import threading
+import time
+
+from support import coap
+
+
+def free_port(address="127.0.0.1"):
+    """A port that was free a moment ago."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.bind((address, 0))
+        return probe.getsockname()[1]
+
+
+class _Loop:
+    """A thread that turns until it is told to end."""
+
+    def __init__(self):
+        self._wake, self._told = socket.socketpair()
+        self._error = None
+        self._thread = threading.Thread(target=self._guarded, daemon=True)
+
+    def _guarded(self):
+        try:
+            self._run()
+        except Exception as error:  # shown by __exit__, in the test's own thread
+            self._error = error
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._wake.send(b".")
+        self._thread.join()
+        self._close()
+        self._wake.close()
+        self._told.close()
+        if self._error:
+            raise self._error
+
+
+class Answerer(_Loop):
+    """A server that keeps every message it got in `messages`, and sends what `answer(message)` returns: a Message, which gets
+    type ACK and the request's message ID and token where it has none, a list of Messages or bytes, or None."""
+
+    def __init__(self, answer, address="127.0.0.1"):
+        super().__init__()
+        self.answer, self.messages = answer, []
+        self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((address, 0))
+        self.port = self._socket.getsockname()[1]
+        self.uri = f"coap://[{address}]:{self.port}" if ":" in address else f"coap://{address}:{self.port}"
+
+    def _run(self):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._socket, selectors.EVENT_READ)
+            selector.register(self._told, selectors.EVENT_READ)
+            while self._told not in [key.fileobj for key, _ in selector.select()]:
+                datagram, peer = self._socket.recvfrom(65536)
+                self._handle(coap.decode(datagram), peer)
+
+    def _handle(self, message, peer):
+        self.messages.append(message)
+        out = self.answer(message)
+        for each in [] if out is None else out if isinstance(out, list) else [out]:
+            self._socket.sendto(each if isinstance(each, bytes) else coap.encode(each), peer)
+
+    def _close(self):
+        self._socket.close()
+
+
+def piggyback(request, code, *options, payload=b""):
+    """The answer in the acknowledgement of a CON request; in a NON to a NON (RFC 7252 section 5.2)."""
+    kind = coap.ACK if request.type == coap.CON else coap.NON
+    return coap.Message(kind, coap.code(code), request.mid, request.token, list(options), payload)
+
+
+class Relay(_Loop):
+    """Stands before a server and passes datagrams both ways, but loses, doubles and delays some. `seed` decides which: each
+    direction draws from its own, so one exchange at a time always meets the same fate. `passed` counts what got through."""
+
+    def __init__(self, port, address="127.0.0.1", loss=0.0, duplicate=0.0, delay=(0.0, 0.0), seed=1):
+        super().__init__()
+        self.server, self.loss, self.duplicate, self.delay = (address, port), loss, duplicate, delay
+        self._draw = {"up": random.Random(f"{seed} up"), "down": random.Random(f"{seed} down")}
+        self._front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._front.bind((address, 0))
+        self.port = self._front.getsockname()[1]
+        self.uri = f"coap://{address}:{self.port}"
+        self._backs = {}  # client address -> the socket by which the server knows it
+        self._waiting = []  # heap of (when, order, socket, datagram, destination)
+        self._order = 0
+        self.passed = self.lost = self.doubled = 0
+
+    def _put(self, way, sock, datagram, destination):
+        draw = self._draw[way]
+        if draw.random() < self.loss:
+            self.lost += 1
+            return
+        copies = 2 if draw.random() < self.duplicate else 1
+        self.doubled += copies - 1
+        for _ in range(copies):
+            self._order += 1
+            when = time.monotonic() + draw.uniform(*self.delay)
+            heapq.heappush(self._waiting, (when, self._order, sock, datagram, destination))
+
+    def _back(self, selector, client):
+        if client not in self._backs:
+            back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            back.bind((self.server[0], 0))
+            self._backs[client] = back
+            selector.register(back, selectors.EVENT_READ, client)
+        return self._backs[client]
+
+    def _flush(self):
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            _, _, sock, datagram, destination = heapq.heappop(self._waiting)
+            sock.sendto(datagram, destination)
+            self.passed += 1
+
+    def _run(self):
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._front, selectors.EVENT_READ)
+            selector.register(self._told, selectors.EVENT_READ)
+            while True:
+                self._flush()
+                timeout = max(0, self._waiting[0][0] - time.monotonic()) if self._waiting else None
+                for key, _ in selector.select(timeout):
+                    if key.fileobj is self._told:
+                        return
+                    datagram, peer = key.fileobj.recvfrom(65536)
+                    if key.fileobj is self._front:
+                        self._put("up", self._back(selector, peer), datagram, self.server)
+                    else:
+                        self._put("down", self._front, datagram, key.data)
+
+    def _close(self):
+        for sock in [self._front, *self._backs.values()]:
+            sock.close()

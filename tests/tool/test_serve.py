@@ -1,0 +1,152 @@
+"""copal serve: resources from the command line, from `listening on` to the end by a signal."""
+import signal
+import socket
+
+import pytest
+
+from support import coap
+from support.process import Serve, copal, copal_binary, Program
+from support.udp import free_port
+
+
+def ask(server, message, address="127.0.0.1"):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(60)
+        sock.connect((address, server.port))
+        sock.send(coap.encode(message))
+        return coap.decode(sock.recv(65536))
+
+
+def get(server, path, *options, code=coap.GET, payload=b""):
+    path = [(coap.URI_PATH, segment.encode()) for segment in path.split("/")] if path else []
+    return ask(server, coap.Message(coap.CON, code, 1, b"t", [*path, *options], payload))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_status_0(number):
+    server = Serve()
+    assert server.end(number) == 0
+    assert server.lines == [f"listening on {server.uri}"]
+
+
+def test_it_can_be_asked_as_soon_as_it_says_so_and_ended_at_once():
+    for _ in range(20):
+        with Serve("--resource", "a=1") as server:
+            assert get(server, "a").payload == b"1"
+        assert Serve().end(signal.SIGINT) == 0
+
+
+@pytest.mark.parametrize("bind, shown", [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("::", "[::]"), ("0.0.0.0", "0.0.0.0")])
+def test_the_address_is_shown_as_in_a_uri(bind, shown):
+    with Serve("--resource", "a=1", bind=bind) as server:
+        assert server.uri == f"coap://{shown}:{server.port}"
+        assert server.port != 0
+        address = {"::": "127.0.0.1", "0.0.0.0": "127.0.0.1"}.get(bind, bind)
+        path = [(coap.URI_PATH, b"a")]
+        assert ask(server, coap.Message(coap.CON, coap.GET, 1, b"", path), address).payload == b"1"
+
+
+def test_it_listens_on_several_addresses():
+    with Program(copal_binary(), "serve", "-p", "0", "-b", "127.0.0.1", "-b", "::1", "-r", "a=1") as server:
+        first = server.wait_for(r"listening on (coap://127\.0\.0\.1:\d+)$").group(1)
+        second = server.wait_for(r"listening on (coap://\[::1\]:\d+)$").group(1)
+        assert copal("get", first + "/a").stdout == copal("get", second + "/a").stdout == b"1"
+
+
+def test_the_default_address_is_every_one():
+    port = free_port()
+    with Program(copal_binary(), "serve", "--port", str(port), "-r", "a=1") as server:
+        server.wait_for(rf"^listening on coap://\[::\]:{port}$")
+        assert copal("get", f"coap://127.0.0.1:{port}/a").stdout == b"1"
+        assert copal("get", f"coap://[::1]:{port}/a").stdout == b"1"
+
+
+def test_a_port_in_use_says_so_with_status_1():
+    with Serve() as server:
+        done = copal("serve", "--bind", "127.0.0.1", "--port", str(server.port))
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert f"port {server.port} is in use; take another with --port" in done.stderr
+
+
+def test_an_address_of_somebody_else_says_so_with_status_1():
+    done = copal("serve", "--bind", "192.0.2.1", "--port", "0")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert "does not have that address" in done.stderr
+
+
+def test_a_resource_with_all_its_properties():
+    with Serve("--resource", "a/b=21.5;ct=text;max-age=30;etag;rt=sensor") as server:
+        answer = get(server, "a/b")
+    assert (answer.code, answer.payload) == (coap.code("2.05"), b"21.5")
+    assert answer.options == [(coap.ETAG, b"\1"), (coap.CONTENT_FORMAT, b""), (coap.MAX_AGE, b"\x1e")]
+
+
+def test_a_resource_without_any():
+    with Serve("--resource", "a=") as server:
+        answer = get(server, "a")
+    assert (answer.code, answer.options, answer.payload) == (coap.code("2.05"), [], b"")
+
+
+@pytest.mark.parametrize("format, wire", [("50", b"\x32"), ("json", b"\x32"), ("application/json", b"\x32"), ("0", b"")])
+def test_ct_by_name_or_number(format, wire):
+    with Serve("--resource", f"a=1;ct={format}") as server:
+        assert get(server, "a").all(coap.CONTENT_FORMAT) == [wire]
+
+
+def test_a_value_keeps_its_equals_signs_and_quotes_and_what_is_within_them():
+    with Serve("--resource", 'a={"b":"x;y","c":"\\";"};ct=json') as server:
+        assert get(server, "a").payload == b'{"b":"x;y","c":"\\";"}'
+
+
+def test_the_root_is_a_resource_too():
+    with Serve("--resource", "/=root") as server:
+        assert get(server, "").payload == b"root"
+
+
+def test_all_four_methods_unless_narrowed():
+    with Serve("--resource", "all=1", "--resource", "some=1;methods=get,put") as server:
+        for code, wanted in ((coap.GET, "2.05"), (coap.PUT, "2.04"), (coap.POST, "2.04"), (coap.DELETE, "2.02")):
+            assert get(server, "all", code=code).code == coap.code(wanted)
+        for code, wanted in ((coap.GET, "2.05"), (coap.PUT, "2.04"), (coap.POST, "4.05"), (coap.DELETE, "4.05")):
+            assert get(server, "some", code=code).code == coap.code(wanted)
+
+
+def test_other_properties_are_link_attributes():
+    with Serve("--resource", 'a=1;ct=50;title="x;y, z";rt=sensor;if=core.s;sz=1;hidden', "--resource", "b=2;title=two words"
+               ) as server:
+        assert copal("discover", server.uri).stdout == (
+            b'</a>;ct=50;title="x;y, z";rt=sensor;if=core.s;sz=1;hidden,</b>;title="two words"')
+
+
+def test_dynamic_lets_a_put_create():
+    with Serve() as server:
+        assert get(server, "new", code=coap.PUT, payload=b"x").code == coap.code("4.04")
+    with Serve("--dynamic") as server:
+        assert get(server, "new/one", code=coap.PUT, payload=b"x").code == coap.code("2.01")
+        assert get(server, "new/one").payload == b"x"
+
+
+def test_memory_scales_the_bounds():
+    value = "x" * 100
+    resources = [word for i in range(2000) for word in ("--resource", f"r{i}={value}")]
+    with Serve(*resources) as server:
+        assert get(server, "r1999").payload == value.encode()
+    done = copal("serve", "--memory", "64K", "--port", "0", *resources)
+    assert done.returncode == 2
+    assert "--memory makes room" in done.stderr
+
+
+def test_v_shows_the_messages():
+    with Serve("-v", "--resource", "a=1") as server:
+        get(server, "a")
+        server.wait_for(r'<- 127\.0\.0\.1:\d+ CON GET mid=1 token=0x74 Uri-Path="a"$')
+        server.wait_for(r'-> 127\.0\.0\.1:\d+ ACK 2\.05 Content mid=1 token=0x74 payload=1 "1"$')
+
+
+def test_a_large_value_is_served_in_blocks():
+    value = "0123456789" * 300
+    with Serve("--resource", f"large={value}") as server:
+        assert copal("get", server.uri + "/large").stdout == value.encode()
+        answer = get(server, "large", (coap.BLOCK2, coap.uint(1 << 4 | 2)))
+    assert answer.payload == value.encode()[64:128]

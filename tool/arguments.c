@@ -1,0 +1,130 @@
+/* Options of a command: getopt_long over the command's own table, with errors that say what to do. */
+#include "tool.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <string.h>
+
+enum { MAX_OPTIONS = 24 };
+
+void tool_say(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("copal: ", stderr);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+}
+
+int tool_usage_error(const tool_command_t *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "copal %s: ", command->name);
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "\n'copal %s --help' says more\n", command->name);
+    va_end(arguments);
+    return TOOL_USAGE;
+}
+
+/** The cost of turning `a` into `b`, one for each letter inserted, left out, changed or swapped with the next. */
+static size_t distance(const char *a, const char *b)
+{
+    enum { MOST = 32 };
+    size_t m = strlen(a), n = strlen(b), row[3][MOST + 1];
+    if (m > MOST || n > MOST)
+        return MOST;
+    for (size_t j = 0; j <= n; j++)
+        row[0][j] = j;
+    for (size_t i = 1; i <= m; i++) {
+        size_t *now = row[i % 3], *before = row[(i + 2) % 3], *earlier = row[(i + 1) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            size_t best = before[j - 1] + (a[i - 1] != b[j - 1]);
+            if (before[j] + 1 < best)
+                best = before[j] + 1;
+            if (now[j - 1] + 1 < best)
+                best = now[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && earlier[j - 2] + 1 < best)
+                best = earlier[j - 2] + 1;
+            now[j] = best;
+        }
+    }
+    return row[m % 3][n];
+}
+
+const char *tool_nearest(const char *word, const char *const *names)
+{
+    const char *nearest = NULL;
+    size_t least = strlen(word) / 3 + 1; /* at most about every third letter wrong */
+    for (; *names; names++) {
+        size_t d = distance(word, *names);
+        if (d < least || (d == least && !nearest && d < strlen(word))) {
+            least = d;
+            nearest = *names;
+        }
+    }
+    return nearest;
+}
+
+static const char *known_option(const tool_command_t *command, int id)
+{
+    for (const tool_option_t *o = command->options; o->name; o++)
+        if (o->id == id)
+            return o->name;
+    return id == 'h' ? "help" : NULL;
+}
+
+/** Says what is wrong, from what getopt_long leaves: optopt is 0 for a long option it does not know or finds ambiguous, the
+ *  id of a known one that takes no value, else the letter that it does not know. */
+static void wrong_option(const tool_command_t *command, const char *typed)
+{
+    const char *known = known_option(command, optopt);
+    if (known) {
+        tool_usage_error(command, "option '--%s' takes no value", known);
+        return;
+    }
+    if (optopt) {
+        tool_usage_error(command, "there is no option '-%c'; an operand that starts with '-' goes behind '--'", optopt);
+        return;
+    }
+    char name[64];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
+    const char *names[MAX_OPTIONS + 2] = {"help"};
+    for (size_t i = 0; command->options[i].name; i++)
+        names[i + 1] = command->options[i].name;
+    const char *near = tool_nearest(name, names);
+    if (near)
+        tool_usage_error(command, "there is no option '--%s'; did you mean '--%s'?", name, near);
+    else
+        tool_usage_error(command, "there is no option '--%s'", name);
+}
+
+int tool_next_option(const tool_command_t *command, int argc, char **argv, const char **value)
+{
+    struct option longs[MAX_OPTIONS + 2] = {{"help", no_argument, NULL, 'h'}};
+    char shorts[2 * MAX_OPTIONS + 4] = ":h", *at = shorts + 2;
+    for (const tool_option_t *o = command->options; o->name; o++) {
+        longs[o - command->options + 1] =
+            (struct option){o->name, o->argument ? required_argument : no_argument, NULL, o->id};
+        if (o->id <= 255) {
+            *at++ = (char)o->id;
+            if (o->argument)
+                *at++ = ':';
+        }
+    }
+    int id = getopt_long(argc, argv, shorts, longs, NULL);
+    *value = optarg;
+    switch (id) {
+    case 'h':
+        return TOOL_HELP;
+    case '?':
+        wrong_option(command, argv[optind - 1]);
+        return TOOL_WRONG;
+    case ':':
+        tool_usage_error(command, "option '%s' needs a value behind it", argv[optind - 1]);
+        return TOOL_WRONG;
+    default:
+        return id == -1 ? TOOL_END : id;
+    }
+}

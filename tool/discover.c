@@ -1,0 +1,71 @@
+/* copal discover: what a host offers, from its /.well-known/core (RFC 6690 section 4). */
+#define _POSIX_C_SOURCE 200809L
+#include "tool.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void print(const copal_answer_t *answer)
+{
+    copal_bytes_t document = {answer->payload, answer->size};
+    bool links = answer->content_format == 40;
+    if (!isatty(STDOUT_FILENO) || !links || !tool_print_link_table(document))
+        tool_print_payload(answer);
+    if (!links && COPAL_CODE_CLASS(answer->code) == 2)
+        tool_say("that is no link-format\n");
+    else if (links && !answer->size)
+        tool_say("no resource fits\n");
+}
+
+/** `text` with the path /.well-known/core where it has none; to be freed. */
+static char *well_known(const char *text, const copal_uri_t *uri)
+{
+    bool has_path = uri->path.size > 1;
+    const char *query = uri->has_query ? (const char *)uri->query.data - 1 : text + strlen(text);
+    int authority = (int)((uri->path.size ? (const char *)uri->path.data : query) - text);
+    size_t capacity = strlen(text) + sizeof "/.well-known/core";
+    char *whole = malloc(capacity);
+    if (whole)
+        snprintf(whole, capacity, "%.*s%.*s%s", authority, text, has_path ? (int)uri->path.size : 17,
+                 has_path ? (const char *)uri->path.data : "/.well-known/core", query);
+    return whole;
+}
+
+static int run(const tool_command_t *command, int argc, char **argv)
+{
+    tool_request_t request = {.ask = {.timeout = TOOL_DEFAULT_TIMEOUT}};
+    int status = tool_request_options(command, &request, argc, argv);
+    if (status >= 0)
+        return status;
+    if (argc == optind)
+        return tool_usage_error(command,
+                                "a host is missing, as in 'copal discover coap://localhost'; discovery of hosts by "
+                                "multicast is not in this build yet");
+    if (argc - optind > 1)
+        return tool_usage_error(command, "'%s' is one operand too many", argv[optind + 1]);
+    copal_uri_t uri;
+    if (tool_check_uri(command, argv[optind], &uri))
+        return TOOL_USAGE;
+    char *whole = well_known(argv[optind], &uri);
+    if (!whole) {
+        tool_say("%s\n", copal_error_text(COPAL_ENOMEM));
+        return TOOL_REFUSED;
+    }
+    request.ask.uri = whole;
+    status = tool_ask(&request, print);
+    free(whole);
+    return status;
+}
+
+static const tool_option_t options[] = {TOOL_ROW_NON, TOOL_ROW_TOKEN, TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE, {0}};
+
+const tool_command_t tool_discover = {
+    .name = "discover",
+    .operands = "[OPTION]... URI",
+    .summary = "List the resources of a host",
+    .options = options,
+    .notes = "A query filters: 'coap://localhost?rt=sensor', 'coap://localhost?href=/a*' (RFC 6690 section 4.1).\n"
+             "Prints a table on a terminal, and the link-format as it came elsewhere.\n",
+    .run = run};

@@ -1,0 +1,37 @@
+/* copal: the commands, and finding the one that is asked for. */
+#include "tool.h"
+
+#include <string.h>
+
+const tool_command_t *const tool_commands[] = {&tool_get,  &tool_put,   &tool_post, &tool_delete, &tool_discover,
+                                               &tool_ping, &tool_serve, &tool_help, NULL};
+
+const tool_command_t *tool_find_command(const char *name)
+{
+    const char *names[sizeof tool_commands / sizeof *tool_commands] = {NULL};
+    for (size_t i = 0; tool_commands[i]; i++) {
+        if (strcmp(tool_commands[i]->name, name) == 0)
+            return tool_commands[i];
+        names[i] = tool_commands[i]->name;
+    }
+    const char *near = tool_nearest(name, names);
+    if (near)
+        tool_say("there is no command '%s'; did you mean '%s'?\n", name, near);
+    else if (strstr(name, "://"))
+        tool_say("a command comes first; did you mean 'copal get %s'?\n", name);
+    else
+        tool_say("there is no command '%s'; 'copal help' lists them\n", name);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        tool_say("a command is missing, as in 'copal get coap://localhost/'; 'copal help' lists them\n");
+        return TOOL_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        argv[1] = "help";
+    const tool_command_t *command = tool_find_command(argv[1]);
+    return command ? command->run(command, argc - 1, argv + 1) : TOOL_USAGE;
+}

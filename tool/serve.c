@@ -1,0 +1,208 @@
+/* copal serve: resources given on the command line, served until a signal. */
+#define _POSIX_C_SOURCE 200809L
+#include "tool.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    copal_host_config_t config;
+    uint64_t port;
+    const char **addresses, **resources;
+    size_t address_count, resource_count;
+} serve_t;
+
+static copal_host_t *running; /* for the signal handler, which is handed nothing */
+
+static void stop(int signal_number)
+{
+    (void)signal_number;
+    copal_host_stop(running);
+}
+
+static int take_option(const tool_command_t *command, serve_t *serve, int id, const char *value)
+{
+    switch (id) {
+    case 'b':
+        serve->addresses[serve->address_count++] = value;
+        return 0;
+    case 'p':
+        if (tool_parse_number(value, 0, UINT16_MAX, &serve->port))
+            return 0;
+        return tool_usage_error(command, "--port takes a number from 0 to 65535, not '%s'", value);
+    case 'r':
+        serve->resources[serve->resource_count++] = value;
+        return 0;
+    case 'd':
+        serve->config.dynamic = true;
+        return 0;
+    case 'm':
+        if (tool_parse_size(value, &serve->config.memory) &&
+            copal_host_scale(&(copal_host_config_t){.memory = serve->config.memory}) == 0)
+            return 0;
+        return tool_usage_error(command, "--memory takes octets, such as 512K, 64M or 1G, from 64K on, not '%s'",
+                                value);
+    default:
+        serve->config.trace = tool_trace;
+        return 0;
+    }
+}
+
+static void print_bound(uint64_t number, const char *text)
+{
+    printf("  %10llu  %s\n", (unsigned long long)number, text);
+}
+
+/** What the memory comes to, since the numbers are the host's to choose. */
+static void print_scale(copal_host_config_t config)
+{
+    if (copal_host_scale(&config))
+        return;
+    printf("\n%llu KiB of memory, touched only as it is used, come to at most:\n",
+           (unsigned long long)config.memory / 1024);
+    print_bound(config.tree.resources, "resources");
+    print_bound(config.tree.dynamic, "of them created by PUT");
+    print_bound(config.tree.value_size, "octets in a value");
+    print_bound(config.tree.arena, "octets for all paths, attributes and values");
+    print_bound(config.server.remembered, "requests with effects remembered against duplicates");
+    print_bound(config.server.remembered_bytes, "octets for their replies");
+    print_bound(config.server.proven, "client addresses known to be real");
+    print_bound(config.server.deferred, "requests answered later");
+    print_bound(config.server.datagram_size, "octets in a message");
+    print_bound(config.server.payload_size, "octets of payload in a message");
+}
+
+static int listen_failed(const tool_command_t *command, const char *address, uint64_t port, int error)
+{
+    if (error == COPAL_EINVAL)
+        return tool_usage_error(
+            command, "--bind takes an address such as 127.0.0.1, ::1, fe80::1%%eth0 or ::, not '%s'", address);
+    if (error != COPAL_ESYSTEM)
+        tool_say("%s: %s\n", address, copal_error_text(error));
+    else if (errno == EADDRINUSE)
+        tool_say("%s: port %llu is in use; take another with --port, or --port 0 for a free one\n", address,
+                 (unsigned long long)port);
+    else if (errno == EADDRNOTAVAIL)
+        tool_say("%s: this machine does not have that address\n", address);
+    else
+        tool_say("%s: port %llu: %s\n", address, (unsigned long long)port, strerror(errno));
+    return TOOL_REFUSED;
+}
+
+static int listen_on(const tool_command_t *command, copal_host_t *host, const char *address, uint64_t port)
+{
+    uint16_t bound;
+    int error = copal_host_listen(host, address, (uint16_t)port, &bound);
+    if (error)
+        return listen_failed(command, address, port, error);
+    printf(strchr(address, ':') ? "listening on coap://[%s]:%u\n" : "listening on coap://%s:%u\n", address,
+           (unsigned)bound);
+    fflush(stdout);
+    return 0;
+}
+
+static int serve_until_signal(const tool_command_t *command, const serve_t *serve, copal_host_t *host)
+{
+    for (size_t i = 0; i < serve->resource_count; i++) {
+        int status = tool_add_resource(command, copal_host_tree(host), serve->resources[i]);
+        if (status)
+            return status;
+    }
+    running = host;
+    struct sigaction action = {.sa_handler = stop};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    for (size_t i = 0; i < serve->address_count; i++) {
+        int status = listen_on(command, host, serve->addresses[i], serve->port);
+        if (status)
+            return status;
+    }
+    int error = copal_host_run(host);
+    if (error == 0)
+        return TOOL_OK;
+    tool_say("%s\n", error == COPAL_ESYSTEM ? strerror(errno) : copal_error_text(error));
+    return TOOL_REFUSED;
+}
+
+static int open_and_serve(const tool_command_t *command, const serve_t *serve)
+{
+    copal_host_t *host;
+    int error = copal_host_open(&host, &serve->config);
+    if (error) {
+        tool_say("%s\n", error == COPAL_ESYSTEM ? strerror(errno) : copal_error_text(error));
+        return TOOL_REFUSED;
+    }
+    int status = serve_until_signal(command, serve, host);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    copal_host_close(host);
+    return status;
+}
+
+static int run_with(const tool_command_t *command, serve_t *serve, int argc, char **argv)
+{
+    const char *value;
+    int id;
+    bool help = false;
+    while ((id = tool_next_option(command, argc, argv, &value)) != TOOL_END) {
+        if (id == TOOL_WRONG)
+            return TOOL_USAGE;
+        help = help || id == TOOL_HELP;
+        if (id != TOOL_HELP && take_option(command, serve, id, value))
+            return TOOL_USAGE;
+    }
+    if (help) {
+        tool_print_help(command);
+        print_scale(serve->config);
+        return TOOL_OK;
+    }
+    if (argc > optind)
+        return tool_usage_error(command, "'%s' is no option; a resource is given by --resource 'PATH=VALUE'",
+                                argv[optind]);
+    if (!serve->address_count)
+        serve->addresses[serve->address_count++] = "::";
+    return open_and_serve(command, serve);
+}
+
+static int run(const tool_command_t *command, int argc, char **argv)
+{
+    serve_t serve = {.port = COPAL_PORT, .config = {0}};
+    serve.addresses = calloc((size_t)argc, sizeof *serve.addresses);
+    serve.resources = calloc((size_t)argc, sizeof *serve.resources);
+    int status = TOOL_REFUSED;
+    if (serve.addresses && serve.resources)
+        status = run_with(command, &serve, argc, argv);
+    else
+        tool_say("%s\n", copal_error_text(COPAL_ENOMEM));
+    free(serve.addresses);
+    free(serve.resources);
+    return status;
+}
+
+static const tool_option_t options[] = {
+    {'b', "bind", "ADDRESS", "serve on this address only; may be given again (::, which is every address)"},
+    {'p', "port", "N", "serve on this port, 0 for a free one (5683)"},
+    {'r', "resource", "DESCRIPTION", "serve this resource; see below; may be given again"},
+    {'d', "dynamic", NULL, "let a PUT on an unknown path create a resource"},
+    {'m', "memory", "SIZE", "scale all bounds to this: 512K, 64M, 1G (64M)"},
+    TOOL_ROW_VERBOSE,
+    {0}};
+
+const tool_command_t tool_serve = {
+    .name = "serve",
+    .operands = "[OPTION]...",
+    .summary = "Serve resources until SIGINT or SIGTERM",
+    .options = options,
+    .notes =
+        "A resource is described by 'PATH=VALUE', and what may follow, each behind a ';' (one within double quotes\n"
+        "separates nothing):\n"
+        "  ct=FORMAT         its Content-Format: a name or a number\n"
+        "  max-age=SECONDS   how long an answer stays fresh\n"
+        "  etag              answers carry an ETag that changes with the value\n"
+        "  methods=get,put   the methods allowed, of get, put, post, delete (all)\n"
+        "  NAME=VALUE, NAME  a link attribute for discovery: title=\"a b\", rt=sensor, if, sz, ...\n"
+        "'listening on coap://ADDRESS:PORT' on standard output says that it can be asked.\n",
+    .run = run};

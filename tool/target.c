@@ -1,0 +1,96 @@
+/* The URI of a request: what is wrong with one, and what to write instead. */
+#include "tool.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static bool starts_with(const char *text, const char *start)
+{
+    return strncmp(text, start, strlen(start)) == 0;
+}
+
+/** An IPv6 address without its brackets: it has two colons, host and port have one. */
+static bool is_bare_ipv6(const char *host, int size)
+{
+    const char *colon = memchr(host, ':', (size_t)size);
+    return colon && *host != '[' && memchr(colon + 1, ':', (size_t)(host + size - colon - 1));
+}
+
+static int missing_scheme(const tool_command_t *command, const char *text)
+{
+    int host = (int)strcspn(text, "/?");
+    bool bare = is_bare_ipv6(text, host);
+    return tool_usage_error(command, "'%s' has no scheme; did you mean 'coap://%s%.*s%s%s'?", text, bare ? "[" : "",
+                            host, text, bare ? "]" : "", text + host);
+}
+
+static int wrong_scheme(const tool_command_t *command, const char *text)
+{
+    const char *rest = strstr(text, "://");
+    int scheme = (int)(rest - text);
+    if (starts_with(text, "coap+") || starts_with(text, "coaps+"))
+        return tool_usage_error(command,
+                                "%.*s is CoAP over another transport, which is not in this build; "
+                                "over UDP it is 'coap%s'",
+                                scheme, text, rest);
+    return tool_usage_error(command, "%.*s is not CoAP; did you mean 'coap%s'?", scheme, text, rest);
+}
+
+/** Why copal_uri_parse did not take it. */
+static int bad_uri(const tool_command_t *command, const char *text)
+{
+    const char *rest = strstr(text, "://");
+    if (!rest && (starts_with(text, "coap:") || starts_with(text, "coaps:")))
+        return tool_usage_error(command, "'%s' lacks '//' behind the scheme, as in 'coap://localhost/'", text);
+    if (!rest)
+        return missing_scheme(command, text);
+    int scheme = (int)(rest - text);
+    if (!(scheme == 4 && strncasecmp(text, "coap", 4) == 0) && !(scheme == 5 && strncasecmp(text, "coaps", 5) == 0))
+        return wrong_scheme(command, text);
+    if (strchr(text, '#'))
+        return tool_usage_error(command,
+                                "'%s' has a fragment, which CoAP cannot carry; write '%.*s' (or %%23 for a '#' "
+                                "that is part of it)",
+                                text, (int)strcspn(text, "#"), text);
+    if (strpbrk(rest, " \t"))
+        return tool_usage_error(command, "'%s' holds a blank; write %%20 for it", text);
+    const char *host = rest + 3;
+    int size = (int)strcspn(host, "/?");
+    if (is_bare_ipv6(host, size))
+        return tool_usage_error(command, "'%s': an IPv6 address goes in brackets; did you mean '%.*s[%.*s]%s'?", text,
+                                (int)(host - text), text, size, host, host + size);
+    return tool_usage_error(command,
+                            "'%s' is no valid URI; it looks like 'coap://HOST:PORT/PATH?QUERY', with a port up to "
+                            "65535 and other characters percent-encoded",
+                            text);
+}
+
+/** Literal group addresses: 224.0.0.0/4 and ff00::/8. */
+static bool is_group(const copal_uri_t *uri)
+{
+    const char *host = (const char *)uri->host.data;
+    if (!uri->literal)
+        return false;
+    if (memchr(host, ':', uri->host.size))
+        return uri->host.size > 4 && tolower((unsigned char)host[0]) == 'f' && tolower((unsigned char)host[1]) == 'f' &&
+               isxdigit((unsigned char)host[2]) && isxdigit((unsigned char)host[3]);
+    long first = strtol(host, NULL, 10);
+    return first >= 224 && first <= 239;
+}
+
+int tool_check_uri(const tool_command_t *command, const char *text, copal_uri_t *uri)
+{
+    if (copal_uri_parse(uri, text) < 0)
+        return bad_uri(command, text);
+    if (uri->secure)
+        return tool_usage_error(command,
+                                "coaps:// needs DTLS, which is not in this build yet; without security it is "
+                                "'coap%s'",
+                                strstr(text, "://"));
+    if (is_group(uri))
+        return tool_usage_error(command, "%.*s is a group of hosts; asking by multicast is not in this build yet",
+                                (int)uri->host.size, (const char *)uri->host.data);
+    return 0;
+}

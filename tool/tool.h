@@ -1,0 +1,167 @@
+/* What the files of the tool share. The tool is a face of copal: it translates between a shell and copal/host.h. */
+#ifndef COPAL_TOOL_H
+#define COPAL_TOOL_H
+
+#include "copal/host.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Exit statuses; docs/man/copal.1 promises them. */
+enum {
+    TOOL_OK,        /* a 2.xx response; for serve: ended by a signal */
+    TOOL_REFUSED,   /* a 4.xx or 5.xx response; what this machine refused: an address to serve on, memory, output */
+    TOOL_USAGE,     /* what was typed cannot be done */
+    TOOL_NO_ANSWER, /* time-out, Reset, unreachable, no such host */
+};
+
+/* ---- commands (main.c) and their options (arguments.c) -------------------------------------------- */
+
+typedef struct {
+    int id;               /* the short option's letter; above 255: there is none */
+    const char *name;     /* the long option */
+    const char *argument; /* what follows it, for --help; NULL: nothing does */
+    const char *text;     /* for --help */
+} tool_option_t;
+
+typedef struct tool_command_t {
+    const char *name;
+    const char *operands;         /* for the usage line */
+    const char *summary;          /* one line, no full stop */
+    const char *notes;            /* printed below the options; may be NULL */
+    const tool_option_t *options; /* ends with a NULL name; --help is added to each */
+    int (*run)(const struct tool_command_t *command, int argc, char **argv);
+} tool_command_t;
+
+extern const tool_command_t tool_serve, tool_get, tool_put, tool_post, tool_delete, tool_discover, tool_ping, tool_help;
+
+/** All commands in the order of `copal help`; ends with NULL. */
+extern const tool_command_t *const tool_commands[];
+
+/** The command `name`, or NULL after saying on standard error which one may have been meant. */
+const tool_command_t *tool_find_command(const char *name);
+
+enum { TOOL_END = -1, TOOL_WRONG = -2, TOOL_HELP = -3 };
+
+/** The next option of `argv` by its id, `*value` its argument. TOOL_END: only operands are left, from argv[optind] on.
+ *  TOOL_WRONG: it was wrong, and standard error says how. TOOL_HELP: --help was asked for. */
+int tool_next_option(const tool_command_t *command, int argc, char **argv, const char **value);
+
+/** Prints an error of the usage of `command`, and how to get help. Returns TOOL_USAGE. */
+__attribute__((format(printf, 2, 3))) int tool_usage_error(const tool_command_t *command, const char *format, ...);
+
+/** Prints "copal: …" on standard error. */
+__attribute__((format(printf, 1, 2))) void tool_say(const char *format, ...);
+
+/** Prints the help of `command` on standard output. */
+void tool_print_help(const tool_command_t *command);
+
+/** Which of `names` (ends with NULL) `word` may have been meant for; NULL: none is near. */
+const char *tool_nearest(const char *word, const char *const *names);
+
+/* ---- values of options (values.c) ------------------------------------------------------------------ */
+
+/** Text, or octets in hexadecimal behind "0x", to octets in `buffer`. False: not hexadecimal, or over `capacity`. */
+bool tool_parse_octets(const char *text, uint8_t *buffer, size_t capacity, copal_bytes_t *octets);
+/** A decimal number of `least` to `most`. */
+bool tool_parse_number(const char *text, uint64_t least, uint64_t most, uint64_t *number);
+/** Seconds with decimals to milliseconds, 1 to 2^32 - 1. */
+bool tool_parse_seconds(const char *text, uint32_t *milliseconds);
+/** A number of octets with K, M or G behind it. */
+bool tool_parse_size(const char *text, size_t *size);
+
+/* ---- requests (request.c, target.c, outcome.c) ------------------------------------------------------ */
+
+/* The options of everything that asks; each takes from these what makes sense for it. */
+#define TOOL_OPTION_TIMEOUT       256
+#define TOOL_OPTION_TOKEN         257
+#define TOOL_OPTION_ETAG          258
+#define TOOL_OPTION_IF_MATCH      259
+#define TOOL_OPTION_IF_NONE_MATCH 260
+#define TOOL_ROW_NON                                                 \
+    {                                                                \
+        'n', "non", NULL, "ask with a non-confirmable message (NON)" \
+    }
+#define TOOL_ROW_ACCEPT                                                            \
+    {                                                                              \
+        'a', "accept", "FORMAT", "ask for this Content-Format: a name or a number" \
+    }
+#define TOOL_ROW_TOKEN                                                                   \
+    {                                                                                    \
+        TOOL_OPTION_TOKEN, "token", "TOKEN", "use this token: text, or octets as 0x1234" \
+    }
+#define TOOL_ROW_TIMEOUT(usual)                                                                        \
+    {                                                                                                  \
+        TOOL_OPTION_TIMEOUT, "timeout", "SECONDS", "wait for at most so long, such as 2.5 (" usual ")" \
+    }
+#define TOOL_ROW_VERBOSE                                                        \
+    {                                                                           \
+        'v', "verbose", NULL, "show each message as it goes, on standard error" \
+    }
+
+/* MAX_TRANSMIT_WAIT: after that even the last retransmission has gone unanswered (RFC 7252 section 4.8.2). */
+#define TOOL_DEFAULT_TIMEOUT (93u * 1000u)
+
+/** What the options of a request come to. */
+typedef struct {
+    copal_ask_t ask;
+    const char *file; /* payload's, "-" is standard input */
+    bool verbose;
+    uint8_t token[255], etag[8], if_match[8];
+} tool_request_t;
+
+/** Takes one option of a request in. 0, or TOOL_USAGE after saying what is wrong. */
+int tool_request_option(const tool_command_t *command, tool_request_t *request, int id, const char *value);
+
+/** Takes all options in. -1, or the exit status: --help was printed, or what is wrong was said. */
+int tool_request_options(const tool_command_t *command, tool_request_t *request, int argc, char **argv);
+
+/** Checks a URI for what copal can ask; 0, or TOOL_USAGE after saying what is wrong and what to write instead. */
+int tool_check_uri(const tool_command_t *command, const char *text, copal_uri_t *uri);
+
+/** A host for asking, with tracing if wanted. NULL after saying why not. */
+copal_host_t *tool_client(const tool_request_t *request);
+
+/** Prints why a request got no answer; returns the exit status. */
+int tool_no_answer(const tool_request_t *request, int error);
+
+/** Asks, prints the outcome's code line and what goes with it, and hands `answer` to `print`, where the payload is what
+ *  was asked for. Returns the exit status. */
+int tool_ask(const tool_request_t *request, void (*print)(const copal_answer_t *answer));
+
+/* ---- printing (print.c, json.c, links.c, trace.c) ---------------------------------------------------- */
+
+/** Text with colour where `stream` is a terminal that wants it. */
+typedef enum { TOOL_PLAIN, TOOL_GREEN, TOOL_RED, TOOL_CYAN, TOOL_DIM } tool_colour_t;
+void tool_colour(FILE *stream, tool_colour_t colour);
+
+/** The size of the printable UTF-8 character that `text` starts with; 0: none, or one that could steer a terminal. */
+size_t tool_utf8(copal_bytes_t text);
+/** Prints octets as text, with what could steer a terminal, and octets that are no UTF-8, as \xNN. */
+void tool_print_safe(FILE *stream, copal_bytes_t text);
+/** Prints octets as 0x1234. */
+void tool_print_hex(FILE *stream, copal_bytes_t octets);
+/** The value of an option, as its format reads best. */
+void tool_print_option_value(FILE *stream, const copal_option_t *option);
+/** "2.05 Content"; "GET" for a request's. */
+void tool_print_code(FILE *stream, copal_code_t code);
+
+/** Prints a payload on standard output: as it is, but pretty on a terminal. */
+void tool_print_payload(const copal_answer_t *answer);
+
+/** A JSON text with line breaks and indentation, to be freed; NULL where it is no JSON that can be shown as it is. */
+char *tool_json_pretty(copal_bytes_t text);
+
+/** Prints link-format one link a line, or as a table. False: it is no link-format, nothing was printed. */
+bool tool_print_links(copal_bytes_t document);
+bool tool_print_link_table(copal_bytes_t document);
+
+/** A copal_trace_t: one line on standard error for each message. */
+void tool_trace(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes_t datagram);
+
+/* ---- serve's resources (resources.c) ------------------------------------------------------------------- */
+
+/** Adds the resource that a --resource describes. 0, or an exit status after saying what is wrong. */
+int tool_add_resource(const tool_command_t *command, copal_tree_t *tree, const char *description);
+
+#endif

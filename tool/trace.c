@@ -1,0 +1,78 @@
+/* -v: one line for each message. */
+#include "tool.h"
+
+#include <string.h>
+
+enum { PREVIEW = 48 };
+
+/** A peer as in a URI: IPv6 in brackets. */
+static void print_peer(const copal_peer_t *peer)
+{
+    char address[64];
+    uint16_t port;
+    copal_peer_to_text(peer, address, sizeof address, &port);
+    fprintf(stderr, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, (unsigned)port);
+}
+
+static void print_options(const copal_message_t *message)
+{
+    copal_option_reader_t reader = copal_message_options(message);
+    copal_option_t option;
+    while (copal_option_next(&reader, &option)) {
+        const copal_option_definition_t *definition = copal_option_definition(option.number);
+        if (definition)
+            fprintf(stderr, " %s", copal_option_text(option.number));
+        else
+            fprintf(stderr, " Option-%u", (unsigned)option.number);
+        if (definition && definition->format == COPAL_FORMAT_EMPTY)
+            continue;
+        fputc('=', stderr);
+        tool_print_option_value(stderr, &option);
+    }
+}
+
+/** The size and the start of a payload: as text where it is text, else in hexadecimal. */
+static void print_preview(copal_bytes_t payload)
+{
+    fprintf(stderr, " payload=%zu", payload.size);
+    copal_bytes_t text = {payload.data, 0};
+    size_t size = 1;
+    while (size && text.size < payload.size && text.size < PREVIEW) {
+        size = tool_utf8((copal_bytes_t){payload.data + text.size, payload.size - text.size});
+        text.size += size;
+    }
+    fputc(' ', stderr);
+    if (size) {
+        fputc('"', stderr);
+        tool_print_safe(stderr, text);
+        fputc('"', stderr);
+    } else {
+        text.size = payload.size < PREVIEW / 2 ? payload.size : PREVIEW / 2;
+        tool_print_hex(stderr, text);
+    }
+    fputs(text.size < payload.size ? "..." : "", stderr);
+}
+
+void tool_trace(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes_t datagram)
+{
+    static const char *const types[] = {"CON", "NON", "ACK", "RST"};
+    (void)user;
+    copal_message_t message;
+    tool_colour(stderr, TOOL_DIM);
+    fputs(outgoing ? "-> " : "<- ", stderr);
+    print_peer(peer);
+    int error = copal_message_parse(&message, datagram);
+    if (error) {
+        fprintf(stderr, " %zu octets: %s", datagram.size, copal_error_text(error));
+    } else {
+        fprintf(stderr, " %s ", types[message.type]);
+        tool_print_code(stderr, message.code);
+        fprintf(stderr, " mid=%u token=", (unsigned)message.id);
+        tool_print_hex(stderr, message.token);
+        print_options(&message);
+        if (message.payload.size)
+            print_preview(message.payload);
+    }
+    tool_colour(stderr, TOOL_PLAIN);
+    fputc('\n', stderr);
+}
