@@ -20,6 +20,7 @@ static mp_obj_t reason(int status)
     const char *text = status == COPAL_ETIMEOUT       ? "timeout"
                        : status == COPAL_ERESET       ? "reset"
                        : status == COPAL_EUNREACHABLE ? "unreachable"
+                       : status == COPAL_EFORMAT      ? "blocks do not fit together"
                                                       : copal_error_text(status);
     return mp_obj_new_str(text, strlen(text));
 }

@@ -29,6 +29,7 @@ static void unlock(void)
 void coap_event_destroy(coap_event_t *event)
 {
     free(event->payload);
+    free(event->blocks);
     free(event);
 }
 
@@ -63,32 +64,61 @@ static coap_event_t *take(coap_event_t **at)
 
 /* ---- the thread that turns the host ---------------------------------------------------------------- */
 
-static void fill(coap_event_t *event, const copal_response_t *response)
+/* Takes the response in. COAP_MORE: it is a block with others to come. */
+static int fill(coap_event_t *event, const copal_response_t *response)
 {
-    event->id = response->id;
-    event->status = response->status;
-    event->token_size = response->token.size <= sizeof event->token ? response->token.size : 0;
-    memcpy(event->token, response->token.data, event->token_size);
+    if (!event->continued) {
+        event->id = response->id;
+    }
+    if (response->token.size > 0) {
+        event->token_size = response->token.size; /* at most 8: send_request lets no longer one pass */
+        memcpy(event->token, response->token.data, event->token_size);
+    }
     if (response->message == NULL) {
-        return;
+        return response->status;
     }
     event->code = response->message->code;
     event->type = response->message->type;
-    event->size = response->message->payload.size;
-    if (event->size > 0) {
-        event->payload = malloc(event->size);
-        if (event->payload == NULL) {
-            event->status = COPAL_ENOMEM;
-            return;
-        }
-        memcpy(event->payload, response->message->payload.data, event->size);
+    return coap_blocks_take(event, response->message);
+}
+
+/* Asks for the next block; an error in place of COAP_MORE where that cannot be. */
+static int ask_on(coap_event_t *event)
+{
+    copal_handle_t handle;
+    int id = copal_host_request(coap_state.host, &event->blocks->ask, &event->receiver, &handle);
+    if (id < 0) {
+        return id;
     }
+    lock();
+    event->continued = true;
+    event->handle = handle;
+    unlock();
+    return COAP_MORE;
+}
+
+static bool was_cancelled(const coap_event_t *event)
+{
+    lock();
+    bool cancelled = event->cancelled;
+    unlock();
+    return cancelled;
 }
 
 static void receive(copal_receiver_t *self, const copal_response_t *response)
 {
     coap_event_t *event = (coap_event_t *)self;
-    fill(event, response);
+    int status = fill(event, response);
+    if (status == COAP_MORE && !was_cancelled(event)) {
+        status = ask_on(event);
+        /* Cancelled meanwhile, by somebody who knew the last block's handle only. */
+        if (status == COAP_MORE && was_cancelled(event)) {
+            copal_host_cancel(coap_state.host, event->handle);
+        } else if (status == COAP_MORE) {
+            return;
+        }
+    }
+    event->status = status;
     lock();
     *place(&events.open, event) = event->next;
     bool cancelled = event->cancelled;
@@ -124,31 +154,49 @@ void coap_created(void *user, copal_tree_t *tree, copal_handle_t resource)
 
 /* ---- the main thread -------------------------------------------------------------------------------- */
 
-int coap_request(uint32_t session, const copal_ask_t *ask)
+static coap_event_t *new_request(uint32_t session, const copal_ask_t *ask)
 {
-    bool held = coap_hold_interrupt();
-    int id = COPAL_ENOMEM;
     coap_event_t *event = calloc(1, sizeof *event);
     if (event != NULL) {
         event->receiver.receive = receive;
         event->session = session;
+        if (coap_blocks_prepare(event, ask) != 0) {
+            coap_event_destroy(event);
+            return NULL;
+        }
         lock();
         event->next = events.open;
         events.open = event;
         unlock();
-        copal_handle_t handle;
-        id = copal_host_request(coap_state.host, ask, &event->receiver, &handle);
-        lock();
-        coap_event_t **at = place(&events.open, event);
-        if (id < 0) {
-            *at = event->next;
-            coap_event_destroy(event);
-        } else if (at != NULL) { /* else it was answered before we came here */
-            event->handle = handle;
-            event->id = (uint16_t)id;
-        }
-        unlock();
     }
+    return event;
+}
+
+static int send_request(uint32_t session, const copal_ask_t *ask)
+{
+    coap_event_t *event = new_request(session, ask);
+    if (event == NULL) {
+        return COPAL_ENOMEM;
+    }
+    copal_handle_t handle;
+    int id = copal_host_request(coap_state.host, ask, &event->receiver, &handle);
+    lock();
+    coap_event_t **at = place(&events.open, event);
+    if (id < 0) {
+        *at = event->next;
+        coap_event_destroy(event);
+    } else if (at != NULL && !event->continued) { /* else it was answered before we came here */
+        event->handle = handle;
+        event->id = (uint16_t)id;
+    }
+    unlock();
+    return id;
+}
+
+int coap_request(uint32_t session, const copal_ask_t *ask)
+{
+    bool held = coap_hold_interrupt();
+    int id = send_request(session, ask);
     coap_release_interrupt(held);
     return id;
 }

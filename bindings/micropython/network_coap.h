@@ -38,13 +38,25 @@ void coap_release_interrupt(bool held_before);
 
 /* ---- events: what waits for the script ----------------------------------------------------------- */
 
+/** What asking for the next block of a body takes. */
+typedef struct {
+    copal_ask_t ask; /* borrows from `peer` and `kept` */
+    copal_peer_t peer;
+    uint8_t etag[8]; /* of the first block */
+    size_t etag_size;
+    bool started_over;
+    uint8_t kept[];
+} coap_blocks_t;
+
 /** An open request of the script's; what came of it is filled in and it becomes an event. Also a creation. */
 typedef struct coap_event_t {
     copal_receiver_t receiver;
     struct coap_event_t *next;
+    coap_blocks_t *blocks; /* of malloc, or NULL */
     uint32_t session;      /* whose request; 0: no request, the resource `handle` was created by a peer */
     copal_handle_t handle;
-    uint16_t id;
+    uint16_t id;           /* of the first request, that is the one which the script knows */
+    bool continued;        /* it was answered by a block, and the next one asked for */
     bool cancelled;        /* its outcome is not to be shown */
     int status;            /* as in copal_response_t; from here on unset while it is open */
     copal_code_t code;
@@ -54,6 +66,13 @@ typedef struct coap_event_t {
     uint8_t *payload;      /* of malloc, or NULL */
     size_t size;
 } coap_event_t;
+
+/** Keeps what the next blocks of the answer to `ask` would take. 0 or COPAL_ENOMEM. */
+int coap_blocks_prepare(coap_event_t *event, const copal_ask_t *ask);
+/** Takes the payload of a response. 0: it is whole; COAP_MORE: event->blocks->ask is to be sent; or COPAL_EFORMAT: blocks that
+ *  do not fit together, COPAL_ESPACE, COPAL_ENOMEM. */
+int coap_blocks_take(coap_event_t *event, const copal_message_t *message);
+#define COAP_MORE 1
 
 /** Sends a request of session `session`; its message ID, or an error as copal_host_request. */
 int coap_request(uint32_t session, const copal_ask_t *ask);
