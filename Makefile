@@ -42,6 +42,10 @@ $(INSTALLED): tools/installed/%:
 test: tools/installed/build tools/installed/test ## runs every test, or those of ONLY='WORD...'; the last line says how many passed
 	@$(PYTHON) tools/test $(ONLY)
 
+.PHONY: run
+run: build build/micropython ## serves the example script under MicroPython, and says what to type to try it
+	@bindings/micropython/run
+
 # What the tests take from PyPI.
 .PHONY: build/venv
 build/venv: build/venv/installed
