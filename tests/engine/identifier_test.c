@@ -1,0 +1,218 @@
+/* Message IDs toward peers (RFC 7252 section 4.4): whatever is sent, no peer sees an ID twice within EXCHANGE_LIFETIME. */
+#include "support/bench.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PEERS 65536u
+#define EXCHANGE_LIFETIME 247000
+
+static void answer(bench_t *b, uint32_t peer)
+{
+    message_t m;
+    message_start(&m, COPAL_ACK, COPAL_CONTENT, b->sent.message.id, b->sent.message.token);
+    assert_int_equal(bench_receive(b, peer, message_end(&m)), 0);
+}
+
+static void rfc7252_4_4_each_of_65536_peers_gets_two_requests_with_different_ids(void **state)
+{
+    (void)state;
+    bench_t b;
+    outcome_t *o = malloc(sizeof *o);
+    uint16_t *first = malloc(PEERS * sizeof *first);
+    bench_open(&b, &(copal_config_t){0});
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t peer = 0; peer < PEERS; peer++) {
+            bench_ask(&b, peer, COPAL_GET, peer % 2, o);
+            uint16_t id = bench_sent(&b)->id;
+            assert_true(round == 0 || first[peer] != id);
+            first[peer] = id;
+            message_t m;
+            message_start(&m, peer % 2 ? COPAL_ACK : COPAL_NON, COPAL_CONTENT, id, b.sent.message.token);
+            bench_accept(&b, peer, message_end(&m));
+            assert_int_equal(o->count, 1);
+        }
+    }
+    bench_idle(&b);
+    free(first);
+    free(o);
+    bench_close(&b);
+}
+
+/* One answer in a message of its own: NON, or CON after an empty ACK. Returns its ID. */
+static uint16_t ask_server(bench_t *b, server_t *s, uint32_t peer, uint32_t round)
+{
+    message_t m;
+    bool confirmable = peer % 2;
+    s->defer = confirmable;
+    bench_accept(b, peer, message_make(&m, confirmable ? COPAL_CON : COPAL_NON, COPAL_GET, (uint16_t)round,
+                                       BYTES(1), "a", NULL));
+    if (confirmable) {
+        b->now += 200;
+        bench_sends(b, peer, BYTES(0x60, 0x00, 0x00, (uint8_t)round));
+        assert_int_equal(bench_answer(b, s->later, "x"), 0);
+    }
+    uint16_t id = bench_sent(b)->id;
+    assert_int_equal(b->sent.message.code, COPAL_CONTENT);
+    if (confirmable) {
+        message_start(&m, COPAL_ACK, COPAL_EMPTY, id, NO_BYTES);
+        bench_receive(b, peer, message_end(&m));
+    }
+    return id;
+}
+
+static void rfc7252_4_4_each_of_65536_peers_gets_two_answers_with_different_ids(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    uint16_t *first = malloc(PEERS * sizeof *first);
+    bench_open(&b, &(copal_config_t){.service = server_service(&s)});
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t peer = 0; peer < PEERS; peer++) {
+            uint16_t id = ask_server(&b, &s, peer, round);
+            assert_true(round == 0 || first[peer] != id);
+            first[peer] = id;
+        }
+    }
+    bench_idle(&b);
+    free(first);
+    bench_close(&b);
+}
+
+/* Sends as fast as it may for a while; returns how many requests left. Any ID of any peer must have rested. */
+static unsigned flood(bench_t *b, copal_time_t duration, uint32_t peers, bool confirmable, copal_time_t *last)
+{
+    outcome_t *o = malloc(sizeof *o);
+    copal_time_t end = b->now + duration;
+    unsigned count = 0;
+    while (b->now < end) {
+        copal_peer_t to = peer_of(count % peers);
+        copal_request_t request = {.to = &to, .code = COPAL_GET, .confirmable = confirmable,
+                                   .timeout = 2 * EXCHANGE_LIFETIME};
+        copal_handle_t handle;
+        copal_writer_t *w;
+        assert_int_equal(copal_request_begin(b->endpoint, &request, &handle, &w), 0);
+        assert_int_equal(copal_request_commit(b->endpoint, b->now, handle, outcome_open(o)), 0);
+        while (!bench_take(b)) {
+            assert_int_equal(o->count, 0);
+            bench_wait(b);
+        }
+        uint16_t id = b->sent.message.id;
+        assert_true(last[id] == 0 || b->now - last[id] >= EXCHANGE_LIFETIME);
+        last[id] = b->now;
+        count++;
+        message_t m;
+        message_start(&m, confirmable ? COPAL_ACK : COPAL_NON, COPAL_CONTENT, id, b->sent.message.token);
+        assert_int_equal(bench_receive(b, b->sent.to.data[3], message_end(&m)), 0);
+        assert_int_equal(o->count, 1);
+    }
+    free(o);
+    return count;
+}
+
+static void rfc7252_4_4_no_id_is_used_again_within_exchange_lifetime_and_the_message_waits(void **state)
+{
+    (void)state;
+    bench_t b;
+    copal_time_t *last = calloc(65536, sizeof *last);
+    bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
+    unsigned count = flood(&b, 4 * EXCHANGE_LIFETIME, 1, true, last);
+    assert_in_range(count, 4 * 32768, 5 * 65536); /* at least half of what the standard allows */
+    free(last);
+    bench_close(&b);
+}
+
+static void with_one_counter_ids_are_unique_over_all_peers(void **state)
+{
+    (void)state;
+    bench_t b;
+    copal_time_t *last = calloc(65536, sizeof *last);
+    bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
+    unsigned count = flood(&b, 2 * EXCHANGE_LIFETIME, 100, false, last);
+    assert_in_range(count, 2 * 32768, 3 * 65536);
+    free(last);
+    bench_close(&b);
+}
+
+static void while_no_id_is_free_a_request_has_none(void **state)
+{
+    (void)state;
+    bench_t b;
+    outcome_t o;
+    copal_handle_t handle;
+    bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
+    copal_time_t start = b.now;
+    for (unsigned i = 0; i <= 65536; i++) {
+        handle = bench_ask(&b, 1, COPAL_GET, true, &o);
+        int id = copal_request_id(b.endpoint, handle);
+        if (id == COPAL_EFULL)
+            break;
+        assert_in_range(id, 0, 65535);
+        assert_int_equal(bench_sent(&b)->id, id);
+        answer(&b, 1);
+    }
+    assert_int_equal(copal_request_id(b.endpoint, handle), COPAL_EFULL);
+    bench_silent(&b);
+    assert_int_equal(copal_endpoint_next_timeout(b.endpoint), start + EXCHANGE_LIFETIME);
+    copal_request_cancel(b.endpoint, b.now, handle);
+    bench_idle(&b);
+    bench_close(&b);
+}
+
+static void a_counter_starts_at_random(void **state)
+{
+    (void)state;
+    uint16_t ids[8];
+    for (uint32_t i = 0; i < 8; i++) {
+        bench_t b;
+        outcome_t o;
+        random_t random = random_from(100 + i);
+        bench_open(&b, &(copal_config_t){0});
+        b.random = random; /* what was drawn in init does not decide alone, or the IDs would be the same */
+        bench_ask(&b, i, COPAL_GET, true, &o);
+        ids[i] = bench_sent(&b)->id;
+        for (uint32_t j = 0; j < i; j++)
+            assert_int_not_equal(ids[i], ids[j]);
+        bench_close(&b);
+    }
+}
+
+static void an_answer_for_which_no_id_is_free_is_dropped_and_counted(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    message_t m;
+    bench_open(&b, &(copal_config_t){.limits = {.counters = 1}, .service = server_service(&s)});
+    for (unsigned i = 0; i <= 65536; i++) {
+        bench_receive(&b, i, message_make(&m, COPAL_NON, COPAL_GET, (uint16_t)i, NO_BYTES, "a", NULL));
+        if (!bench_take(&b))
+            break;
+    }
+    assert_int_equal(copal_endpoint_counters(b.endpoint)->dropped, 1);
+    bench_accept(&b, 1, message_make(&m, COPAL_CON, COPAL_GET, 0x0102, NO_BYTES, "a", NULL)); /* needs no ID of ours */
+    bench_sends(&b, 1, BYTES(0x60, 0x45, 0x01, 0x02, 0xff, 'o', 'k'));
+    b.now += EXCHANGE_LIFETIME;
+    bench_accept(&b, 1, message_make(&m, COPAL_NON, COPAL_GET, 0x0103, NO_BYTES, "a", NULL));
+    bench_sent(&b);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rfc7252_4_4_each_of_65536_peers_gets_two_requests_with_different_ids),
+        cmocka_unit_test(rfc7252_4_4_each_of_65536_peers_gets_two_answers_with_different_ids),
+        cmocka_unit_test(rfc7252_4_4_no_id_is_used_again_within_exchange_lifetime_and_the_message_waits),
+        cmocka_unit_test(with_one_counter_ids_are_unique_over_all_peers),
+        cmocka_unit_test(while_no_id_is_free_a_request_has_none),
+        cmocka_unit_test(a_counter_starts_at_random),
+        cmocka_unit_test(an_answer_for_which_no_id_is_free_is_dropped_and_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
