@@ -15,8 +15,7 @@ bool copal__is_alnum_or(uint8_t c, const char *others)
     return false;
 }
 
-/* The value of a hexadecimal digit, or a negative number. */
-static int digit(uint8_t c)
+int copal__hex_digit(uint8_t c)
 {
     uint8_t lower = c | 0x20;
     if (c >= '0' && c <= '9')
@@ -29,9 +28,9 @@ int copal__percent_next(copal_bytes_t *text)
     int octet = text->data[0];
     size_t taken = 1;
     if (octet == '%') {
-        if (text->size < 3 || digit(text->data[1]) < 0 || digit(text->data[2]) < 0)
+        if (text->size < 3 || copal__hex_digit(text->data[1]) < 0 || copal__hex_digit(text->data[2]) < 0)
             return -1;
-        octet = digit(text->data[1]) << 4 | digit(text->data[2]);
+        octet = copal__hex_digit(text->data[1]) << 4 | copal__hex_digit(text->data[2]);
         taken = 3;
     }
     copal__drop(text, taken);

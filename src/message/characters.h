@@ -20,6 +20,9 @@ static inline void copal__drop(copal_bytes_t *text, size_t size)
 /** Whether `c` is a letter or digit of ASCII, or one of `others`. */
 bool copal__is_alnum_or(uint8_t c, const char *others);
 
+/** The value of a hexadecimal digit; -1: `c` is none. */
+int copal__hex_digit(uint8_t c);
+
 /** The octet without the percent-encoding at the front of `text`; takes its one or three characters off. -1: "%"
  *  without two hexadecimal digits. */
 int copal__percent_next(copal_bytes_t *text);

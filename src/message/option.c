@@ -1,31 +1,21 @@
 #include "option.h"
 
-enum {
-#define XX(name, number, text, format, least, most, repeatable) PLACE_##name,
-    COPAL_OPTION_MAP(XX)
-#undef XX
-};
+/* A perfect hash: one probe finds a definition. Should a new option collide, the table overrides an entry of its own,
+ * which compilers warn of; then look for another factor, or take one bit more. An empty slot reads as option 0, so
+ * slot 0 has to be taken; it is by Echo. */
+#define SLOT_BITS 5
+#define SLOT(number) ((uint16_t)((number) * 20292u) >> (16 - SLOT_BITS))
 
-static const copal_option_definition_t definitions[] = {
+static const copal_option_definition_t definitions[1 << SLOT_BITS] = {
 #define XX(name, number, text, format, least, most, repeatable) \
-    {number, least, most, COPAL_FORMAT_##format, repeatable},
-    COPAL_OPTION_MAP(XX)
-#undef XX
-};
-
-/* All known numbers differ in their remainder by this, so one probe finds a definition. Should a new option collide,
- * the initializer below overrides itself, which compilers warn of; then take the next prime. */
-#define SLOTS 67u
-
-static const uint8_t places[SLOTS] = {
-#define XX(name, number, text, format, least, most, repeatable) [(number) % SLOTS] = PLACE_##name,
+    [SLOT(number)] = {number, least, most, COPAL_FORMAT_##format, repeatable},
     COPAL_OPTION_MAP(XX)
 #undef XX
 };
 
 const copal_option_definition_t *copal_option_definition(uint16_t number)
 {
-    const copal_option_definition_t *definition = &definitions[places[number % SLOTS]];
+    const copal_option_definition_t *definition = &definitions[SLOT(number)];
     return definition->number == number ? definition : NULL;
 }
 

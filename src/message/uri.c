@@ -14,27 +14,29 @@ static bool is_made_of(copal_bytes_t text, const char *others)
     return true;
 }
 
+/* A decimal number to 65535; -1: anything else. */
+static int32_t decimal(copal_bytes_t digits)
+{
+    int32_t number = digits.size ? 0 : -1;
+    for (; digits.size && number >= 0; copal__drop(&digits, 1)) {
+        number = number * 10 + digits.data[0] - '0';
+        if (digits.data[0] < '0' || digits.data[0] > '9' || number > UINT16_MAX)
+            number = -1;
+    }
+    return number;
+}
+
 /* IPv4address of RFC 3986 section 3.2.2: four numbers to 255 without leading zeros; any other host is a name. */
 static bool is_ipv4(copal_bytes_t host)
 {
-    int dots = 0;
-    unsigned number = 0;
-    size_t digits = 0;
-    for (; host.size; copal__drop(&host, 1)) {
-        uint8_t c = host.data[0];
-        if (c == '.' && digits && ++dots < 4) {
-            number = 0;
-            digits = 0;
-        } else if (c >= '0' && c <= '9' && (number || !digits)) {
-            number = number * 10 + c - '0';
-            digits++;
-        } else {
-            return false;
-        }
-        if (number > 255)
+    for (int dots = 3; dots >= 0; dots--) {
+        copal_bytes_t part;
+        bool dot = copal__split(&host, '.', &part);
+        int32_t number = decimal(part);
+        if (dot != (dots > 0) || number < 0 || number > 255 || (part.size > 1 && part.data[0] == '0'))
             return false;
     }
-    return dots == 3 && digits;
+    return true;
 }
 
 /* Hexadecimal digits, colons and dots, then perhaps a zone; whoever makes an address of it looks closer. */
@@ -42,19 +44,14 @@ static bool is_ipv6(copal_bytes_t host)
 {
     copal_bytes_t address;
     bool zone = copal__split(&host, '%', &address);
-    if (zone && !host.size)
-        return false;
     size_t colons = 0;
     for (; address.size; copal__drop(&address, 1)) {
-        uint8_t c = address.data[0], lower = c | 0x20;
-        if (!copal__is_alnum_or(c, ":.") || (lower > 'f' && lower <= 'z'))
+        uint8_t c = address.data[0];
+        if (copal__hex_digit(c) < 0 && c != ':' && c != '.')
             return false;
         colons += c == ':';
     }
-    for (; host.size; copal__drop(&host, 1))
-        if (!copal__is_alnum_or(host.data[0], COPAL__UNRESERVED "%"))
-            return false;
-    return colons > 1;
+    return colons > 1 && (!zone || host.size) && is_made_of(host, COPAL__UNRESERVED);
 }
 
 /* "coap://" or "coaps://" in any case, taken off. */
@@ -73,21 +70,12 @@ static bool take_scheme(copal_bytes_t *text, bool *secure)
     return true;
 }
 
-/* Digits, perhaps none: RFC 3986 section 3.2.3 lets "coap://host:" stand for the default port. */
+/* RFC 3986 section 3.2.3 lets "coap://host:" stand for the default port. */
 static bool read_port(copal_uri_t *uri, copal_bytes_t digits)
 {
-    uint32_t port = 0;
-    for (size_t i = 0; i < digits.size; i++) {
-        uint8_t c = digits.data[i];
-        if (c < '0' || c > '9')
-            return false;
-        port = port * 10 + c - '0';
-        if (port > UINT16_MAX)
-            return false;
-    }
-    if (digits.size)
-        uri->port = (uint16_t)port;
-    return true;
+    int32_t port = digits.size ? decimal(digits) : uri->port;
+    uri->port = (uint16_t)port;
+    return port >= 0;
 }
 
 /* Userinfo is no part of a coap URI (RFC 7252 section 6.1); its "@" fits neither a host nor a port. */
