@@ -4,7 +4,7 @@
 #include <string.h>
 
 _Static_assert(CMSG_SPACE(12) >= CMSG_SPACE(sizeof(struct in_pktinfo)), "room for IP_PKTINFO");
-_Static_assert(CMSG_SPACE(20) >= CMSG_SPACE(sizeof(struct in6_pktinfo)), "room for IPV6_PKTINFO");
+_Static_assert(COPAL__ANSWER_SIZE >= CMSG_SPACE(sizeof(struct in6_pktinfo)), "room for IPV6_PKTINFO");
 
 int copal__local_enable(int fd, int family)
 {
@@ -76,31 +76,38 @@ static bool same(const copal__local_t *a, const copal__local_t *b)
            memcmp(a->address, b->address, sizeof a->address) == 0;
 }
 
-static uint32_t learn(copal__locals_t *table, uint8_t socket, const struct msghdr *header, bool *multicast)
+/* The number of `local` in the table, from 0; it is put there if it is new. COPAL__LOCALS: no room. */
+static uint32_t enlist(copal__locals_t *table, const copal__local_t *local)
 {
-    copal__local_t local = {.socket = socket, .seen_size = (uint8_t)header->msg_controllen};
-    *multicast = false;
-    if (header->msg_controllen > sizeof local.seen || !read_control(&local, header))
-        return 0;
-    *multicast = local.multicast;
-    memcpy(local.seen, header->msg_control, header->msg_controllen);
     uint32_t i = 0;
-    while (i < table->count && !same(&table->entries[i], &local))
+    while (i < table->count && !same(&table->entries[i], local))
         i++;
-    if (i == COPAL__LOCALS)
-        return 0;
-    if (i == table->count)
-        table->count++;
-    table->entries[i] = local;
-    table->last = i;
-    return i + 1;
+    if (i == table->count && i < COPAL__LOCALS)
+        table->entries[table->count++] = *local;
+    return i;
 }
 
+static uint32_t learn(copal__locals_t *table, uint8_t socket, const struct msghdr *header, bool *multicast)
+{
+    copal__local_t local = {.socket = socket};
+    if (!read_control(&local, header))
+        return 0;
+    *multicast = local.multicast;
+    uint32_t number = enlist(table, &local);
+    if (number == COPAL__LOCALS)
+        return 0;
+    table->last = number;
+    table->seen_size = header->msg_controllen;
+    memcpy(table->seen, header->msg_control, header->msg_controllen);
+    return number + 1;
+}
+
+/* Most datagrams come to the same address as the one before, with the same control data to the octet. */
 uint32_t copal__local_find(copal__locals_t *table, uint8_t socket, const struct msghdr *header, bool *multicast)
 {
     const copal__local_t *last = &table->entries[table->last];
-    if (last->socket == socket && last->seen_size == header->msg_controllen && last->seen_size > 0 &&
-        memcmp(last->seen, header->msg_control, last->seen_size) == 0) {
+    if (last->socket == socket && table->seen_size == header->msg_controllen && table->seen_size > 0 &&
+        memcmp(table->seen, header->msg_control, table->seen_size) == 0) {
         *multicast = last->multicast;
         return table->last + 1;
     }

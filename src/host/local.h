@@ -5,23 +5,25 @@
 
 #include "address.h"
 
-/* IP_PKTINFO and IPV6_PKTINFO; an IPv6 socket that takes IPv4 as well hands out both. _GNU_SOURCE gives their types. */
-enum { COPAL__CONTROL_SIZE = CMSG_SPACE(12) + CMSG_SPACE(20), COPAL__LOCALS = 64 };
+/* Room for IPV6_PKTINFO (20 octets), which is the larger one, and for IP_PKTINFO (12) as well: an IPv6 socket that takes
+ * IPv4 hands out both. */
+enum { COPAL__ANSWER_SIZE = CMSG_SPACE(20), COPAL__CONTROL_SIZE = CMSG_SPACE(12) + CMSG_SPACE(20), COPAL__LOCALS = 64 };
 
 typedef struct {
-    uint8_t socket;  /* the socket it belongs to */
-    bool multicast;  /* a group or broadcast address was asked */
+    uint8_t socket;     /* the socket it belongs to */
+    bool multicast;     /* a group or broadcast address was asked */
+    uint8_t answer_size;
     uint32_t interface; /* of an IPv6 link-local address or group; else 0 */
     uint8_t address[16];
-    uint8_t seen_size, answer_size;
-    _Alignas(size_t) uint8_t seen[COPAL__CONTROL_SIZE];   /* the control data of the last datagram to it */
-    _Alignas(size_t) uint8_t answer[COPAL__CONTROL_SIZE]; /* the control data that makes an answer leave from it */
+    _Alignas(size_t) uint8_t answer[COPAL__ANSWER_SIZE]; /* the control data that makes an answer leave from it */
 } copal__local_t;
 
 /** The addresses that were asked so far. Only addresses of this machine get in, so peers cannot make it grow. Past the
  *  bound the kernel chooses the address of an answer. */
 typedef struct {
-    uint32_t count, last;
+    uint32_t count, last;  /* how many; the one that was asked last */
+    size_t seen_size;      /* the control data that it was asked with; 0: none */
+    uint8_t seen[COPAL__CONTROL_SIZE];
     copal__local_t entries[COPAL__LOCALS];
 } copal__locals_t;
 

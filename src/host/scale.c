@@ -4,7 +4,7 @@
 
 #include "scale.h"
 
-enum { FULL = 1024 }; /* a share of 1 */
+enum { WHOLE = 1024 }; /* the proportions' unit; they may take up to twice as much where that fits */
 
 #define LEAST_MEMORY ((size_t)64 << 10)
 #define DEFAULT_MEMORY ((size_t)64 << 20)
@@ -29,36 +29,38 @@ static uint32_t power_of_two(uint32_t value)
     return power;
 }
 
-/* The proportions. A deferred or own request takes a datagram's room; a remembered reply some tens of octets. The bounds above
- * are for memories of many gigabytes. */
-static void share_out(copal_host_config_t *config, size_t memory)
-{
-    uint32_t batch = clamp(memory >> 15, 4, COPAL__BATCH);
-    suggest(&config->server.requests, 1);
-    suggest(&config->server.deferred, clamp(memory >> 14, 2, 1 << 20));
-    suggest(&config->server.remembered, clamp(memory >> 10, 16, 1 << 24));
-    suggest(&config->server.remembered_bytes, clamp(memory >> 4, 2048, (size_t)1 << 30));
-    suggest(&config->server.proven, clamp(memory >> 12, 8, 1 << 20));
-    suggest(&config->server.counters, power_of_two(clamp(memory >> 14, 4, 1 << 16)));
-    suggest(&config->server.batch, batch);
-    suggest(&config->client.requests, clamp(memory >> 15, 2, 1 << 20));
-    suggest(&config->client.deferred, 1);
-    suggest(&config->client.remembered, 4);
-    suggest(&config->client.remembered_bytes, 1024);
-    suggest(&config->client.proven, 4);
-    suggest(&config->client.counters, power_of_two(clamp(memory >> 14, 4, 1 << 16)));
-    suggest(&config->client.batch, batch);
-    suggest(&config->tree.resources, clamp(memory >> 13, 8, 1 << 20));
-    suggest(&config->tree.value_size, clamp(memory >> 4, 1024, LARGEST_VALUE));
-    if (config->tree.arena == 0)
-        config->tree.arena = memory >> 2 > 8192 ? memory >> 2 : 8192;
-}
-
 static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 static uint32_t datagram_size(const copal_limits_t *limits)
 {
     return limits->datagram_size ? limits->datagram_size : 1152; /* RFC 7252 section 4.6 */
+}
+
+/* The proportions. A deferred or own request takes a datagram's room; a remembered reply some tens of octets, with its
+ * octets apart, where one datagram must fit in any case. The bounds above are for memories of many gigabytes. */
+static void share_out(copal_host_config_t *config, size_t memory)
+{
+    uint32_t batch = clamp(memory >> 15, 4, COPAL__BATCH);
+    uint32_t counters = power_of_two(clamp(memory >> 14, 4, 1 << 16));
+    uint32_t server_reply = 2 * datagram_size(&config->server), client_reply = 2 * datagram_size(&config->client);
+    suggest(&config->server.requests, 1);
+    suggest(&config->server.deferred, clamp(memory >> 14, 2, 1 << 20));
+    suggest(&config->server.remembered, clamp(memory >> 10, 16, 1 << 24));
+    suggest(&config->server.remembered_bytes, larger(clamp(memory >> 4, 0, (size_t)1 << 30), server_reply));
+    suggest(&config->server.proven, clamp(memory >> 12, 8, 1 << 20));
+    suggest(&config->server.counters, counters);
+    suggest(&config->server.batch, batch);
+    suggest(&config->client.requests, clamp(memory >> 15, 2, 1 << 20));
+    suggest(&config->client.deferred, 1);
+    suggest(&config->client.remembered, 4);
+    suggest(&config->client.remembered_bytes, client_reply);
+    suggest(&config->client.proven, 4);
+    suggest(&config->client.counters, counters);
+    suggest(&config->client.batch, batch);
+    suggest(&config->tree.resources, clamp(memory >> 13, 8, 1 << 20));
+    suggest(&config->tree.value_size, clamp(memory >> 4, 1024, LARGEST_VALUE));
+    if (config->tree.arena == 0)
+        config->tree.arena = memory >> 2 > 8192 ? memory >> 2 : 8192;
 }
 
 void copal__host_lay(copal__layout_t *layout, copal__carver_t *carver, const copal_host_config_t *config)
@@ -75,12 +77,13 @@ void copal__host_lay(copal__layout_t *layout, copal__carver_t *carver, const cop
     copal__batch_lay(&layout->batch, carver, batch < COPAL__BATCH ? batch : COPAL__BATCH, size);
 }
 
+/* SIZE_MAX: there is no such host. */
 static size_t total(const copal_host_config_t *config)
 {
     copal__layout_t layout;
     copal__carver_t carver = {NULL, 0};
     copal__host_lay(&layout, &carver, config);
-    return carver.used;
+    return layout.tree_size > 0 ? carver.used : SIZE_MAX;
 }
 
 /* The largest share for which all fits into three quarters: the rest is left for what is still to come (observers).
@@ -92,14 +95,14 @@ int copal_host_scale(copal_host_config_t *config)
         return COPAL_EINVAL;
     copal_host_config_t scaled = *config;
     size_t low = 0;
-    for (size_t step = FULL; step > 0; step /= 2) {
+    for (size_t step = WHOLE; step > 0; step /= 2) {
         scaled = *config;
-        share_out(&scaled, memory / FULL * (low + step));
+        share_out(&scaled, memory / WHOLE * (low + step));
         if (total(&scaled) <= memory - memory / 4)
             low += step;
     }
     scaled = *config;
-    share_out(&scaled, memory / FULL * low);
+    share_out(&scaled, memory / WHOLE * low);
     if (total(&scaled) > memory)
         return COPAL_EINVAL;
     *config = scaled;

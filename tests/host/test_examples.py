@@ -1,0 +1,125 @@
+"""The examples do what their first comment says."""
+import os
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+from support import coap
+from support.coap import Message
+from support.process import SECONDS, Program, build, environment
+from support.udp import Answerer, free_port, piggyback
+
+COAP_CLIENT = "coap-client-notls"  # Debian's libcoap3-bin
+
+
+def example(name):
+    """The example of the sanitized build where there is one."""
+    sanitized = build("COPAL_ASAN_BUILD") / "examples" / name
+    return str(sanitized if sanitized.exists() else build() / "examples" / name)
+
+
+def run(*command):
+    """Runs a program to its end: status, and standard output as text."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, env=environment())
+    assert done.returncode >= 0 and done.returncode != 99, done.stderr
+    return done.returncode, done.stdout.decode()
+
+
+class Example(Program):
+    """An example that serves on a free port."""
+
+    def __init__(self, name, **more):
+        super().__init__(example(name), "0", **more)
+        self.port = int(self.wait_for(r"^listening on port (\d+)$").group(1))
+
+    def uri(self, path, host="127.0.0.1"):
+        return f"coap://{host}:{self.port}/{path}"
+
+
+def ask(uri, *more):
+    """libcoap's client: what it prints."""
+    status, output = run(COAP_CLIENT, "-B", "30", *more, uri)
+    assert status == 0
+    return output.strip()
+
+
+def test_server():
+    with Example("server") as server:
+        assert ask(server.uri("greeting")) == "hello"
+        ask(server.uri("greeting", host="[::1]"), "-m", "put", "-e", "good morning")
+        assert ask(server.uri("greeting")) == "good morning"
+        before = int(time.time())
+        assert before <= int(ask(server.uri("time"))) <= int(time.time())
+        assert ask(server.uri(".well-known/core")) == "</greeting>;ct=0,</time>"
+
+
+def test_server_says_that_its_port_is_taken():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as holder:
+        holder.bind(("127.0.0.1", 0))
+        assert run(example("server"), str(holder.getsockname()[1])) == (1, "")
+
+
+def test_get():
+    with Example("server") as server:
+        assert run(example("get"), server.uri("greeting")) == (0, "2.05 hello\n")
+        assert run(example("get"), server.uri("missing")) == (0, "4.04 \n")
+    assert run(example("get"), f"coap://127.0.0.1:{free_port()}/") == (3, "")
+
+
+def test_async():
+    """All are on their way before the first answer comes: no server answers before each of the three was asked. (To one and
+    the same server they go one after the other, RFC 7252 section 4.7.)"""
+    asked = threading.Barrier(3, timeout=SECONDS)
+
+    def answer(request):
+        asked.wait()
+        return piggyback(request, "2.05", payload=request.path().encode())
+
+    with Answerer(answer) as a, Answerer(answer) as b, Answerer(answer) as c:
+        uris = [f"{a.uri}/a", f"{b.uri}/b", f"{c.uri}/c"]
+        status, output = run(example("async"), *uris, "http://x/")
+    assert status == 0
+    assert sorted(output.splitlines()) == sorted(
+        [f"{uri}: 2.05 {uri[-1]}" for uri in uris] + ["http://x/: not a valid coap or coaps URI"])
+
+
+def test_poll():
+    with Example("poll", stdin=subprocess.PIPE) as program:
+        assert ask(program.uri("line")) == ""
+        for line in (b"one\n", b"two\n"):
+            program.process.stdin.write(line)
+            program.process.stdin.flush()
+            deadline = time.monotonic() + SECONDS
+            while ask(program.uri("line")) != line.decode().strip() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert ask(program.uri("line")) == line.decode().strip()
+        program.process.stdin.close()
+        program.process.stdin = None
+        assert program.process.wait(SECONDS) == 0
+
+
+def test_later():
+    with Example("later") as server:
+        assert ask(server.uri("slow")) == "that took a while"
+        assert ask(server.uri("slow"), "-N") == "that took a while"
+
+
+def test_later_is_acknowledged_at_once():
+    with Example("later") as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.settimeout(SECONDS)
+        client.connect(("127.0.0.1", server.port))
+        client.send(coap.encode(Message(coap.CON, coap.GET, 7, b"t", [(coap.URI_PATH, b"slow")])))
+        acknowledgement, answer = (coap.decode(client.recv(2048)) for _ in range(2))
+        assert (acknowledgement.type, acknowledgement.code, acknowledgement.mid) == (coap.ACK, 0, 7)
+        assert (answer.type, answer.code, answer.token) == (coap.CON, coap.code("2.05"), b"t")
+        assert answer.payload == b"that took a while"
+        client.send(coap.encode(Message(coap.ACK, 0, answer.mid)))
+
+
+@pytest.mark.parametrize("name", ["server", "get", "async", "poll", "later"])
+def test_every_example_can_be_run_as_its_comment_says(name):
+    first = open(f"{os.path.dirname(__file__)}/../../examples/{name}.c").read().split("*/")[0]
+    assert f"$ build/examples/{name}" in first
