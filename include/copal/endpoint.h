@@ -100,7 +100,7 @@ typedef struct {
     uint16_t id;                    /* the request's message ID */
     copal_bytes_t token;            /* the request's token */
     int status;                     /* 0: `message` is the response (for a ping: NULL); or ETIMEOUT, ERESET, ECRITICAL,
-                                     * EUNREACHABLE, ESPACE (an Echo challenge that would not fit) */
+                                     * EUNREACHABLE, ESPACE (a response over datagram_size) */
     const copal_message_t *message; /* NULL unless status is 0 */
     const copal_from_t *from;       /* NULL unless a message came */
     copal_time_t now;
@@ -175,7 +175,7 @@ void copal_reply_text(copal_call_t *call, copal_code_t code, const char *text);
 /** Promises an answer for later and copies the request into a slot. Its empty ACK leaves after ack_delay unless the answer
  *  comes first. After EXCHANGE_LIFETIME the call is dropped and its handle stale.
  *  COPAL_EFULL: limits.deferred are waiting. COPAL_EINVAL: the token is longer than limits.token_size, or called by
- *  multicast. On an error answer now, 5.03 for one. */
+ *  multicast. On an error answer now, or just return: then the answer is 5.03, or 4.00 for the token. */
 int copal_defer(copal_call_t *call, copal_handle_t *later);
 
 /** The deferred request, viewed in its slot until copal_later_begin. COPAL_ESTALE. */

@@ -49,9 +49,9 @@ static bool timing_is_valid(const copal_timing_t *t)
 
 static void lay_out(copal_endpoint_t *e, copal__carver_t *carver, const copal_limits_t *l)
 {
-    uint32_t slots = l->requests + l->deferred, acked = 1;
-    while (acked < l->requests)
-        acked <<= 1;
+    uint32_t slots = l->requests + l->deferred, taken = 1;
+    while (taken < l->requests)
+        taken <<= 1;
     copal__outbox_lay(&e->outbox, carver, l->batch, l->datagram_size);
     copal__timers_lay(&e->timers, carver, slots);
     copal__identifiers_lay(&e->identifiers, carver, l->counters);
@@ -62,8 +62,8 @@ static void lay_out(copal_endpoint_t *e, copal__carver_t *carver, const copal_li
     e->requests = copal__carve(carver, l->requests, sizeof *e->requests);
     e->laters = copal__carve(carver, l->deferred, sizeof *e->laters);
     e->destinations = copal__carve(carver, l->requests, sizeof *e->destinations);
-    e->acked = copal__carve(carver, acked, sizeof *e->acked);
-    e->acked_mask = acked - 1;
+    e->taken = copal__carve(carver, taken, sizeof *e->taken);
+    e->taken_mask = taken - 1;
     copal__pool_lay(&e->request_pool, carver, l->requests);
     copal__pool_lay(&e->later_pool, carver, l->deferred);
     copal__pool_lay(&e->destination_pool, carver, l->requests);
@@ -87,6 +87,7 @@ static void derive_lifetimes(copal_endpoint_t *e)
 {
     const copal_timing_t *t = &e->config.timing;
     copal_time_t span = (copal_time_t)(t->ack_timeout * t->ack_random_permille / 1000) * ((1 << t->max_retransmit) - 1);
+    e->transmit_span = span;
     e->non_lifetime = span + MAX_LATENCY;
     e->exchange_lifetime = span + 2 * MAX_LATENCY + t->ack_timeout;
 }
@@ -132,12 +133,17 @@ static int reject(copal_endpoint_t *e, const copal_from_t *from, const copal_mes
     return error;
 }
 
-/* Of a datagram over the limit only header and token are looked at. */
+/* Of a datagram over the limit only header and token are looked at; an Empty one is no message at all (section 4.1). */
 static copal_bytes_t cut(copal_bytes_t datagram)
 {
-    unsigned nibble = datagram.data[0] & 15u;
-    size_t size = nibble < 13 ? 4 + nibble : nibble == 13 ? 4 + 1 + 13 + (size_t)datagram.data[4] : 0;
-    if (size && size < datagram.size)
+    const uint8_t *data = datagram.data;
+    unsigned nibble = data[0] & 15u;
+    size_t size = 4 + nibble; /* RFC 8974 section 2.1: 13 and 14 announce more */
+    if (nibble == 13)
+        size = 4 + 1 + 13 + (size_t)data[4];
+    else if (nibble == 14)
+        size = 4 + 2 + 269 + ((size_t)data[4] << 8 | data[5]);
+    if (data[1] != COPAL_EMPTY && nibble != 15 && size < datagram.size)
         datagram.size = size;
     return datagram;
 }

@@ -31,8 +31,10 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     copal__serving_t *serving = (copal__serving_t *)(void *)call;
     copal_endpoint_t *e = call->endpoint;
     const copal_message_t *m = call->request;
+    serving->fallback = COPAL_BAD_REQUEST; /* RFC 8974 section 2.2.2 */
     if (call->from->multicast || m->token.size > e->config.limits.token_size)
         return COPAL_EINVAL;
+    serving->fallback = COPAL_SERVICE_UNAVAILABLE;
     uint32_t at = copal__pool_take(&e->later_pool);
     if (at == COPAL__NONE)
         return COPAL_EFULL;
@@ -70,6 +72,19 @@ void copal__later_duplicate(copal_endpoint_t *e, uint32_t slot)
         s->stand = COPAL__PROMISED;
         copal__timer_set(&e->timers, slot, s->deadline);
     }
+}
+
+void copal__later_adopt(copal_endpoint_t *e, uint32_t slot, const copal_message_t *again)
+{
+    copal__later_t *later = later_of(e, slot);
+    copal_writer_t *w = &e->slots[slot].w;
+    copal_message_t former;
+    if (copal_message_parse(&former, (copal_bytes_t){w->data, w->size}))
+        return;
+    if (former.token.size == again->token.size && again->token.size)
+        memcpy(w->data + later->token_end - again->token.size, again->token.data, again->token.size);
+    later->request_id = again->id;
+    copal__later_duplicate(e, slot);
 }
 
 int copal_later_request(copal_endpoint_t *e, copal_handle_t handle, copal_message_t *request)
@@ -177,21 +192,21 @@ static void acknowledge(copal_endpoint_t *e, uint32_t slot, copal_datagram_t *ou
 bool copal__later_due(copal_endpoint_t *e, copal_time_t now, uint32_t slot, copal_datagram_t *out)
 {
     copal__slot_t *s = &e->slots[slot];
-    bool sends = true;
-    if (now >= s->deadline && s->stand != COPAL__ONCE) {
-        sends = false;
-        copal__later_end(e, slot);
-    } else if (s->stand == COPAL__NO_ID) {
-        sends = false;
-        launch(e, now, slot);
-    } else if (s->stand == COPAL__HELD) {
-        acknowledge(e, slot, out);
-    } else if (s->stand == COPAL__ONCE) {
+    if (s->stand == COPAL__ONCE) {
         *out = (copal_datagram_t){&s->peer, s->via, {s->w.data, s->w.size}};
         copal__later_end(e, slot); /* its octets stay until the slot is taken again */
-    } else if (!copal__slot_transmit(e, now, slot, out)) {
-        sends = false;
-        copal__later_end(e, slot);
+        return true;
     }
-    return sends;
+    if (now >= s->deadline || copal__slot_is_over(e, s)) {
+        copal__later_end(e, slot);
+        return false;
+    }
+    if (s->stand == COPAL__NO_ID) {
+        launch(e, now, slot);
+        return false;
+    }
+    if (s->stand != COPAL__HELD)
+        return copal__slot_transmit(e, now, slot, out);
+    acknowledge(e, slot, out);
+    return true;
 }

@@ -90,8 +90,10 @@ bool copal__response_is_critical(const copal_message_t *m)
     copal_option_t option;
     uint16_t previous = 0;
     while (copal_option_next(&reader, &option)) {
-        bool bad = unrecognized(&option, option.number == previous) || option.number == COPAL_OPTION_OSCORE;
-        if (bad && copal_option_is_critical(option.number))
+        /* One that no response has is like one that is not recognized (section 5.4). */
+        bool of_responses = option.number == COPAL_OPTION_BLOCK1 || option.number == COPAL_OPTION_BLOCK2;
+        if (copal_option_is_critical(option.number) &&
+            (!of_responses || unrecognized(&option, option.number == previous)))
             return true;
         previous = option.number;
     }

@@ -59,6 +59,7 @@ copal_writer_t *copal_reply(copal_call_t *call, copal_code_t code)
                        call->request->token);
     if (COPAL_CODE_CLASS(code) == 2)
         copal__block_open(e, &serving->w, serving->options.block2);
+    serving->code = code;
     serving->answered = true;
     return &serving->w;
 }

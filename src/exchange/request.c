@@ -120,14 +120,9 @@ void copal__request_launch(copal_endpoint_t *e, copal_time_t now, uint32_t slot)
         enqueue(e, now, slot);
 }
 
-static bool is_last_try(const copal_endpoint_t *e, const copal__slot_t *s)
-{
-    return s->stand == COPAL__SENT && s->tries >= e->config.timing.max_retransmit;
-}
-
 bool copal__request_ends(const copal_endpoint_t *e, copal_time_t now, uint32_t slot)
 {
-    return now >= e->slots[slot].deadline || is_last_try(e, &e->slots[slot]);
+    return now >= e->slots[slot].deadline || copal__slot_is_over(e, &e->slots[slot]);
 }
 
 /* A NON request is expected to be answered for as long as keeps the average below PROBING_RATE (section 4.7). */
@@ -174,22 +169,25 @@ static bool is_valid(const copal_endpoint_t *e, const copal_request_t *request)
            (!request->given_token || request->token.size <= e->config.limits.token_size);
 }
 
-/* Returns the token to use; where one is drawn, into `drawn`. No two open requests to a peer share one, except the empty. */
-static copal_bytes_t choose_token(copal_endpoint_t *e, const copal_request_t *request, uint64_t hash, uint8_t *drawn,
-                                  uint64_t *token_hash)
+/* No two open requests to a peer share a token, except the empty one. */
+static uint64_t draw_token(copal_endpoint_t *e, uint64_t hash, uint8_t *drawn)
 {
-    copal_bytes_t token = request->token;
-    if (request->given_token || request->code == COPAL_EMPTY) {
-        token.size = request->code == COPAL_EMPTY ? 0 : token.size;
-        *token_hash = copal__hash(&e->key, hash, token.data, token.size);
-        return token;
-    }
-    token = (copal_bytes_t){drawn, TOKEN_DRAWN};
+    uint64_t token_hash;
     do {
-        e->config.random(e->config.random_state, drawn, token.size);
-        *token_hash = copal__hash(&e->key, hash, token.data, token.size);
-    } while (token_is_used(e, *token_hash));
-    return token;
+        e->config.random(e->config.random_state, drawn, TOKEN_DRAWN);
+        token_hash = copal__hash(&e->key, hash, drawn, TOKEN_DRAWN);
+    } while (token_is_used(e, token_hash));
+    return token_hash;
+}
+
+void copal__request_redraw(copal_endpoint_t *e, uint32_t slot)
+{
+    copal__request_t *r = &e->requests[slot];
+    if (!r->drawn)
+        return;
+    copal__index_remove(&e->tokens, r->token_hash, slot);
+    r->token_hash = draw_token(e, e->slots[slot].hash, e->slots[slot].w.data + r->token_at);
+    copal__index_add(&e->tokens, r->token_hash, slot);
 }
 
 int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, copal_handle_t *handle, copal_writer_t **w)
@@ -198,9 +196,17 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
         return COPAL_EINVAL;
     uint64_t hash = copal__peer_hash(e, request->to), token_hash;
     uint8_t drawn[TOKEN_DRAWN];
-    copal_bytes_t token = choose_token(e, request, hash, drawn, &token_hash);
-    if (token.size && token_is_used(e, token_hash))
-        return COPAL_EEXIST;
+    copal_bytes_t token = request->token;
+    bool draws = !request->given_token && request->code != COPAL_EMPTY;
+    if (draws) {
+        token_hash = draw_token(e, hash, drawn);
+        token = (copal_bytes_t){drawn, sizeof drawn};
+    } else {
+        token.size = request->given_token ? token.size : 0;
+        token_hash = copal__hash(&e->key, hash, token.data, token.size);
+        if (token.size && token_is_used(e, token_hash))
+            return COPAL_EEXIST;
+    }
     uint32_t slot = copal__pool_take(&e->request_pool);
     if (slot == COPAL__NONE)
         return COPAL_EFULL;
@@ -210,7 +216,7 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
     s->deadline = request->timeout ? (copal_time_t)request->timeout : e->exchange_lifetime;
     copal_write_header(&s->w, request->confirmable ? COPAL_CON : COPAL_NON, request->code, 0, token);
     e->requests[slot] = (copal__request_t){.token_hash = token_hash, .destination = COPAL__NONE,
-                                           .token_size = (uint8_t)token.size,
+                                           .drawn = draws, .token_size = (uint8_t)token.size,
                                            .token_at = (uint16_t)(s->w.size - token.size)};
     copal__index_add(&e->tokens, token_hash, slot);
     *handle = copal__slot_handle(e, slot);

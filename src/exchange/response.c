@@ -72,6 +72,16 @@ static uint32_t by_token(const copal_endpoint_t *e, uint64_t hash, const copal_f
     return best;
 }
 
+/* An ACK of our separate response, whatever it carries ("silently ignoring any Response Code or payload", 5.2.2). */
+static bool is_acknowledged_call(copal_endpoint_t *e, uint64_t hash, const copal_from_t *from, const copal_message_t *m)
+{
+    uint32_t slot = copal__slot_by_id(e, hash, &from->peer, m->id);
+    if (slot == COPAL__NONE || !is_call(e, slot))
+        return false;
+    copal__later_end(e, slot);
+    return true;
+}
+
 static uint32_t find(const copal_endpoint_t *e, uint64_t hash, const copal_from_t *from, const copal_message_t *m)
 {
     if (m->type != COPAL_ACK)
@@ -81,22 +91,31 @@ static uint32_t find(const copal_endpoint_t *e, uint64_t hash, const copal_from_
     return fits && token_matches(e, slot, m->token) ? slot : COPAL__NONE;
 }
 
-/* A separate response whose request is gone: acknowledged again where its ACK was lost (section 4.5), else rejected. */
-static int stray(copal_endpoint_t *e, copal_time_t now, uint64_t hash, const copal_from_t *from, const copal_message_t *m)
+/* A response that was taken already: acknowledged again, and nothing else (section 4.5). */
+static bool is_duplicate(const copal_endpoint_t *e, copal_time_t now, uint64_t key)
 {
-    if (m->type != COPAL_CON || from->multicast)
-        return COPAL_EIGNORED;
-    uint64_t key = copal__message_key(hash, 0, m->id);
-    const copal__acked_t *acked = &e->acked[(uint32_t)key & e->acked_mask];
-    copal__post_empty(e, from, acked->key == key && now < acked->until ? COPAL_ACK : COPAL_RST, m->id);
-    return COPAL_EIGNORED;
+    const copal__taken_t *taken = &e->taken[(uint32_t)key & e->taken_mask];
+    return taken->key == key && now < taken->until;
 }
 
-static void acknowledge_response(copal_endpoint_t *e, copal_time_t now, uint64_t hash, const copal_from_t *from, uint16_t id)
+/* Answers a CON response; one that is taken is known again when it comes again. */
+static void settle(copal_endpoint_t *e, copal_time_t now, uint64_t key, const copal_from_t *from, const copal_message_t *m,
+                   bool takes)
 {
-    uint64_t key = copal__message_key(hash, 0, id);
-    e->acked[(uint32_t)key & e->acked_mask] = (copal__acked_t){key, now + e->exchange_lifetime};
-    copal__post_empty(e, from, COPAL_ACK, id);
+    if (takes)
+        e->taken[(uint32_t)key & e->taken_mask] = (copal__taken_t){key, now + e->exchange_lifetime};
+    if (m->type == COPAL_CON && !from->multicast)
+        copal__post_empty(e, from, takes ? COPAL_ACK : COPAL_RST, m->id);
+}
+
+/* A second challenge, made when a copy of the first request came in, says nothing about the one with the Echo. */
+static bool is_same_echo(const copal__slot_t *s, const copal_option_t *echo)
+{
+    copal_message_t sent;
+    copal_option_t ours;
+    return !copal_message_parse(&sent, (copal_bytes_t){s->w.data, s->w.size}) &&
+           copal_option_find(&sent, COPAL_OPTION_ECHO, &ours) && ours.value.size == echo->value.size &&
+           !memcmp(ours.value.data, echo->value.data, echo->value.size);
 }
 
 /* A 4.01 with Echo asks for the same request once more, with that value (RFC 9175 section 2.3). False: it is the answer. */
@@ -104,8 +123,10 @@ static bool answer_challenge(copal_endpoint_t *e, copal_time_t now, uint32_t slo
 {
     copal__slot_t *s = &e->slots[slot];
     copal_option_t echo;
-    if (m->code != COPAL_UNAUTHORIZED || e->requests[slot].echoed || !copal_option_find(m, COPAL_OPTION_ECHO, &echo))
+    if (m->code != COPAL_UNAUTHORIZED || !copal_option_find(m, COPAL_OPTION_ECHO, &echo))
         return false;
+    if (e->requests[slot].echoed)
+        return is_same_echo(s, &echo);
     copal_writer_t before = s->w;
     copal_write_option(&s->w, COPAL_OPTION_ECHO, echo.value);
     if (s->w.error) {
@@ -113,6 +134,7 @@ static bool answer_challenge(copal_endpoint_t *e, copal_time_t now, uint32_t slo
         return false;
     }
     e->requests[slot].echoed = true;
+    copal__request_redraw(e, slot);
     copal__request_launch(e, now, slot);
     return true;
 }
@@ -120,15 +142,16 @@ static bool answer_challenge(copal_endpoint_t *e, copal_time_t now, uint32_t slo
 int copal__response_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, const copal_message_t *m,
                             bool oversize)
 {
-    uint64_t hash = copal__peer_hash(e, &from->peer);
-    uint32_t slot = find(e, hash, from, m);
+    uint64_t hash = copal__peer_hash(e, &from->peer), key = copal__message_key(hash, 0, m->id);
+    if (m->type == COPAL_ACK && is_acknowledged_call(e, hash, from, m))
+        return 0;
+    bool again = m->type != COPAL_ACK && is_duplicate(e, now, key);
+    uint32_t slot = again ? COPAL__NONE : find(e, hash, from, m);
+    int status = oversize ? COPAL_ESPACE : slot != COPAL__NONE && copal__response_is_critical(m) ? COPAL_ECRITICAL : 0;
+    if (m->type != COPAL_ACK)
+        settle(e, now, key, from, m, again || (slot != COPAL__NONE && !status));
     if (slot == COPAL__NONE)
-        return stray(e, now, hash, from, m);
-    int status = oversize ? COPAL_ESPACE : copal__response_is_critical(m) ? COPAL_ECRITICAL : 0;
-    if (m->type == COPAL_CON && status)
-        copal__post_empty(e, from, COPAL_RST, m->id);
-    else if (m->type == COPAL_CON)
-        acknowledge_response(e, now, hash, from, m->id);
+        return COPAL_EIGNORED;
     if (!status && answer_challenge(e, now, slot, m))
         return 0;
     copal__request_end(e, now, slot, status, status ? NULL : m, from);

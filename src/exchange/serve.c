@@ -1,42 +1,6 @@
-/* A peer's request: checked, held against duplicates, executed, answered (RFC 7252 sections 4.5, 5.2, 5.4; RFC 9175). */
+/* A peer's request: checked, held against duplicates, executed, answered (RFC 7252 sections 4.5, 5.2, 5.4). */
+#include "echo.h"
 #include "options.h"
-#include "state.h"
-
-#include <string.h>
-
-#define ECHO_TWEAK 0x6563686fu
-#define ECHO_SIZE 12u                  /* 4 octets of time, 8 of keyed hash */
-#define ECHO_LIFE (5u * 60u)           /* in units of 1,024 ms */
-
-/* ---- Echo: a value that proves the address it was sent to, without state (RFC 9175 section 2.3) ------- */
-
-static uint64_t echo_hash(const copal_endpoint_t *e, uint64_t peer_hash, uint32_t time)
-{
-    uint64_t data[2] = {peer_hash, time};
-    return copal__hash(&e->key, ECHO_TWEAK, data, sizeof data);
-}
-
-static void write_echo(copal__serving_t *s, copal_writer_t *w)
-{
-    uint8_t value[ECHO_SIZE];
-    uint32_t time = (uint32_t)((uint64_t)s->call.now >> 10);
-    uint64_t hash = echo_hash(s->call.endpoint, s->hash, time);
-    memcpy(value, &time, sizeof time);
-    memcpy(value + sizeof time, &hash, sizeof hash);
-    copal_write_option(w, COPAL_OPTION_ECHO, (copal_bytes_t){value, sizeof value});
-}
-
-static bool echo_is_ours(const copal__serving_t *s)
-{
-    uint32_t time;
-    uint64_t hash;
-    if (s->options.echo.size != ECHO_SIZE)
-        return false;
-    memcpy(&time, s->options.echo.data, sizeof time);
-    memcpy(&hash, s->options.echo.data + sizeof time, sizeof hash);
-    uint32_t age = (uint32_t)((uint64_t)s->call.now >> 10) - time;
-    return age <= ECHO_LIFE && hash == echo_hash(s->call.endpoint, s->hash, time);
-}
 
 static void identify(copal__serving_t *s)
 {
@@ -75,19 +39,25 @@ static void replay(copal__serving_t *s, const copal__memory_t *entry)
     copal__outbox_post(&e->outbox, s->call.from, w.size + entry->size);
 }
 
-static bool is_safe(copal_code_t method) { return method == COPAL_GET || method == COPAL_FETCH; }
+static bool is_conditional(const copal__serving_t *s) { return s->options.if_matches || s->options.if_none_match; }
+
+static bool is_safe(const copal__serving_t *s)
+{
+    copal_code_t method = s->call.request->code;
+    return (method == COPAL_GET || method == COPAL_FETCH) && !is_conditional(s);
+}
 
 /* What must run once: what is not idempotent, or was made conditional on a state that it changes. */
 static bool must_stay(const copal__serving_t *s)
 {
     copal_code_t method = s->call.request->code;
-    return method == COPAL_POST || method == COPAL_PATCH || s->options.if_matches || s->options.if_none_match;
+    return method == COPAL_POST || method == COPAL_PATCH || is_conditional(s);
 }
 
 static bool is_duplicate(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    bool unsafe = !is_safe(s->call.request->code);
+    bool unsafe = !is_safe(s);
     if (!unsafe && !e->later_pool.used)
         return false;
     identify(s);
@@ -106,14 +76,14 @@ static bool is_duplicate(copal__serving_t *s)
 
 static void challenge(copal__serving_t *s)
 {
-    write_echo(s, copal_reply(&s->call, COPAL_UNAUTHORIZED));
+    copal__echo_write(s, copal_reply(&s->call, COPAL_UNAUTHORIZED));
     s->call.endpoint->counters.challenged++;
 }
 
 static void refuse(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    copal_time_t wait = copal__remembered_room_at(&e->remembered, s->call.now) - s->call.now;
+    copal_time_t wait = copal__remembered_room_at(&e->remembered, s->call.now, s->hash) - s->call.now;
     copal_writer_t *w = copal_reply(&s->call, COPAL_SERVICE_UNAVAILABLE);
     copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, ((uint32_t)wait + 999) / 1000);
     e->counters.refused++;
@@ -124,11 +94,38 @@ static bool is_proven(copal__serving_t *s)
     return s->call.from->proven || copal__proven_has(&s->call.endpoint->proven, s->call.now, s->hash);
 }
 
+/* An Echo of ours proves the address, and tells which message was challenged. That one has not run: from now on it never
+ * will, since this is it again. Unless it was let in meanwhile, by the proof of another: then its reply is the answer. */
+static bool is_answered_already(copal__serving_t *s)
+{
+    copal_endpoint_t *e = s->call.endpoint;
+    if (!s->options.echo.size || is_safe(s))
+        return false;
+    uint64_t first_key = s->key;
+    if (!copal__echo_check(s, &first_key))
+        return false;
+    copal__proven_add(&e->proven, s->call.now, s->hash);
+    if (first_key == s->key)
+        return false;
+    const copal__memory_t *first = copal__remembered_find(&e->remembered, s->call.now, first_key);
+    bool answered = first && first->outcome != COPAL__RESENT;
+    bool runs = answered && first->outcome == COPAL__RUNNING;
+    uint32_t running = runs ? copal__later_by_key(e, first_key) : COPAL__NONE;
+    if (running != COPAL__NONE)
+        copal__later_adopt(e, running, s->call.request);
+    else if (answered)
+        replay(s, first);
+    copal__remembered_settle(&e->remembered, s->call.now, answered ? s->key : first_key, s->hash, lifetime(s));
+    if (answered && copal__remembered_find(&e->remembered, s->call.now, s->key))
+        copal__remembered_settle(&e->remembered, s->call.now, first_key, s->hash, lifetime(s));
+    return answered;
+}
+
 /* Makes the entry that keeps a request with effects from running twice. False: it was refused, and answered. */
 static bool admit(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    if (is_safe(s->call.request->code))
+    if (is_safe(s))
         return true;
     bool hard = must_stay(s);
     if (hard && copal__remembered_crowded(&e->remembered, s->call.now) && !is_proven(s)) {
@@ -155,7 +152,7 @@ static void execute(copal__serving_t *s)
     else
         service->handle(service->context, &s->call);
     if (!s->answered && !s->deferred)
-        copal_reply_text(&s->call, COPAL_INTERNAL_SERVER_ERROR, NULL);
+        copal_reply_text(&s->call, s->fallback, NULL);
 }
 
 static void remember(copal__serving_t *s)
@@ -164,7 +161,7 @@ static void remember(copal__serving_t *s)
     copal_bytes_t reply = copal__reply_bytes(&s->w);
     if (empty)
         reply.size = 0;
-    copal__remembered_reply(&s->call.endpoint->remembered, s->memory, s->key, COPAL__REPLIED, s->w.data[1], reply);
+    copal__remembered_reply(&s->call.endpoint->remembered, s->memory, s->key, COPAL__REPLIED, s->code, reply);
 }
 
 static void post(copal__serving_t *s)
@@ -185,17 +182,18 @@ static void post(copal__serving_t *s)
 
 static void finish(copal__serving_t *s)
 {
-    bool success = COPAL_CODE_CLASS(s->w.data[1]) == 2;
+    bool success = COPAL_CODE_CLASS(s->code) == 2;
     int error = success ? copal__block_close(&s->w, s->options.block2) : s->w.error;
     if (error == COPAL_ENOTFOUND)
         copal_reply_text(&s->call, COPAL_BAD_REQUEST, "no such block");
-    else if (error)
-        copal_reply_text(&s->call, COPAL_INTERNAL_SERVER_ERROR, NULL);
+    if (s->w.error) /* what does not fit: an error keeps its code and loses its text */
+        copal_reply_text(&s->call, success ? COPAL_INTERNAL_SERVER_ERROR : s->code, NULL);
     if (s->memory != COPAL__NONE)
         remember(s);
-    if (s->call.from->multicast && COPAL_CODE_CLASS(s->w.data[1]) != 2)
+    if (s->call.from->multicast && COPAL_CODE_CLASS(s->code) != 2)
         return; /* section 8.2: no error where nobody asked this server */
-    post(s);
+    if (!s->w.error) /* not even a token that came in a datagram over the limit */
+        post(s);
 }
 
 /* "critical option 2049": the diagnostic of section 5.4.1. */
@@ -218,6 +216,7 @@ int copal__request_receive(copal_endpoint_t *e, copal_time_t now, const copal_fr
     uint16_t culprit = 0;
     s.call = (copal_call_t){e, now, from, m, &s.options, datagram, 0};
     s.memory = COPAL__NONE;
+    s.fallback = COPAL_INTERNAL_SERVER_ERROR;
     s.hashed = s.answered = s.deferred = false;
     copal_code_t refusal = copal__request_options(&s.options, m, e->config.service.first_only, &culprit);
     if (oversize)
@@ -231,14 +230,9 @@ int copal__request_receive(copal_endpoint_t *e, copal_time_t now, const copal_fr
         finish(&s);
         return 0;
     }
-    if (is_duplicate(&s)) {
+    if (is_duplicate(&s) || is_answered_already(&s)) {
         e->counters.duplicates++;
         return 0;
-    }
-    if (s.options.echo.size) {
-        identify(&s);
-        if (echo_is_ours(&s))
-            copal__proven_add(&e->proven, now, s.hash);
     }
     if (admit(&s))
         execute(&s);

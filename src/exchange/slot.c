@@ -87,6 +87,11 @@ static uint32_t first_interval(copal_endpoint_t *e)
     return timing->ack_timeout + (uint32_t)((uint64_t)spread * draw >> 32);
 }
 
+bool copal__slot_is_over(const copal_endpoint_t *e, const copal__slot_t *s)
+{
+    return s->stand == COPAL__SENT && s->tries >= e->config.timing.max_retransmit;
+}
+
 bool copal__slot_transmit(copal_endpoint_t *e, copal_time_t now, uint32_t slot, copal_datagram_t *out)
 {
     copal__slot_t *s = &e->slots[slot];
@@ -94,16 +99,17 @@ bool copal__slot_transmit(copal_endpoint_t *e, copal_time_t now, uint32_t slot, 
         s->stand = COPAL__SENT;
         s->tries = 0;
         s->interval = first_interval(e);
+        s->last = now + e->transmit_span;
         copal__identifier_touch(&e->identifiers, now, s->hash, s->id);
-    } else if (s->tries < e->config.timing.max_retransmit) {
+    } else {
         s->tries++;
         s->interval *= 2;
-        e->counters.retransmitted++;
-    } else {
-        return false;
     }
     copal_time_t again = now + s->interval;
     copal__timer_set(&e->timers, slot, again < s->deadline ? again : s->deadline);
+    if (now > s->last)
+        return false;
+    e->counters.retransmitted += s->tries > 0;
     *out = (copal_datagram_t){&s->peer, s->via, {s->w.data, s->w.size}};
     return true;
 }

@@ -32,6 +32,7 @@ typedef struct {
     uint64_t hash; /* of the peer */
     copal_writer_t w;
     copal_time_t deadline; /* request: of the response; call: when it is dropped */
+    copal_time_t last;     /* no transmission after this time */
     uint32_t generation, interval;
     uint16_t id;
     uint8_t stand, tries;
@@ -50,6 +51,7 @@ typedef struct {
     uint16_t token_at;       /* offset of the token in the datagram */
     uint8_t token_size;
     bool holding; /* counts as an outstanding interaction */
+    bool drawn;   /* the token is ours to change */
     bool echoed;  /* an Echo challenge was answered */
 } copal__request_t;
 
@@ -70,17 +72,17 @@ typedef struct {
     uint32_t outstanding, head, tail; /* queue: slot + 1 */
 } copal__destination_t;
 
-/** A separate response that was acknowledged; it may come again when the ACK was lost. */
+/** A response that was taken, and came in a message of its own: it may come again. */
 typedef struct {
     uint64_t key;
     copal_time_t until;
-} copal__acked_t;
+} copal__taken_t;
 
 struct copal_endpoint_t {
     copal_config_t config;
     copal_counters_t counters;
     copal__key_t key;
-    copal_time_t exchange_lifetime, non_lifetime;
+    copal_time_t exchange_lifetime, non_lifetime, transmit_span;
     copal__outbox_t outbox;
     copal__timers_t timers;
     copal__identifiers_t identifiers;
@@ -91,13 +93,13 @@ struct copal_endpoint_t {
     copal__request_t *requests;
     copal__later_t *laters;
     copal__destination_t *destinations;
-    copal__acked_t *acked;
+    copal__taken_t *taken;
     copal__pool_t request_pool, later_pool, destination_pool;
     copal__index_t sent;            /* slots by peer and message ID */
     copal__index_t tokens;          /* requests by peer and token */
     copal__index_t running;         /* deferred calls by key */
     copal__index_t by_peer;         /* destinations */
-    uint32_t order, acked_mask;
+    uint32_t order, taken_mask;
 };
 
 /** The hash of a peer: the base of every other. */
@@ -119,8 +121,10 @@ bool copal__slot_identify(copal_endpoint_t *e, copal_time_t now, uint32_t slot);
 void copal__slot_forget_id(copal_endpoint_t *e, uint32_t slot);
 /** The slot that sent message `id` to this peer and waits for its acknowledgement or response; COPAL__NONE. */
 uint32_t copal__slot_by_id(const copal_endpoint_t *e, uint64_t hash, const copal_peer_t *peer, uint16_t id);
-/** Hands out the datagram of a slot that is READY or SENT, and sets the back-off (section 4.2). False: it was sent
- *  max_retransmit times again already. */
+/** Whether a CON that is due again has had all its transmissions. */
+bool copal__slot_is_over(const copal_endpoint_t *e, const copal__slot_t *s);
+/** Hands out the datagram of a slot that is READY or SENT, and sets the back-off (section 4.2). False: it is too late for
+ *  this transmission. */
 bool copal__slot_transmit(copal_endpoint_t *e, copal_time_t now, uint32_t slot, copal_datagram_t *out);
 
 /* request.c, response.c: the client */
@@ -128,6 +132,8 @@ void copal__request_end(copal_endpoint_t *e, copal_time_t now, uint32_t slot, in
                         const copal_from_t *from);
 /** Starts it over with a new message ID. */
 void copal__request_launch(copal_endpoint_t *e, copal_time_t now, uint32_t slot);
+/** Draws another token, where the first was drawn: an answer to what was sent before cannot match any more. */
+void copal__request_redraw(copal_endpoint_t *e, uint32_t slot);
 /** It no longer counts as outstanding: the next one in the queue may go. */
 void copal__request_release(copal_endpoint_t *e, copal_time_t now, uint32_t slot);
 /** The timer of a request. True: `out` is to be sent. */
@@ -147,6 +153,8 @@ typedef struct {
     copal_writer_t w;
     uint64_t hash, key; /* of the peer; of the message. Valid where `hashed` */
     uint32_t memory;    /* in the table of remembered replies, or COPAL__NONE */
+    copal_code_t code;     /* of the answer */
+    copal_code_t fallback; /* the answer where the handler gave none */
     bool hashed, answered, deferred;
 } copal__serving_t;
 
@@ -160,6 +168,8 @@ int copal__block_close(copal_writer_t *w, int32_t asked);
 copal_bytes_t copal__reply_bytes(const copal_writer_t *w);
 /** A duplicate of the call in this slot came in. */
 void copal__later_duplicate(copal_endpoint_t *e, uint32_t slot);
+/** The request of the call in this slot came again, under another message ID and token: the answer goes to that one. */
+void copal__later_adopt(copal_endpoint_t *e, uint32_t slot, const copal_message_t *again);
 /** The deferred call with this key; COPAL__NONE. */
 uint32_t copal__later_by_key(const copal_endpoint_t *e, uint64_t key);
 void copal__later_end(copal_endpoint_t *e, uint32_t slot);

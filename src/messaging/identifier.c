@@ -21,7 +21,7 @@ copal_time_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now,
         c->started = true;
     } else if (c->next % SEGMENT_SIZE == 0) {
         unsigned segment = c->next / SEGMENT_SIZE;
-        if (c->used >> segment & 1u && now - c->last[segment] < ids->lifetime)
+        if ((unsigned)c->used >> segment & 1u && now - c->last[segment] < ids->lifetime)
             return c->last[segment] + ids->lifetime;
     }
     *id = c->next++;

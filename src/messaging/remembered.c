@@ -35,8 +35,9 @@ static void drop_oldest(copal__remembered_t *r, copal__fifo_t *list)
     list->oldest = m->next;
     list->count--;
     drop_reply(r, m);
-    if (m->hard) {
-        r->buckets[m->bucket]--;
+    if (m->hard) { /* the oldest of all is the oldest of its bucket */
+        r->buckets[m->bucket].oldest = m->sibling;
+        r->buckets[m->bucket].count--;
         r->running -= m->outcome == COPAL__RUNNING;
     }
     m->outcome = COPAL__FORGOTTEN; /* its handler may still be running */
@@ -88,22 +89,34 @@ static bool make_room(copal__remembered_t *r)
     return r->pool.used < r->pool.capacity;
 }
 
-static void append(copal__remembered_t *r, copal__fifo_t *list, uint32_t slot)
+static void append(copal__remembered_t *r, copal__memory_t *m, uint32_t slot)
 {
-    if (list->count++)
-        r->memories[list->youngest - 1].next = slot + 1;
-    else
-        list->oldest = slot + 1;
+    copal__fifo_t *list = &r->lists[m->hard];
+    *(list->count++ ? &r->memories[list->youngest - 1].next : &list->oldest) = slot + 1;
     list->youngest = slot + 1;
+    if (!m->hard)
+        return;
+    copal__bucket_t *bucket = &r->buckets[m->bucket];
+    *(bucket->count++ ? &r->memories[bucket->youngest - 1].sibling : &bucket->oldest) = slot + 1;
+    bucket->youngest = slot + 1;
+    r->running++;
+}
+
+static uint8_t bucket_of(uint64_t peer_hash) { return (uint8_t)(peer_hash >> 56); }
+
+/* A peer gets at most a quarter. */
+static bool peer_is_full(const copal__remembered_t *r, uint8_t bucket)
+{
+    uint32_t bound = r->pool.capacity / 4 ? r->pool.capacity / 4 : 1;
+    return r->buckets[bucket].count >= bound;
 }
 
 uint32_t copal__remembered_add(copal__remembered_t *r, copal_time_t now, uint64_t key, uint64_t peer_hash, bool hard,
                                copal_time_t lifetime)
 {
-    uint8_t bucket = (uint8_t)(peer_hash >> 56);
-    uint32_t peer_bound = r->pool.capacity / 4 ? r->pool.capacity / 4 : 1;
+    uint8_t bucket = bucket_of(peer_hash);
     expire(r, now);
-    if (hard && (r->buckets[bucket] >= peer_bound || !make_room(r)))
+    if (hard && (peer_is_full(r, bucket) || !make_room(r)))
         return COPAL__NONE;
     if (!hard && r->pool.used == r->pool.capacity && r->lists[0].count)
         drop_oldest(r, &r->lists[0]);
@@ -111,18 +124,29 @@ uint32_t copal__remembered_add(copal__remembered_t *r, copal_time_t now, uint64_
     if (slot == COPAL__NONE)
         return slot;
     r->memories[slot] = (copal__memory_t){.key = key, .expiry = now + lifetime, .bucket = bucket, .hard = hard};
-    append(r, &r->lists[hard], slot);
+    append(r, &r->memories[slot], slot);
     copal__index_add(&r->index, key, slot);
-    if (hard) {
-        r->buckets[bucket]++;
-        r->running++;
-    }
     return slot;
 }
 
-copal_time_t copal__remembered_room_at(const copal__remembered_t *r, copal_time_t now)
+copal_time_t copal__remembered_room_at(const copal__remembered_t *r, copal_time_t now, uint64_t peer_hash)
 {
-    return r->lists[1].count ? r->memories[r->lists[1].oldest - 1].expiry : now;
+    uint8_t bucket = bucket_of(peer_hash);
+    uint32_t oldest = peer_is_full(r, bucket) ? r->buckets[bucket].oldest : r->lists[1].oldest;
+    return oldest ? r->memories[oldest - 1].expiry : now;
+}
+
+void copal__remembered_settle(copal__remembered_t *r, copal_time_t now, uint64_t key, uint64_t peer_hash,
+                              copal_time_t lifetime)
+{
+    expire(r, now);
+    uint32_t slot = find(r, key);
+    if (slot == COPAL__NONE)
+        slot = copal__remembered_add(r, now, key, peer_hash, true, lifetime);
+    if (slot != COPAL__NONE && r->memories[slot].outcome == COPAL__RUNNING)
+        r->running -= r->memories[slot].hard;
+    if (slot != COPAL__NONE)
+        r->memories[slot].outcome = COPAL__RESENT;
 }
 
 /* Replies that must stay have their chunks reserved; others take what is left beside the reservations. */

@@ -19,15 +19,17 @@ typedef enum {
     COPAL__RUNNING,   /* no reply yet */
     COPAL__REPLIED,   /* `code` and the stored octets are the reply */
     COPAL__SEPARATE,  /* the reply went in a message of its own: a duplicate gets an empty ACK */
+    COPAL__RESENT,    /* it was challenged, and is settled under another message ID: likewise */
     COPAL__FORGOTTEN, /* idempotent, and its reply found no room */
 } copal__outcome_t;
 
 typedef struct {
     uint64_t key; /* of peer, via and message ID */
     copal_time_t expiry;
-    uint32_t next;  /* younger entry of the same list, + 1 */
-    uint32_t chunk; /* first of its reply, + 1 */
-    uint16_t size;  /* octets of its reply behind the token */
+    uint32_t next;    /* younger entry of the same list, + 1 */
+    uint32_t sibling; /* younger entry of the same bucket, + 1 */
+    uint32_t chunk;   /* first of its reply, + 1 */
+    uint16_t size;    /* octets of its reply behind the token */
     uint8_t code, outcome, bucket;
     bool hard; /* must be kept until expiry */
 } copal__memory_t;
@@ -36,13 +38,18 @@ typedef struct {
     uint32_t oldest, youngest, count, chunks; /* entries + 1 */
 } copal__fifo_t;
 
+/** The entries that must stay of the peers with one hash. */
+typedef struct {
+    uint32_t oldest, youngest, count; /* entries + 1 */
+} copal__bucket_t;
+
 typedef struct {
     copal__memory_t *memories;
     copal__chunk_t *chunks;
     copal__pool_t pool, chunk_pool;
     copal__index_t index;
     copal__fifo_t lists[2]; /* may go early, must stay */
-    uint32_t *buckets;      /* entries that must stay, by peer */
+    copal__bucket_t *buckets;
     uint32_t worst;         /* chunks of the largest reply */
     uint32_t running;       /* entries that must stay and have no reply yet: each has `worst` chunks reserved */
 } copal__remembered_t;
@@ -57,8 +64,12 @@ bool copal__remembered_crowded(copal__remembered_t *r, copal_time_t now);
 /** Adds a running request. COPAL__NONE: no room for one that must stay, or no use for one that need not. */
 uint32_t copal__remembered_add(copal__remembered_t *r, copal_time_t now, uint64_t key, uint64_t peer_hash, bool hard,
                                copal_time_t lifetime);
-/** The time when the oldest entry that must stay leaves. */
-copal_time_t copal__remembered_room_at(const copal__remembered_t *r, copal_time_t now);
+/** When the entry leaves that keeps this peer from another one that must stay: the peer's own oldest, or the oldest of all. */
+copal_time_t copal__remembered_room_at(const copal__remembered_t *r, copal_time_t now, uint64_t peer_hash);
+/** The request with this key is settled under another one's: from now on a copy of it is only acknowledged. Without effect
+ *  where there is no room. */
+void copal__remembered_settle(copal__remembered_t *r, copal_time_t now, uint64_t key, uint64_t peer_hash,
+                              copal_time_t lifetime);
 /** Stores the reply of a running request, if it is still there. */
 void copal__remembered_reply(copal__remembered_t *r, uint32_t slot, uint64_t key, copal__outcome_t outcome, uint8_t code,
                              copal_bytes_t reply);

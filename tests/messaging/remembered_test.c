@@ -64,7 +64,7 @@ static void what_must_stay_is_never_forgotten_early(void **state)
         reply(&r, add(&r, (copal_time_t)key, key, true), key, 0);
     assert_int_equal(add(&r, 10, 5, true), COPAL__NONE);
     assert_int_equal(add(&r, 10, 6, false), COPAL__NONE);
-    assert_true(copal__remembered_room_at(&r, 10) == 1 + LIFETIME);
+    assert_true(copal__remembered_room_at(&r, 10, 0) == 1 + LIFETIME);
     assert_int_not_equal(add(&r, 1 + LIFETIME, 5, true), COPAL__NONE);
     free(memory);
 }
@@ -87,10 +87,12 @@ static void one_peer_gets_at_most_a_quarter(void **state)
 {
     copal__remembered_t r = table(8, 64);
     (void)state;
+    reply(&r, add(&r, 5, 9, true), 9, 0);
     for (uint64_t key = 1; key <= 2; key++)
-        reply(&r, copal__remembered_add(&r, 0, key, 0, true, LIFETIME), key, 0);
-    assert_int_equal(copal__remembered_add(&r, 0, 3, 0, true, LIFETIME), COPAL__NONE);
-    assert_int_not_equal(add(&r, 0, 4, true), COPAL__NONE);
+        reply(&r, copal__remembered_add(&r, 6 + (copal_time_t)key, key, 0, true, LIFETIME), key, 0);
+    assert_int_equal(copal__remembered_add(&r, 9, 3, 0, true, LIFETIME), COPAL__NONE);
+    assert_true(copal__remembered_room_at(&r, 9, 0) == 7 + LIFETIME); /* its own oldest, not that of all */
+    assert_int_not_equal(add(&r, 9, 4, true), COPAL__NONE);
     free(memory);
 }
 

@@ -1,0 +1,57 @@
+#include "echo.h"
+
+#include <string.h>
+
+#define TWEAK 0x6563686fu
+#define LIFE (5u * 60u) /* how long a value is good, in units of 1,024 ms */
+
+/* On the wire as it stands in memory: nobody but us reads it. */
+typedef struct {
+    uint64_t hash; /* of peer and of what follows */
+    uint32_t time; /* units of 1,024 ms */
+    uint32_t digest;
+    uint16_t id; /* of the message that was challenged */
+} value_t;
+#define VALUE_SIZE (offsetof(value_t, id) + sizeof(uint16_t))
+
+static uint32_t time_of(const copal__serving_t *s) { return (uint32_t)((uint64_t)s->call.now >> 10); }
+
+static uint64_t seal(const copal__serving_t *s, const value_t *v)
+{
+    const uint64_t data[3] = {s->hash, (uint64_t)v->time << 32 | v->digest, v->id};
+    return copal__hash(&s->call.endpoint->key, TWEAK, data, sizeof data);
+}
+
+/* What a request asks for, so that it is known again when it comes with an Echo option. */
+static uint32_t digest(const copal__serving_t *s)
+{
+    const copal_message_t *m = s->call.request;
+    const copal__key_t *key = &s->call.endpoint->key;
+    copal_option_reader_t reader = copal_message_options(m);
+    const uint8_t *end = reader.at;
+    copal_option_t option;
+    while (copal_option_next(&reader, &option) && option.number < COPAL_OPTION_ECHO)
+        end = reader.at;
+    uint64_t options = copal__hash(key, TWEAK + m->code, m->options.data, (size_t)(end - m->options.data));
+    return (uint32_t)copal__hash(key, options, m->payload.data, m->payload.size);
+}
+
+void copal__echo_write(const copal__serving_t *s, copal_writer_t *w)
+{
+    value_t v = {.time = time_of(s), .digest = digest(s), .id = s->call.request->id};
+    v.hash = seal(s, &v);
+    copal_write_option(w, COPAL_OPTION_ECHO, (copal_bytes_t){(const uint8_t *)&v, VALUE_SIZE});
+}
+
+bool copal__echo_check(const copal__serving_t *s, uint64_t *first_key)
+{
+    value_t v;
+    if (s->options.echo.size != VALUE_SIZE)
+        return false;
+    memcpy(&v, s->options.echo.data, VALUE_SIZE);
+    if (v.hash != seal(s, &v) || time_of(s) - v.time > LIFE)
+        return false;
+    if (v.digest == digest(s) && v.id != s->call.request->id)
+        *first_key = copal__message_key(s->hash, s->call.from->via, v.id);
+    return true;
+}

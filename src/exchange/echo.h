@@ -1,0 +1,14 @@
+/* Echo: a value that proves an address, without state at the server (RFC 9175 section 2). */
+#ifndef COPAL_EXCHANGE_ECHO_H
+#define COPAL_EXCHANGE_ECHO_H
+
+#include "state.h"
+
+/** Writes the Echo option of a challenge: time, and which request it is for, under a keyed hash. */
+void copal__echo_write(const copal__serving_t *s, copal_writer_t *w);
+
+/** Whether the request's Echo is one of ours for this peer, and fresh. If this request is the one that was challenged, sent
+ *  again, `*first_key` becomes the key of the message that was challenged; else it stays as it is. */
+bool copal__echo_check(const copal__serving_t *s, uint64_t *first_key);
+
+#endif
