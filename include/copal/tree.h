@@ -17,7 +17,7 @@ typedef struct {
     uint32_t dynamic;    /* how many of them peers may create (half of resources); past it 5.03 */
     uint32_t value_size; /* octets of the largest value (1024); past it ESPACE, a PUT or POST: 4.13 */
     size_t arena;        /* octets for resources, paths, attributes and values, replaced ones that are still read included
-                          * (resources * 128 + 4 * value_size); past it EFULL, a PUT or POST: 5.03 */
+                          * (resources * 160 + 4 * value_size); past it EFULL, a PUT or POST: 5.03 */
     uint32_t workers;    /* threads that serve it (1, at most 64) */
 } copal_tree_limits_t;
 

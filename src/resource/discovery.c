@@ -5,7 +5,8 @@
 #include "tree.h"
 
 #define LINK_FORMAT 40
-#define CT_MOST 9 /* octets of ";ct=65535" */
+#define CT_MOST 9      /* octets of ";ct=65535" */
+#define FILTERS_MOST 8 /* in one request, as each is compared with every link; past it 4.00 */
 
 bool copal__is_discovery(copal_bytes_t path)
 {
@@ -62,30 +63,32 @@ static bool fits(const copal_call_t *call, const parts_t *parts)
     return true;
 }
 
-void copal__serve_discovery(copal_tree_t *t, copal_call_t *call)
+copal_code_t copal__serve_discovery(copal_tree_t *t, copal_call_t *call)
 {
     const copal_request_options_t *o = call->options;
-    if (call->request->code != COPAL_GET) {
-        copal_reply(call, COPAL_METHOD_NOT_ALLOWED);
-        return;
-    }
-    if (o->accept >= 0 && o->accept != LINK_FORMAT) {
-        copal_reply(call, COPAL_NOT_ACCEPTABLE);
-        return;
-    }
+    if (call->request->code != COPAL_GET)
+        return COPAL_METHOD_NOT_ALLOWED;
+    if (o->accept >= 0 && o->accept != LINK_FORMAT)
+        return COPAL_NOT_ACCEPTABLE;
+    if (o->queries > FILTERS_MOST)
+        return COPAL_BAD_REQUEST;
     copal_writer_t *w = copal_reply(call, COPAL_CONTENT);
     copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, LINK_FORMAT);
-    const char *between = "";
+    bool any = false;
     for (copal__resource_t *r = copal__follow(&t->first); r; r = copal__follow(&r->later)) {
         char ct[CT_MOST];
         parts_t parts;
         take_apart(r, &parts, ct);
         if (!fits(call, &parts))
             continue;
-        copal_write_text(w, between);
+        if (any)
+            copal_write_text(w, ",");
         copal_write_payload(w, parts.target);
         copal_write_payload(w, parts.automatic);
         copal_write_payload(w, parts.own);
-        between = ",";
+        any = true;
     }
+    /* "A multicast request with a query string SHOULD NOT be responded to [...] if the filter does not match" (section
+     * 4.1), and errors are not, by multicast. */
+    return any || !o->queries || !call->from->multicast ? COPAL_EMPTY : COPAL_NOT_FOUND;
 }

@@ -206,19 +206,33 @@ int copal_tree_path(copal_tree_t *tree, copal_handle_t resource, char *out, size
 
 /* ---- values, properties, attributes ------------------------------------------------------------------- */
 
-int copal_tree_set_value(copal_tree_t *tree, copal_handle_t resource, copal_bytes_t payload)
+/* Replaces what is given, and keeps what is NULL. A representation in another format is another one, which needs an ETag of
+ * its own (RFC 7252 section 5.10.6). */
+static int set(copal_tree_t *t, copal_handle_t handle, const copal_bytes_t *payload, const copal_value_options_t *options)
 {
     copal__resource_t *r;
     copal__value_t *value;
     int error = COPAL_ESTALE;
-    copal__tree_enter(tree);
-    if (resolve_value(tree, resource, &r, &value)) {
-        copal_value_options_t options;
-        copal__value_options(value, &options);
-        error = copal__tree_replace(tree, r, payload, &options, true);
+    copal__tree_enter(t);
+    if (resolve_value(t, handle, &r, &value)) {
+        copal_value_options_t present;
+        copal__value_options(value, &present);
+        bool changed = payload || options->content_format != present.content_format;
+        error = copal__tree_replace(t, r, payload ? *payload : copal__value_payload(value),
+                                    options ? options : &present, changed);
     }
-    copal__tree_leave(tree);
+    copal__tree_leave(t);
     return error;
+}
+
+int copal_tree_set_value(copal_tree_t *tree, copal_handle_t resource, copal_bytes_t value)
+{
+    return set(tree, resource, &value, NULL);
+}
+
+int copal_tree_set_options(copal_tree_t *tree, copal_handle_t resource, const copal_value_options_t *options)
+{
+    return copal__value_options_ok(options) ? set(tree, resource, NULL, options) : COPAL_EINVAL;
 }
 
 int copal_tree_get_value(copal_tree_t *tree, copal_handle_t resource, void *out, size_t capacity, size_t *size)
@@ -233,23 +247,6 @@ int copal_tree_get_value(copal_tree_t *tree, copal_handle_t resource, void *out,
         error = payload.size > capacity ? COPAL_ESPACE : 0;
         if (!error && payload.size)
             memcpy(out, payload.data, payload.size);
-    }
-    copal__tree_leave(tree);
-    return error;
-}
-
-/* A representation in another format is another one, which needs an ETag of its own (RFC 7252 section 5.10.6). */
-int copal_tree_set_options(copal_tree_t *tree, copal_handle_t resource, const copal_value_options_t *options)
-{
-    copal__resource_t *r;
-    copal__value_t *value;
-    if (!copal__value_options_ok(options))
-        return COPAL_EINVAL;
-    int error = COPAL_ESTALE;
-    copal__tree_enter(tree);
-    if (resolve_value(tree, resource, &r, &value)) {
-        bool changed = options->content_format != value->content_format;
-        error = copal__tree_replace(tree, r, copal__value_payload(value), options, changed);
     }
     copal__tree_leave(tree);
     return error;

@@ -1,7 +1,10 @@
-/* What resources answer (RFC 7252 section 5.8, and 5.10 for the options). */
+/* What resources answer (RFC 7252 section 5.8, and 5.10 for the options). Functions that serve return the code of a bare
+ * answer, or ANSWERED. */
 #include <string.h>
 
 #include "tree.h"
+
+#define ANSWERED COPAL_EMPTY
 
 /* Whether an ETag or If-Match option names the value. An empty If-Match names any (RFC 7252 section 5.10.8.1); an ETag
  * option of no legal size is one that is not recognised, thus ignored (section 5.4.3). */
@@ -21,23 +24,22 @@ static bool names(const copal_tree_t *t, const copal_message_t *request, uint16_
     return false;
 }
 
-static void serve_get(copal_tree_t *t, copal_call_t *call, const copal__value_t *value)
+static copal_code_t serve_get(const copal_tree_t *t, copal_call_t *call, const copal__value_t *value)
 {
     int32_t accept = call->options->accept;
-    if (accept >= 0 && value->content_format >= 0 && accept != value->content_format) {
-        copal_reply(call, COPAL_NOT_ACCEPTABLE); /* whatever ETag says: "MUST be sent" (section 5.10.4) */
-        return;
-    }
+    if (accept >= 0 && value->content_format >= 0 && accept != value->content_format)
+        return COPAL_NOT_ACCEPTABLE; /* whatever ETag says: "MUST be sent" (section 5.10.4) */
     if (call->options->etags && names(t, call->request, COPAL_OPTION_ETAG, value)) {
         copal_writer_t *w = copal_reply(call, COPAL_VALID);
         copal_write_encoded(w, (copal_bytes_t){value->octets, value->tag}, COPAL_OPTION_ETAG);
         if (value->last == COPAL_OPTION_MAX_AGE)
             copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, value->max_age);
-        return;
+        return ANSWERED;
     }
     copal_writer_t *w = copal_reply(call, COPAL_CONTENT);
     copal_write_encoded(w, (copal_bytes_t){value->octets, value->head}, value->last);
     copal_write_payload(w, copal__value_payload(value));
+    return ANSWERED;
 }
 
 /* Does what a PUT, POST or DELETE asks of a value resource, or of nothing. The answer's code; `created` stays as it is where
@@ -77,57 +79,61 @@ static copal_code_t change(copal_tree_t *t, const copal_call_t *call, uint32_t h
     return value ? COPAL_CHANGED : COPAL_CREATED;
 }
 
-static void serve_change(copal_tree_t *t, copal_call_t *call, uint32_t hash)
+static copal_code_t serve_change(copal_tree_t *t, const copal_call_t *call, uint32_t hash)
 {
     copal_handle_t created = {0, 0};
     copal__tree_enter(t);
     copal__arena_alone(&t->arena);
     copal_code_t code = change(t, call, hash, &created);
     copal__tree_leave(t);
-    copal_writer_t *w = copal_reply(call, code);
-    if (code == COPAL_REQUEST_ENTITY_TOO_LARGE)
-        copal_write_option_uint(w, COPAL_OPTION_SIZE1, t->config.limits.value_size); /* section 5.9.2.9 */
     if (created.generation && t->config.created)
         t->config.created(t->config.user, t, created);
+    return code;
 }
 
-static void serve_handler(copal_tree_t *t, copal_call_t *call, const copal__resource_t *r)
+static copal_code_t serve_handler(copal_tree_t *t, copal_call_t *call, const copal__resource_t *r)
 {
     copal_handler_t handler = *r->handler; /* it may remove its own resource */
     copal_code_t method = call->request->code;
-    if (method > 31 || !(handler.methods & COPAL_METHOD(method))) {
-        copal_reply(call, COPAL_METHOD_NOT_ALLOWED);
-        return;
-    }
+    if (method > 31 || !(handler.methods & COPAL_METHOD(method)))
+        return COPAL_METHOD_NOT_ALLOWED;
     call->depth = r->depth;
     if (handler.serial)
         copal__tree_enter(t);
     handler.handle(handler.user, call);
     if (handler.serial)
         copal__tree_leave(t);
+    return ANSWERED;
+}
+
+static copal_code_t serve(copal_tree_t *t, copal_call_t *call)
+{
+    copal_code_t method = call->request->code;
+    copal_bytes_t path = call->options->path;
+    uint32_t hash = copal__tree_hash(t, path);
+    copal__resource_t *r = copal__tree_lookup(t, path, hash);
+    if (!r && copal__is_discovery(path))
+        return copal__serve_discovery(t, call);
+    if (!r)
+        r = copal__tree_lookup_subtree(t, path);
+    copal__value_t *value = r ? copal__value_of(r) : NULL;
+    if (r && !value)
+        return serve_handler(t, call, r);
+    if (method == COPAL_PUT || method == COPAL_POST || method == COPAL_DELETE)
+        return serve_change(t, call, hash);
+    if (method == COPAL_GET && value && value->methods & COPAL_METHOD(COPAL_GET))
+        return serve_get(t, call, value);
+    /* "an unrecognized or unsupported Method Code MUST generate a 4.05" (section 5.8), on any path */
+    return value || method > COPAL_IPATCH ? COPAL_METHOD_NOT_ALLOWED : COPAL_NOT_FOUND;
 }
 
 void copal__serve(void *tree, copal_call_t *call)
 {
     copal_tree_t *t = tree;
-    copal_code_t method = call->request->code;
-    uint32_t hash = copal__tree_hash(t, call->options->path);
-    copal__resource_t *r = copal__tree_lookup(t, call->options->path, hash);
-    if (!r && copal__is_discovery(call->options->path)) {
-        copal__serve_discovery(t, call);
+    copal_code_t code = serve(t, call);
+    if (code == ANSWERED)
         return;
-    }
-    if (!r)
-        r = copal__tree_lookup_subtree(t, call->options->path);
-    copal__value_t *value = r ? copal__value_of(r) : NULL;
-    if (r && !value)
-        serve_handler(t, call, r);
-    else if (method == COPAL_PUT || method == COPAL_POST || method == COPAL_DELETE)
-        serve_change(t, call, hash);
-    else if (method == COPAL_GET && value && value->methods & COPAL_METHOD(COPAL_GET))
-        serve_get(t, call, value);
-    else if (value || method > COPAL_IPATCH) /* an unrecognized method: "MUST generate a 4.05" (section 5.8) */
-        copal_reply(call, COPAL_METHOD_NOT_ALLOWED);
-    else
-        copal_reply(call, COPAL_NOT_FOUND);
+    copal_writer_t *w = copal_reply(call, code);
+    if (code == COPAL_REQUEST_ENTITY_TOO_LARGE)
+        copal_write_option_uint(w, COPAL_OPTION_SIZE1, t->config.limits.value_size); /* section 5.9.2.9 */
 }

@@ -107,10 +107,12 @@ static inline copal__attributes_t *copal__attributes_of(copal__resource_t *resou
 
 /* ---- serve.c, discovery.c --------------------------------------------------------------------------- */
 
+/** Serves a request; its `handle` for copal_service_t. */
 void copal__serve(void *tree, copal_call_t *call);
 
 /** Whether a path is /.well-known/core. */
 bool copal__is_discovery(copal_bytes_t path);
-void copal__serve_discovery(copal_tree_t *tree, copal_call_t *call);
+/** Serves it. The code of the bare answer to be sent, or COPAL_EMPTY: it was answered. */
+copal_code_t copal__serve_discovery(copal_tree_t *tree, copal_call_t *call);
 
 #endif

@@ -1,0 +1,278 @@
+#include <stdio.h>
+
+#include "resource/call.h"
+
+#define CORE ".well-known/core"
+
+static copal_tree_t *tree;
+static ask_t ask;
+
+static int make(void **state)
+{
+    (void)state;
+    tree = new_tree((copal_tree_config_t){.dynamic = true});
+    return 0;
+}
+
+static int drop(void **state)
+{
+    (void)state;
+    free(tree);
+    return 0;
+}
+
+static void attribute(copal_handle_t handle, const char *name, const char *value)
+{
+    assert_int_equal(copal_tree_add_attribute(tree, handle, copal_text(name), copal_text(value)), 0);
+}
+
+static copal_handle_t add_format(const char *path, int32_t content_format)
+{
+    copal_value_options_t options = plain;
+    copal_handle_t handle;
+    options.content_format = content_format;
+    assert_int_equal(copal_tree_add_value(tree, path, copal_text("x"), &options, &handle), 0);
+    return handle;
+}
+
+static void assert_links(const char *path_and_query, const char *links)
+{
+    assert_int_equal(simple(&ask, tree, COPAL_GET, path_and_query), COPAL_CONTENT);
+    assert_int_equal(option_of(&ask, COPAL_OPTION_CONTENT_FORMAT), 40);
+    assert_payload(&ask, links);
+}
+
+static void nothing(void *user, copal_call_t *call)
+{
+    (void)user;
+    copal_reply(call, COPAL_CONTENT);
+}
+
+static void links_are_in_order_of_creation(void **state)
+{
+    (void)state;
+    assert_links(CORE, "");
+    add_value(tree, "c", "");
+    copal_handle_t b = add_value(tree, "b", "");
+    add_value(tree, "a/x", "");
+    assert_links(CORE, "</c>,</b>,</a/x>");
+    copal_tree_remove(tree, b);
+    assert_links(CORE, "</c>,</a/x>");
+    add_value(tree, "b", "");
+    assert_links(CORE, "</c>,</a/x>,</b>");
+    simple(&ask, tree, COPAL_DELETE, "c");
+    simple(&ask, tree, COPAL_DELETE, "b");
+    assert_links(CORE, "</a/x>");
+    simple(&ask, tree, COPAL_PUT, "new");
+    assert_links(CORE, "</a/x>,</new>");
+}
+
+static void ct_tells_the_content_format_as_it_is_now(void **state)
+{
+    (void)state;
+    add_format("a", 0);
+    copal_handle_t b = add_format("b", 65535);
+    assert_links(CORE, "</a>;ct=0,</b>;ct=65535");
+    begin(&ask, COPAL_PUT, "a");
+    copal_write_option_uint(&ask.in, COPAL_OPTION_CONTENT_FORMAT, 50);
+    finish(&ask, tree);
+    copal_tree_set_options(tree, b, &plain);
+    assert_links(CORE, "</a>;ct=50,</b>");
+}
+
+static void attributes_follow_ct_in_the_order_added(void **state)
+{
+    (void)state;
+    copal_handle_t a = add_format("a", 40);
+    attribute(a, "title", "a b");
+    attribute(a, "rt", "resource1");
+    attribute(a, "sz", "\"7\"");
+    attribute(a, "flag", "");
+    assert_links(CORE, "</a>;ct=40;title=\"a b\";rt=resource1;sz=\"7\";flag");
+}
+
+static void a_ct_of_ones_own_takes_the_place_of_the_automatic_one(void **state)
+{
+    (void)state;
+    copal_handle_t a = add_format("a", 40);
+    attribute(a, "rt", "x");
+    attribute(a, "ct", "0 41");
+    attribute(a, "if", "y");
+    attribute(add_format("b", 50), "act", "1");
+    assert_links(CORE, "</a>;rt=x;ct=\"0 41\";if=y,</b>;ct=50;act=1");
+}
+
+static void handlers_are_listed_by_their_own_path(void **state)
+{
+    (void)state;
+    copal_handler_t subtree = {COPAL_METHODS_ALL, true, false, nothing, NULL};
+    copal_handle_t handle;
+    assert_int_equal(copal_tree_add_handler(tree, "sub", &subtree, &handle), 0);
+    attribute(handle, "rt", "tree");
+    assert_links(CORE, "</sub>;rt=tree");
+}
+
+static void paths_are_percent_encoded(void **state)
+{
+    (void)state;
+    add_value(tree, "", "");
+    add_value(tree, "a b/%3E%2F,;", "");
+    add_value(tree, "caf\xc3\xa9/", "");
+    assert_links(CORE, "</>,</a%20b/%3E%2F,;>,</caf%C3%A9/>");
+}
+
+static void a_path_that_begins_with_an_empty_segment_keeps_it(void **state)
+{
+    (void)state;
+    add_value(tree, "//b", "");
+    assert_links(CORE, "<//b>");
+}
+
+/* ---- filters (RFC 6690 section 4.1) --------------------------------------------------------------- */
+
+static int make_lights(void **state)
+{
+    make(state);
+    attribute(add_format("sensors/temp", 0), "rt", "temperature-c");
+    copal_handle_t light = add_format("sensors/light", 50);
+    attribute(light, "rt", "light-lux core.sen-light");
+    attribute(light, "title", "it's light");
+    add_value(tree, "plain", "");
+    return 0;
+}
+
+#define TEMP "</sensors/temp>;ct=0;rt=temperature-c"
+#define LIGHT "</sensors/light>;ct=50;rt=\"light-lux core.sen-light\";title=\"it's light\""
+
+static void rfc6690_4_1_links_are_filtered(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *query, *links;
+    } cases[] = {
+        {"rt=temperature-c", TEMP},
+        {"rt=light-lux", LIGHT},
+        {"rt=core.sen-light", LIGHT},
+        {"rt=light", ""},
+        {"rt=light*", LIGHT},
+        {"rt=*", TEMP "," LIGHT},
+        {"title=it's%20light", LIGHT},
+        {"href=/plain", "</plain>"},
+        {"href=/sensors*", TEMP "," LIGHT},
+        {"href=/sensors", ""},
+        {"ct=0", TEMP},
+        {"ct=50", LIGHT},
+        {"ct=5", ""},
+        {"none=*", ""},
+        {"rt=*&ct=50", LIGHT},
+        {"ct=50&rt=temperature-c", ""},
+        {"href=/sensors*&rt=*&ct=0", TEMP},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[80];
+        snprintf(path, sizeof path, CORE "?%s", cases[i].query);
+        assert_links(path, cases[i].links);
+    }
+}
+
+static void eight_filters_are_allowed_and_nine_are_not(void **state)
+{
+    (void)state;
+    assert_links(CORE "?rt=*&rt=*&rt=*&rt=*&rt=*&rt=*&rt=*&ct=0", TEMP);
+    assert_int_equal(simple(&ask, tree, COPAL_GET, CORE "?rt=*&rt=*&rt=*&rt=*&rt=*&rt=*&rt=*&rt=*&rt=*"),
+                     COPAL_BAD_REQUEST);
+}
+
+/* An error by multicast is not sent (RFC 7252 section 8.2). */
+static void rfc6690_4_1_a_filter_that_fits_nothing_is_not_answered_by_multicast(void **state)
+{
+    (void)state;
+    begin(&ask, COPAL_GET, CORE "?rt=none");
+    ask.from.multicast = true;
+    assert_int_equal(finish(&ask, tree), COPAL_NOT_FOUND);
+    begin(&ask, COPAL_GET, CORE "?ct=0");
+    ask.from.multicast = true;
+    assert_int_equal(finish(&ask, tree), COPAL_CONTENT);
+    assert_payload(&ask, TEMP);
+}
+
+static void any_block_of_the_list_can_be_had(void **state)
+{
+    (void)state;
+    static const char all[] = TEMP "," LIGHT ",</plain>";
+    char joined[sizeof all + 16] = "";
+    for (size_t at = 0; at < strlen(all); at += 16) {
+        begin(&ask, COPAL_GET, CORE);
+        ask.skip = at;
+        ask.window = 16;
+        assert_int_equal(finish(&ask, tree), COPAL_CONTENT);
+        assert_int_equal(ask.out.total, strlen(all));
+        strncat(joined, (const char *)ask.answer.payload.data, ask.answer.payload.size);
+    }
+    assert_string_equal(joined, all);
+}
+
+/* ---- the resource itself --------------------------------------------------------------------------- */
+
+static void only_get_is_allowed(void **state)
+{
+    (void)state;
+    static const copal_code_t methods[] = {COPAL_PUT, COPAL_POST, COPAL_DELETE, COPAL_FETCH, COPAL_PATCH, COPAL_IPATCH};
+    for (size_t i = 0; i < sizeof methods; i++)
+        assert_int_equal(simple(&ask, tree, methods[i], CORE), COPAL_METHOD_NOT_ALLOWED);
+}
+
+static void link_format_is_all_that_can_be_had(void **state)
+{
+    (void)state;
+    begin(&ask, COPAL_GET, CORE);
+    copal_write_option_uint(&ask.in, COPAL_OPTION_ACCEPT, 50);
+    assert_int_equal(finish(&ask, tree), COPAL_NOT_ACCEPTABLE);
+    begin(&ask, COPAL_GET, CORE);
+    copal_write_option_uint(&ask.in, COPAL_OPTION_ACCEPT, 40);
+    assert_int_equal(finish(&ask, tree), COPAL_CONTENT);
+}
+
+static void a_resource_of_that_path_wins(void **state)
+{
+    (void)state;
+    copal_handle_t mine = add_value(tree, CORE, "mine");
+    assert_int_equal(simple(&ask, tree, COPAL_GET, CORE), COPAL_CONTENT);
+    assert_payload(&ask, "mine");
+    copal_tree_remove(tree, mine);
+    assert_links(CORE, "");
+}
+
+static void paths_near_to_it_are_others(void **state)
+{
+    (void)state;
+    assert_int_equal(simple(&ask, tree, COPAL_GET, ".well-known"), COPAL_NOT_FOUND);
+    assert_int_equal(simple(&ask, tree, COPAL_GET, ".well-known/core/"), COPAL_NOT_FOUND);
+    assert_int_equal(simple(&ask, tree, COPAL_GET, ".well-known/cord"), COPAL_NOT_FOUND);
+    assert_int_equal(simple(&ask, tree, COPAL_GET, ".well-known%2Fcore"), COPAL_NOT_FOUND);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
+#define TEST_LIGHTS(name) cmocka_unit_test_setup_teardown(name, make_lights, drop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(links_are_in_order_of_creation),
+        TEST(ct_tells_the_content_format_as_it_is_now),
+        TEST(attributes_follow_ct_in_the_order_added),
+        TEST(a_ct_of_ones_own_takes_the_place_of_the_automatic_one),
+        TEST(handlers_are_listed_by_their_own_path),
+        TEST(paths_are_percent_encoded),
+        TEST(a_path_that_begins_with_an_empty_segment_keeps_it),
+        TEST_LIGHTS(rfc6690_4_1_links_are_filtered),
+        TEST_LIGHTS(eight_filters_are_allowed_and_nine_are_not),
+        TEST_LIGHTS(rfc6690_4_1_a_filter_that_fits_nothing_is_not_answered_by_multicast),
+        TEST_LIGHTS(any_block_of_the_list_can_be_had),
+        TEST(only_get_is_allowed),
+        TEST(link_format_is_all_that_can_be_had),
+        TEST(a_resource_of_that_path_wins),
+        TEST(paths_near_to_it_are_others),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
