@@ -31,11 +31,11 @@ int copal_uri_parse(copal_uri_t *uri, const char *text);
 void copal_write_uri(copal_writer_t *w, const copal_uri_t *uri);
 
 /** Writes Uri-Path options from "a/b": a leading "/" is dropped, percent-encoding decoded; "" and "/" write none;
- *  other empty segments are kept ("a//b" has three). The writer's error is COPAL_EINVAL for bad percent-encoding or
- *  a segment over 255 octets. */
+ *  other empty segments are kept ("a//b" has three), "." and ".." are resolved (RFC 3986 section 5.2.4). The writer's
+ *  error is COPAL_EINVAL for bad percent-encoding or a segment over 255 octets. */
 void copal_write_path(copal_writer_t *w, copal_bytes_t path);
 
-/** Writes Uri-Query options from "a=1&b=2"; one for each argument, empty ones too. */
+/** Writes Uri-Query options from "a=1&b=2"; one for each argument, empty ones too: "" has one. */
 void copal_write_query(copal_writer_t *w, copal_bytes_t query);
 
 /** As the two above, for "path?query" in one text. */
@@ -48,7 +48,8 @@ int copal_uri_compose(char *out, size_t capacity, const copal_message_t *request
                       uint16_t port);
 
 /** The path of encoded Uri-Path options as NUL-terminated text: "a/b", percent-encoded where it must be, without
- *  leading "/". Returns its length; COPAL_ESPACE. `path` is what copal_path_encode makes. */
+ *  leading "/" unless the first segment is empty, so that copal_write_path makes the same path of it. Returns its
+ *  length; COPAL_ESPACE. `path` is what copal_path_encode makes, or copal_request_options_t.path. */
 int copal_path_text(char *out, size_t capacity, copal_bytes_t path);
 
 /** The canonical form of a path: its Uri-Path options as they stand on the wire, the first option's delta as 0. Two

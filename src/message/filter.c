@@ -11,11 +11,7 @@ typedef struct {
     bool prefix; /* the value ended in "*" */
 } filter_t;
 
-static bool is(copal_bytes_t text, const char *word)
-{
-    return text.size == strlen(word) && memcmp(text.data, word, text.size) == 0;
-}
-
+/* Never of two empty ones, which may have no address: one is a literal, or an attribute's name. */
 static bool equal(copal_bytes_t a, copal_bytes_t b) { return a.size == b.size && memcmp(a.data, b.data, a.size) == 0; }
 
 static filter_t read_filter(copal_bytes_t argument)
@@ -28,45 +24,51 @@ static filter_t read_filter(copal_bytes_t argument)
     return filter;
 }
 
-/* Compares `text` without its escapes, or any word of it, with the filter's value. */
-static bool fits(const filter_t *filter, copal_bytes_t text, bool escaped, bool words)
+/* Compares `text`, with its escapes undone, with the filter's value. */
+static bool fits(const filter_t *filter, copal_bytes_t text, bool escaped)
 {
-    size_t length = 0; /* of the word so far */
-    bool same = true;
-    for (size_t i = 0;; i++) {
-        bool end = i == text.size;
-        if (end || (words && text.data[i] == ' ')) {
-            if (same && length >= filter->value.size)
-                return true;
-            if (end)
-                return false;
-            length = 0;
-            same = true;
-            continue;
-        }
-        if (escaped && text.data[i] == '\\')
-            i++; /* there is an octet behind it, or it would not be a quoted-string */
-        if (length < filter->value.size)
-            same = same && text.data[i] == filter->value.data[length];
-        else
-            same = same && filter->prefix;
-        length++;
+    size_t length = 0;
+    for (size_t i = 0; i < text.size; i++, length++) {
+        if (escaped && text.data[i] == '\\' && i + 1 < text.size)
+            i++;
+        if (length < filter->value.size ? text.data[i] != filter->value.data[length] : !filter->prefix)
+            return false;
     }
+    return length >= filter->value.size;
+}
+
+/* "relation-type target attributes can contain multiple values, and each value MUST be treated as a separate target
+ * attribute when matching" */
+static bool is_relation(copal_bytes_t name)
+{
+    static const char relations[][4] = {"rt", "if", "rel", "rev"};
+    for (size_t i = 0; i < sizeof relations / sizeof relations[0]; i++)
+        if (equal(name, copal_text(relations[i])))
+            return true;
+    return false;
+}
+
+static bool attribute_fits(const filter_t *filter, const copal_attribute_t *attribute)
+{
+    copal_bytes_t rest = attribute->value, word = rest;
+    bool words = is_relation(attribute->name), more;
+    do {
+        more = words && copal__split(&rest, ' ', &word);
+        if (fits(filter, word, attribute->quoted))
+            return true;
+    } while (more);
+    return false;
 }
 
 bool copal_link_matches(const copal_link_t *link, copal_bytes_t argument)
 {
     filter_t filter = read_filter(argument);
-    if (is(filter.name, "href"))
-        return !filter.given || fits(&filter, link->target, false, false);
-    /* "relation-type target attributes can contain multiple values, and each value MUST be treated as a separate
-     * target attribute when matching" */
-    bool words = is(filter.name, "rt") || is(filter.name, "if") || is(filter.name, "rel") || is(filter.name, "rev");
+    if (equal(filter.name, copal_text("href")))
+        return !filter.given || fits(&filter, link->target, false);
     copal_bytes_t attributes = link->attributes;
     copal_attribute_t attribute;
     while (copal_attribute_next(&attributes, &attribute) > 0)
-        if (equal(attribute.name, filter.name) &&
-            (!filter.given || fits(&filter, attribute.value, attribute.quoted, words)))
+        if (equal(attribute.name, filter.name) && (!filter.given || attribute_fits(&filter, &attribute)))
             return true;
     return false;
 }

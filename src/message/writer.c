@@ -4,15 +4,14 @@
 
 #define PAYLOAD_MARKER 0xff
 #define FIELD_MOST (269u + 0xffffu) /* the most that an extended field can say */
-#define HEAD_MOST 5u                /* octets of the longest option head */
 
-/* Where an option goes: from `at`, before an option whose head is written again behind it, with a smaller delta. */
+/* Where an option goes, and the option behind it, whose head is written again since its delta becomes smaller. */
 typedef struct {
-    size_t at;        /* offset of the new option */
-    size_t rest;      /* offset of what is kept behind it, past the old head that `head` replaces */
-    size_t before;    /* number of the option in front */
-    size_t head_size; /* 0: no option follows */
-    uint8_t head[HEAD_MOST];
+    size_t at;     /* offset of the new option */
+    size_t rest;   /* offset of what stays as it is: past the head of the option behind */
+    size_t before; /* number of the option in front */
+    size_t after;  /* number of the option behind; 0: there is none */
+    size_t length; /* octets of its value */
 } place_t;
 
 static inline size_t extension_size(size_t field) { return field < 13 ? 0 : field < 269 ? 1 : 2; }
@@ -29,6 +28,11 @@ static inline uint8_t *put_extension(uint8_t *at, size_t field)
         *at++ = (uint8_t)(field - 13);
     }
     return at;
+}
+
+static size_t head_size(size_t delta, size_t length)
+{
+    return 1 + extension_size(delta) + extension_size(length);
 }
 
 static uint8_t *put_head(uint8_t *at, size_t delta, size_t length)
@@ -86,7 +90,8 @@ static void find_place(const copal_writer_t *w, uint16_t number, place_t *place)
         copal_option_next(&reader, &option);
     } while (option.number <= number);
     place->rest = (size_t)(option.value.data - w->data);
-    place->head_size = (size_t)(put_head(place->head, (size_t)option.number - number, option.value.size) - place->head);
+    place->after = option.number;
+    place->length = option.value.size;
 }
 
 uint8_t *copal__write_space(copal_writer_t *w, uint16_t number, size_t size)
@@ -96,27 +101,27 @@ uint8_t *copal__write_space(copal_writer_t *w, uint16_t number, size_t size)
         w->error = COPAL_EINVAL;
     if (w->error)
         return NULL;
-    place_t place;
+    place_t place = {.before = w->number};
     place.at = place.rest = w->payload ? w->payload - 1 : w->size;
-    place.before = w->number;
-    place.head_size = 0;
     if (number < w->number)
         find_place(w, number, &place);
 
-    size_t taken = 1 + extension_size(number - place.before) + extension_size(size) + size + place.head_size;
+    size_t taken = head_size(number - place.before, size) + size;
+    if (place.after)
+        taken += head_size(place.after - number, place.length);
     size_t behind = w->size - place.rest;
     if (!append(w, taken - (place.rest - place.at)))
         return NULL;
-    uint8_t *at = w->data + place.at;
     if (behind)
-        memmove(at + taken, w->data + place.rest, behind);
+        memmove(w->data + place.at + taken, w->data + place.rest, behind);
     if (w->payload)
-        w->payload = w->payload - place.rest + place.at + taken;
-    if (place.head_size)
-        memcpy(at + taken - place.head_size, place.head, place.head_size);
+        w->payload += place.at + taken - place.rest;
+    uint8_t *value = put_head(w->data + place.at, number - place.before, size);
+    if (place.after)
+        put_head(value + size, place.after - number, place.length);
     else
         w->number = number;
-    return put_head(at, number - place.before, size);
+    return value;
 }
 
 void copal_write_option(copal_writer_t *w, uint16_t number, copal_bytes_t value)

@@ -79,6 +79,7 @@ static void escapes_are_undone_before_comparing(void **state)
     assert_true(fits("</a>;t=\"say \\\"hi\\\"\"", "t=say \"hi\""));
     assert_true(fits("</a>;t=\"a\\\\\"", "t=a\\"));
     assert_true(fits("</a>;t=\"\\a\\b\"", "t=ab"));
+    assert_true(fits("</a\\b>", "href=/a\\b")); /* a target has none */
 }
 
 static void every_attribute_of_the_name_counts(void **state)

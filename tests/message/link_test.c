@@ -154,9 +154,9 @@ static void a_name_is_a_parmname(void **state)
 static void an_attribute_takes_its_octets_and_no_more(void **state)
 {
     (void)state;
-    char out[8] = "~~~~~~~";
-    assert_int_equal(copal_attribute_write(out, 6, copal_text("a"), copal_text("b c")), COPAL_ESPACE);
-    assert_int_equal(out[6], '~');
+    char out[9] = "~~~~~~~~";
+    assert_int_equal(copal_attribute_write(out, 7, copal_text("a"), copal_text("b c")), COPAL_ESPACE);
+    assert_int_equal(out[7], '~');
     assert_int_equal(copal_attribute_write(out, 8, copal_text("a"), copal_text("b c")), 8);
     assert_int_equal(copal_attribute_write(out, 4, copal_text("obs"), NOTHING), 4);
 }

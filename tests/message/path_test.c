@@ -92,6 +92,9 @@ static void bad_percent_encoding_is_an_error(void **state)
         copal_write_query(&w, copal_text(texts[i]));
         assert_int_equal(w.error, COPAL_EINVAL);
     }
+    begin(NULL);
+    copal_write_path(&w, (copal_bytes_t){(const uint8_t *)"%41", 2}); /* what is behind the end does not count */
+    assert_int_equal(w.error, COPAL_EINVAL);
 }
 
 static void rfc7252_5_10_1_dot_segments_are_resolved(void **state)

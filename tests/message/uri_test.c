@@ -98,7 +98,7 @@ static void anything_else_is_refused(void **state)
         "coap://h:1x/", "coap://h:-1/", "coap://h:80:90/",             /* no port */
         "coap://h/%", "coap://h/%4", "coap://h/%4g", "coap://h?%", "coap://%zz/",
         "coap://h/a b", "coap://h/a\"", "coap://h/[", "coap://h?a^b", "coap://h/\xc3\xa4", "coap://h x/", "coap://h\n",
-        "coap://[]/", "coap://[::1", "coap://[::1]x/", "coap://[::1]5683", "coap://[1.2.3.4]/", "coap://[::g]/",
+        "coap://[]/", "coap://[::1", "coap://[::1]x/", "coap://[::1]x:5/", "coap://[::1]5683", "coap://[1.2.3.4]/", "coap://[::g]/",
         "coap://[v1.a:b:c]/", "coap://[fe80::1%]/", "coap://[fe80::1%a/b]/", "coap://::1/"};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (copal_uri_parse(&uri, texts[i]) != COPAL_EURI)
