@@ -9,13 +9,6 @@ void copal__outbox_lay(copal__outbox_t *o, copal__carver_t *carver, uint32_t cap
     o->tail = o->count = o->taken = 0;
 }
 
-uint8_t *copal__outbox_room(copal__outbox_t *o)
-{
-    if (o->taken == o->count)
-        o->tail = o->taken = o->count = 0;
-    return o->count < o->capacity ? o->buffer + o->tail : NULL;
-}
-
 void copal__outbox_post(copal__outbox_t *o, const copal_from_t *to, size_t size)
 {
     copal__posted_t *posted = &o->posted[o->count++];
@@ -24,13 +17,4 @@ void copal__outbox_post(copal__outbox_t *o, const copal_from_t *to, size_t size)
     posted->size = (uint32_t)size;
     posted->data = o->buffer + o->tail;
     o->tail += size;
-}
-
-bool copal__outbox_take(copal__outbox_t *o, copal_datagram_t *out)
-{
-    if (o->taken == o->count)
-        return false;
-    const copal__posted_t *posted = &o->posted[o->taken++];
-    *out = (copal_datagram_t){&posted->to, posted->via, {posted->data, posted->size}};
-    return true;
 }

@@ -20,10 +20,23 @@ typedef struct {
 
 void copal__outbox_lay(copal__outbox_t *o, copal__carver_t *carver, uint32_t capacity, size_t datagram_size);
 /** Room for one datagram of the full size, the same until it is posted; NULL: the batch must be sent first. */
-uint8_t *copal__outbox_room(copal__outbox_t *o);
+static inline uint8_t *copal__outbox_room(copal__outbox_t *o)
+{
+    if (o->taken == o->count)
+        o->tail = o->taken = o->count = 0;
+    return o->count < o->capacity ? o->buffer + o->tail : NULL;
+}
+
 /** Posts the first `size` octets of that room. */
 void copal__outbox_post(copal__outbox_t *o, const copal_from_t *to, size_t size);
 /** Takes the next one; false where there is none. It stays as it is until the next copal__outbox_room. */
-bool copal__outbox_take(copal__outbox_t *o, copal_datagram_t *out);
+static inline bool copal__outbox_take(copal__outbox_t *o, copal_datagram_t *out)
+{
+    if (o->taken == o->count)
+        return false;
+    const copal__posted_t *posted = &o->posted[o->taken++];
+    *out = (copal_datagram_t){&posted->to, posted->via, {posted->data, posted->size}};
+    return true;
+}
 
 #endif

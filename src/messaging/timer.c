@@ -53,10 +53,3 @@ void copal__timer_set(copal__timers_t *t, uint32_t slot, copal_time_t at)
     t->timers[slot].order = t->order++;
     settle(t, t->count++, slot);
 }
-
-uint32_t copal__timer_first(const copal__timers_t *t) { return t->count ? t->heap[0] : COPAL__NONE; }
-
-copal_time_t copal__timer_next(const copal__timers_t *t)
-{
-    return t->count ? t->timers[t->heap[0]].at : COPAL_NEVER;
-}

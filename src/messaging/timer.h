@@ -22,8 +22,12 @@ void copal__timers_lay(copal__timers_t *t, copal__carver_t *carver, uint32_t cap
 /** Sets the timer of `slot`, in place of what it was; COPAL_NEVER clears it. */
 void copal__timer_set(copal__timers_t *t, uint32_t slot, copal_time_t at);
 /** The slot that is due first; COPAL__NONE where no timer is set. */
-uint32_t copal__timer_first(const copal__timers_t *t);
+static inline uint32_t copal__timer_first(const copal__timers_t *t) { return t->count ? t->heap[0] : COPAL__NONE; }
+
 /** When it is due, or COPAL_NEVER. */
-copal_time_t copal__timer_next(const copal__timers_t *t);
+static inline copal_time_t copal__timer_next(const copal__timers_t *t)
+{
+    return t->count ? t->timers[t->heap[0]].at : COPAL_NEVER;
+}
 
 #endif
