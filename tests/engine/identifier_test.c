@@ -1,4 +1,4 @@
-/* Message IDs toward peers (RFC 7252 section 4.4): whatever is sent, no peer sees an ID twice within EXCHANGE_LIFETIME. */
+/* Message IDs (RFC 7252 section 4.4): whatever is sent, no peer sees one twice within EXCHANGE_LIFETIME. */
 #include "support/bench.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-/* Separate responses on both sides, and which response belongs to which request (RFC 7252 sections 5.2.2, 5.2.3, 5.3). */
+/* Separate responses on both sides, and which response belongs to which request (RFC 7252 sections 5.2, 5.3). */
 #include "support/bench.h"
 
 #include <setjmp.h>
@@ -39,7 +39,8 @@ static void send_empty(bench_t *b, uint32_t peer, copal_type_t type, uint16_t id
     bench_receive(b, peer, empty(&m, type, id));
 }
 
-static int send_content(bench_t *b, uint32_t peer, copal_type_t type, uint16_t id, copal_bytes_t token, const char *text)
+static int send_content(bench_t *b, uint32_t peer, copal_type_t type, uint16_t id, copal_bytes_t token,
+                        const char *text)
 {
     message_t m;
     return bench_receive(b, peer, message_make(&m, type, COPAL_CONTENT, id, token, NULL, text));
@@ -140,7 +141,7 @@ static void rfc7252_5_2_2_a_separate_answer_before_the_acknowledgement_ends_retr
     bench_close(&b);
 }
 
-static void rfc7252_5_2_3_a_non_confirmable_answer_may_follow_a_confirmable_request_and_the_other_way_round(void **state)
+static void rfc7252_5_2_3_a_confirmable_request_may_get_a_non_confirmable_answer_and_the_other_way_round(void **state)
 {
     (void)state;
     bench_t b;
@@ -291,7 +292,7 @@ static void an_answer_before_ack_delay_rides_on_the_acknowledgement(void **state
     bench_close(&b);
 }
 
-static void rfc7252_5_2_2_a_late_answer_is_a_confirmable_message_of_its_own_after_an_empty_acknowledgement(void **state)
+static void rfc7252_5_2_2_a_late_answer_is_a_confirmable_message_after_an_empty_acknowledgement(void **state)
 {
     (void)state;
     bench_t b;
@@ -550,13 +551,13 @@ int main(void)
         cmocka_unit_test(rfc7252_5_3_2_an_answer_counts_only_from_that_peer_with_that_id_and_token),
         cmocka_unit_test(a_separate_answer_is_acknowledged_and_ends_the_request),
         cmocka_unit_test(rfc7252_5_2_2_a_separate_answer_before_the_acknowledgement_ends_retransmission),
-        cmocka_unit_test(rfc7252_5_2_3_a_non_confirmable_answer_may_follow_a_confirmable_request_and_the_other_way_round),
+        cmocka_unit_test(rfc7252_5_2_3_a_confirmable_request_may_get_a_non_confirmable_answer_and_the_other_way_round),
         cmocka_unit_test(a_separate_answer_whose_acknowledgement_was_lost_is_acknowledged_again),
         cmocka_unit_test(an_answer_to_a_cancelled_request_is_rejected),
         cmocka_unit_test(requests_without_token_are_told_apart_by_message_id),
         cmocka_unit_test(a_separate_answer_without_token_belongs_to_the_oldest_acknowledged_request_of_that_peer),
         cmocka_unit_test(an_answer_before_ack_delay_rides_on_the_acknowledgement),
-        cmocka_unit_test(rfc7252_5_2_2_a_late_answer_is_a_confirmable_message_of_its_own_after_an_empty_acknowledgement),
+        cmocka_unit_test(rfc7252_5_2_2_a_late_answer_is_a_confirmable_message_after_an_empty_acknowledgement),
         cmocka_unit_test(a_late_answer_that_is_never_acknowledged_is_given_up),
         cmocka_unit_test(a_reset_ends_a_late_answer),
         cmocka_unit_test(the_answer_to_a_non_confirmable_request_is_non_confirmable_however_late),

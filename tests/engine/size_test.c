@@ -1,4 +1,4 @@
-/* Long things: tokens over the usual length (RFC 8974), options over their length, datagrams over the limit (RFC 7252 4.6). */
+/* Long things: tokens (RFC 8974), options (RFC 7252 section 5.4.3), datagrams over the limit (section 4.6). */
 #include "support/bench.h"
 
 #include <setjmp.h>

@@ -13,7 +13,7 @@ void check_bytes_at(const char *file, int line, copal_bytes_t got, copal_bytes_t
 #define check_bytes(...) check_bytes_at(__FILE__, __LINE__, __VA_ARGS__)
 #define check_failed_bytes(...) check_failed_bytes_at(__FILE__, __LINE__, __VA_ARGS__)
 
-/** Support code that checks something is called as CHECKED(function(...)), so that a failure shows the test's line, too. */
+/** Support code is called as CHECKED(function(...)), so that a failure shows the line of the test, too. */
 #define CHECKED(call) (check_caller(__LINE__), (call))
 void check_caller(int line);
 
