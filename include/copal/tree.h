@@ -47,7 +47,8 @@ size_t copal_tree_size(const copal_tree_limits_t *limits);
  *  COPAL_ESPACE: size is below copal_tree_size. COPAL_EINVAL: a limit out of range, or no `random`. */
 int copal_tree_init(copal_tree_t **tree, void *memory, size_t size, const copal_tree_config_t *config);
 
-/** What an endpoint needs to serve this tree. */
+/** What an endpoint needs to serve this tree. /.well-known/core is built in (RFC 6690), with up to 8 filters in a request
+ *  (more: 4.00); a resource of that path takes its place. */
 copal_service_t copal_tree_service(copal_tree_t *tree);
 
 /** Worker `worker` holds nothing of the tree at this moment: what was replaced before may be freed. Call at the top

@@ -2,9 +2,9 @@
 
 /* Flags beside the size. The last granule of a free block says its size again, so that the block behind finds its start;
  * the second granule of a free block links back. */
-#define FREE 1u
+#define FREE        1u
 #define BEHIND_FREE 2u /* the block in front is free */
-#define FLAGS 2        /* bits of them */
+#define FLAGS       2  /* bits of them */
 
 /* Sizes come in classes, four from one power of two to the next. Every block of a class is at least as large as the
  * class says, and a size asked for is rounded up to its class, so that the first block of a list always fits. */
@@ -47,7 +47,10 @@ bool copal__arena_lay(copal__arena_t *a, copal__carver_t *carver, size_t octets,
     return true;
 }
 
-static uint32_t size_at(const copal__arena_t *a, uint32_t at) { return a->granules[at].size >> FLAGS; }
+static uint32_t size_at(const copal__arena_t *a, uint32_t at)
+{
+    return a->granules[at].size >> FLAGS;
+}
 
 static void list_remove(copal__arena_t *a, uint32_t at)
 {
@@ -140,7 +143,8 @@ void *copal__arena_take(copal__arena_t *a, size_t size)
     if (at) {
         list_remove(a, at);
         a->granules[at].size &= ~FREE;
-        a->granules[at + size_at(a, at)].size &= ~BEHIND_FREE; /* there is one: the last block before `top` is never free */
+        /* There is a block behind it, since the last one before `top` is never free. */
+        a->granules[at + size_at(a, at)].size &= ~BEHIND_FREE;
         cut(a, at, granules);
     } else {
         if (granules > a->capacity - a->top)
@@ -157,7 +161,10 @@ static uint32_t block_at(const copal__arena_t *a, const void *block)
     return (uint32_t)((const copal__granule_t *)block - a->granules) - 1;
 }
 
-void copal__arena_trim(copal__arena_t *a, void *block, size_t size) { cut(a, block_at(a, block), granules_for(size)); }
+void copal__arena_trim(copal__arena_t *a, void *block, size_t size)
+{
+    cut(a, block_at(a, block), granules_for(size));
+}
 
 void copal__arena_retire(copal__arena_t *a, void *block)
 {
@@ -187,4 +194,7 @@ void copal__arena_alone(copal__arena_t *a)
         copal__arena_quiescent(a, 0);
 }
 
-void copal__arena_offline(copal__arena_t *a, uint32_t reader) { atomic_store(&a->seen[reader], 0); }
+void copal__arena_offline(copal__arena_t *a, uint32_t reader)
+{
+    atomic_store(&a->seen[reader], 0);
+}

@@ -4,15 +4,15 @@
 #include "copal/link.h"
 #include "tree.h"
 
-#define LINK_FORMAT 40
-#define CT_MOST 9      /* octets of ";ct=65535" */
+#define LINK_FORMAT  40
+#define CT_MOST      9 /* octets of ";ct=65535" */
 #define FILTERS_MOST 8 /* in one request, as each is compared with every link; past it 4.00 */
 
 bool copal__is_discovery(copal_bytes_t path)
 {
-    static const uint8_t core[] = "\013.well-known\004core";
-    return path.size == sizeof core - 1 && (path.data[0] & 0x0f) == core[0] &&
-           !memcmp(path.data + 1, core + 1, sizeof core - 2);
+    static const uint8_t rest[] = {'.', 'w', 'e', 'l', 'l', '-', 'k', 'n', 'o', 'w', 'n', 4, 'c', 'o', 'r', 'e'};
+    /* The first octet tells the length of the first segment, which follows from the others. */
+    return path.size == 1 + sizeof rest && !memcmp(path.data + 1, rest, sizeof rest);
 }
 
 /* The parts of a link. */

@@ -5,7 +5,10 @@
 
 /* A path's first octet is the head of its first Uri-Path option; in a datagram its upper four bits depend on the option
  * in front (RFC 7252 section 3.1), and only the length in the lower ones belongs to the path. */
-static uint8_t first_length(copal_bytes_t path) { return path.data[0] & 0x0f; }
+static uint8_t first_length(copal_bytes_t path)
+{
+    return path.data[0] & 0x0f;
+}
 
 uint32_t copal__tree_hash(const copal_tree_t *t, copal_bytes_t path)
 {
@@ -15,8 +18,7 @@ uint32_t copal__tree_hash(const copal_tree_t *t, copal_bytes_t path)
 static bool has_path(const copal__resource_t *r, copal_bytes_t path)
 {
     return r->path_size == path.size &&
-           (!path.size ||
-            (r->octets[0] == first_length(path) && !memcmp(r->octets + 1, path.data + 1, path.size - 1)));
+           (!path.size || (r->octets[0] == first_length(path) && !memcmp(r->octets + 1, path.data + 1, path.size - 1)));
 }
 
 copal__resource_t *copal__tree_lookup(copal_tree_t *t, copal_bytes_t path, uint32_t hash)

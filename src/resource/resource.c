@@ -155,14 +155,15 @@ static int add(copal_tree_t *t, const char *text, copal__seed_t *seed, copal_han
     return error;
 }
 
-int copal_tree_add_handler(copal_tree_t *tree, const char *path, const copal_handler_t *handler, copal_handle_t *resource)
+int copal_tree_add_handler(copal_tree_t *tree, const char *path, const copal_handler_t *handler,
+                           copal_handle_t *resource)
 {
     copal__seed_t seed = {.handler = handler};
     return handler->handle ? add(tree, path, &seed, resource) : COPAL_EINVAL;
 }
 
-int copal_tree_add_value(copal_tree_t *tree, const char *path, copal_bytes_t value, const copal_value_options_t *options,
-                         copal_handle_t *resource)
+int copal_tree_add_value(copal_tree_t *tree, const char *path, copal_bytes_t value,
+                         const copal_value_options_t *options, copal_handle_t *resource)
 {
     copal__seed_t seed = {.value = value, .options = options};
     return copal__value_options_ok(options) ? add(tree, path, &seed, resource) : COPAL_EINVAL;
@@ -208,7 +209,8 @@ int copal_tree_path(copal_tree_t *tree, copal_handle_t resource, char *out, size
 
 /* Replaces what is given, and keeps what is NULL. A representation in another format is another one, which needs an ETag of
  * its own (RFC 7252 section 5.10.6). */
-static int set(copal_tree_t *t, copal_handle_t handle, const copal_bytes_t *payload, const copal_value_options_t *options)
+static int set(copal_tree_t *t, copal_handle_t handle, const copal_bytes_t *payload,
+               const copal_value_options_t *options)
 {
     copal__resource_t *r;
     copal__value_t *value;

@@ -2,8 +2,8 @@
 #include "tree.h"
 
 #define RESOURCES_MOST (1u << 24)
-#define VALUE_MOST (1u << 28)
-#define WORKERS_MOST 64
+#define VALUE_MOST     (1u << 28)
+#define WORKERS_MOST   64
 
 /* Puts defaults in; false: a limit is out of range. */
 static bool complete(copal_tree_limits_t *l)
@@ -67,9 +67,15 @@ copal_service_t copal_tree_service(copal_tree_t *tree)
     return (copal_service_t){copal__serve, tree, tree->config.first_only};
 }
 
-void copal_tree_quiescent(copal_tree_t *tree, uint32_t worker) { copal__arena_quiescent(&tree->arena, worker); }
+void copal_tree_quiescent(copal_tree_t *tree, uint32_t worker)
+{
+    copal__arena_quiescent(&tree->arena, worker);
+}
 
-void copal_tree_offline(copal_tree_t *tree, uint32_t worker) { copal__arena_offline(&tree->arena, worker); }
+void copal_tree_offline(copal_tree_t *tree, uint32_t worker)
+{
+    copal__arena_offline(&tree->arena, worker);
+}
 
 void copal__tree_enter(copal_tree_t *t)
 {

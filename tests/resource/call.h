@@ -47,7 +47,10 @@ void copal_reply_text(copal_call_t *call, copal_code_t code, const char *text)
         copal_write_text(w, text);
 }
 
-static inline copal_bytes_t bytes(const void *data, size_t size) { return (copal_bytes_t){data, size}; }
+static inline copal_bytes_t bytes(const void *data, size_t size)
+{
+    return (copal_bytes_t){data, size};
+}
 
 /* Starts a request; options and payload go to `ask->in`. */
 static inline void begin(ask_t *ask, copal_code_t method, const char *path)
@@ -73,13 +76,26 @@ static inline void read_options(ask_t *ask)
                 o->path.data = start;
             o->path.size = (size_t)(reader.at - o->path.data);
             break;
-        case COPAL_OPTION_CONTENT_FORMAT: o->content_format = (int32_t)copal_option_uint(&option); break;
-        case COPAL_OPTION_ACCEPT: o->accept = (int32_t)copal_option_uint(&option); break;
-        case COPAL_OPTION_ETAG: o->etags++; break;
-        case COPAL_OPTION_IF_MATCH: o->if_matches++; break;
-        case COPAL_OPTION_URI_QUERY: o->queries++; break;
-        case COPAL_OPTION_IF_NONE_MATCH: o->if_none_match = true; break;
-        default: break;
+        case COPAL_OPTION_CONTENT_FORMAT:
+            o->content_format = (int32_t)copal_option_uint(&option);
+            break;
+        case COPAL_OPTION_ACCEPT:
+            o->accept = (int32_t)copal_option_uint(&option);
+            break;
+        case COPAL_OPTION_ETAG:
+            o->etags++;
+            break;
+        case COPAL_OPTION_IF_MATCH:
+            o->if_matches++;
+            break;
+        case COPAL_OPTION_URI_QUERY:
+            o->queries++;
+            break;
+        case COPAL_OPTION_IF_NONE_MATCH:
+            o->if_none_match = true;
+            break;
+        default:
+            break;
         }
     }
 }
@@ -121,12 +137,12 @@ static inline int64_t option_of(const ask_t *ask, uint16_t number)
     return copal_option_find(&ask->answer, number, &option) ? (int64_t)copal_option_uint(&option) : -1;
 }
 
-#define assert_payload(ask, text_)                                                   \
-    do {                                                                             \
+#define assert_payload(ask, text_)                                                       \
+    do {                                                                                 \
         const char *payload_ = (text_);                                                  \
         assert_int_equal((ask)->answer.payload.size, strlen(payload_));                  \
         if (*payload_)                                                                   \
-            assert_memory_equal((ask)->answer.payload.data, payload_, strlen(payload_));     \
+            assert_memory_equal((ask)->answer.payload.data, payload_, strlen(payload_)); \
     } while (0)
 
 /* ---- trees ------------------------------------------------------------------------------------------ */

@@ -141,7 +141,7 @@ static int make_lights(void **state)
     return 0;
 }
 
-#define TEMP "</sensors/temp>;ct=0;rt=temperature-c"
+#define TEMP  "</sensors/temp>;ct=0;rt=temperature-c"
 #define LIGHT "</sensors/light>;ct=50;rt=\"light-lux core.sen-light\";title=\"it's light\""
 
 static void rfc6690_4_1_links_are_filtered(void **state)
@@ -252,7 +252,7 @@ static void paths_near_to_it_are_others(void **state)
     assert_int_equal(simple(&ask, tree, COPAL_GET, ".well-known%2Fcore"), COPAL_NOT_FOUND);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
+#define TEST(name)        cmocka_unit_test_setup_teardown(name, make, drop)
 #define TEST_LIGHTS(name) cmocka_unit_test_setup_teardown(name, make_lights, drop)
 
 int main(void)

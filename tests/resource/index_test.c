@@ -57,8 +57,19 @@ static void each_of_many_resources_is_found_until_it_is_removed(void **state)
 static void rfc7252_5_10_1_each_segment_counts_for_itself(void **state)
 {
     (void)state;
-    static const char *const paths[] = {"", "a", "a/b", "ab", "a//b", "a/", "//a", "A", "a%2Fb", "%00",
-                                        "abcdefghijklm", "abcdefghijklmn", "abcdefghijklm/n"};
+    static const char *const paths[] = {"",
+                                        "a",
+                                        "a/b",
+                                        "ab",
+                                        "a//b",
+                                        "a/",
+                                        "//a",
+                                        "A",
+                                        "a%2Fb",
+                                        "%00",
+                                        "abcdefghijklm",
+                                        "abcdefghijklmn",
+                                        "abcdefghijklm/n"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
         add_value(tree, paths[i], paths[i]);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
@@ -143,7 +154,10 @@ static void a_resource_inside_a_subtree_serves_itself(void **state)
     assert_answer("a/v", "value");
     assert_answer("a/v/w", "a:1");
     assert_answer("a/h", "a/h:2");
-    assert_answer("a/h/i", "a:1"); /* a/h is no subtree */
+    assert_answer("a/h/i", "a:1"); /* a/h is no subtree, while one beside it is */
+    add_subtree("a/t", true);
+    assert_answer("a/t/i", "a/t:2");
+    assert_answer("a/h/i", "a:1");
 }
 
 static void a_subtree_at_the_root_serves_every_path_but_discovery(void **state)

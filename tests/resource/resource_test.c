@@ -25,7 +25,10 @@ static void answer(void *user, copal_call_t *call)
 
 static const copal_handler_t handler = {COPAL_METHODS_ALL, false, false, answer, NULL};
 
-static int add(const char *path) { return copal_tree_add_value(tree, path, copal_text("x"), &plain, NULL); }
+static int add(const char *path)
+{
+    return copal_tree_add_value(tree, path, copal_text("x"), &plain, NULL);
+}
 
 static void assert_value(copal_handle_t handle, const char *text)
 {
@@ -123,7 +126,8 @@ static void a_value_is_bounded(void **state)
 static void a_full_arena_refuses_and_changes_nothing(void **state)
 {
     (void)state;
-    copal_tree_t *full = new_tree((copal_tree_config_t){.limits = {.resources = 1000, .value_size = 64, .arena = 2048}});
+    copal_tree_t *full =
+        new_tree((copal_tree_config_t){.limits = {.resources = 1000, .value_size = 64, .arena = 2048}});
     copal_handle_t first = add_value(full, "first", "value");
     char path[4] = "000";
     unsigned count = 0;
@@ -155,6 +159,25 @@ static void a_full_arena_refuses_and_changes_nothing(void **state)
     assert_int_equal(copal_tree_remove(full, found), 0);
     assert_int_equal(copal_tree_add_value(full, path, copal_text(""), &plain, NULL), 0);
     free(full);
+}
+
+/* Far more comes and goes, or is refused, than the arena could ever hold. */
+static void what_is_removed_or_refused_leaves_nothing_behind(void **state)
+{
+    (void)state;
+    copal_tree_t *tight = new_tree((copal_tree_config_t){.limits = {.resources = 2, .value_size = 512, .arena = 640}});
+    static const uint8_t large[512];
+    copal_handle_t handle;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(copal_tree_add_value(tight, "a", copal_text("value"), &plain, &handle), 0);
+        assert_int_equal(copal_tree_add_attribute(tight, handle, copal_text("title"), copal_text("a b")), 0);
+        assert_int_equal(copal_tree_add_attribute(tight, handle, copal_text("a b"), copal_text("")), COPAL_EINVAL);
+        assert_int_equal(copal_tree_add_value(tight, "b", bytes(large, 512), &plain, NULL), COPAL_EFULL);
+        assert_int_equal(copal_tree_remove(tight, handle), 0);
+        assert_int_equal(copal_tree_add_handler(tight, "a", &handler, &handle), 0);
+        assert_int_equal(copal_tree_remove(tight, handle), 0);
+    }
+    free(tight);
 }
 
 static void what_is_handed_in_is_copied(void **state)
@@ -356,6 +379,7 @@ int main(void)
         TEST(the_resources_are_bounded),
         TEST(a_value_is_bounded),
         TEST(a_full_arena_refuses_and_changes_nothing),
+        TEST(what_is_removed_or_refused_leaves_nothing_behind),
         TEST(what_is_handed_in_is_copied),
         TEST(find_looks_a_path_up),
         TEST(a_handle_is_stale_once_its_resource_is_gone),

@@ -5,16 +5,22 @@
 #include "resource/call.h"
 
 #define WORKERS 2
-#define PATHS 8
-#define TURNS 2000 /* of the workers, in all */
+#define PATHS   8
+#define TURNS   2000 /* of the workers, in all */
 
 static copal_tree_t *tree;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic unsigned turns;
 static _Atomic bool over;
 
-static void enter(void *context) { pthread_mutex_lock(context); }
-static void leave(void *context) { pthread_mutex_unlock(context); }
+static void enter(void *context)
+{
+    pthread_mutex_lock(context);
+}
+static void leave(void *context)
+{
+    pthread_mutex_unlock(context);
+}
 
 static const char *path_of(unsigned i)
 {

@@ -36,9 +36,12 @@ static void a_limit_out_of_range_has_no_size_and_makes_no_tree(void **state)
         copal_tree_limits_t limits;
         bool ok;
     } cases[] = {
-        {{.workers = 64}, true},         {{.workers = 65}, false},
-        {{.resources = 1u << 24}, true}, {{.resources = (1u << 24) + 1}, false},
-        {{.value_size = 1u << 28}, true}, {{.value_size = (1u << 28) + 1}, false},
+        {{.workers = 64}, true},
+        {{.workers = 65}, false},
+        {{.resources = 1u << 24}, true},
+        {{.resources = (1u << 24) + 1}, false},
+        {{.value_size = 1u << 28}, true},
+        {{.value_size = (1u << 28) + 1}, false},
         {{.arena = (size_t)8 << 30}, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -36,7 +36,11 @@ static void assert_options(const copal_value_options_t *options, uint16_t counte
     assert_int_equal(back.methods, options->methods);
 }
 
-#define ENCODED(...) sizeof((const uint8_t[]){__VA_ARGS__}), (const uint8_t[]){__VA_ARGS__}
+#define ENCODED(...)                                          \
+    sizeof((const uint8_t[]){__VA_ARGS__}), (const uint8_t[]) \
+    {                                                         \
+        __VA_ARGS__                                           \
+    }
 
 static void options_are_kept_encoded_as_on_the_wire(void **state)
 {
@@ -78,10 +82,10 @@ static void properties_out_of_range_are_told(void **state)
         copal_value_options_t options;
         bool ok;
     } cases[] = {
-        {{-1, -1, false, 0}, true},      {{65535, UINT32_MAX, true, COPAL_METHODS_ALL}, true},
-        {{-2, -1, false, 0}, false},     {{65536, -1, false, 0}, false},
-        {{-1, -2, false, 0}, false},     {{-1, (int64_t)UINT32_MAX + 1, false, 0}, false},
-        {{-1, -1, false, 1}, false},     {{-1, -1, false, COPAL_METHOD(COPAL_FETCH)}, false},
+        {{-1, -1, false, 0}, true},  {{65535, UINT32_MAX, true, COPAL_METHODS_ALL}, true},
+        {{-2, -1, false, 0}, false}, {{65536, -1, false, 0}, false},
+        {{-1, -2, false, 0}, false}, {{-1, (int64_t)UINT32_MAX + 1, false, 0}, false},
+        {{-1, -1, false, 1}, false}, {{-1, -1, false, COPAL_METHOD(COPAL_FETCH)}, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(copal__value_options_ok(&cases[i].options), cases[i].ok);
