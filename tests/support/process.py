@@ -61,6 +61,9 @@ class Program:
                 line = self._fresh.get(timeout=max(0, deadline - time.monotonic()))
             except queue.Empty:
                 line = None
+            else:
+                if line is None:
+                    self._fresh.put(None)  # the end stays the end, for whoever asks next
             assert line is not None, f"{self.process.args} never said {pattern!r}, but {self.lines}"
             self.lines.append(line)
             if match := re.search(pattern, line):

@@ -82,24 +82,23 @@ def piggyback(request, code, *options, payload=b""):
 
 
 class Relay(_Loop):
-    """Stands before a server and passes datagrams both ways, but loses, doubles and delays some. `seed` decides which: each
-    direction draws from its own, so one exchange at a time always meets the same fate. `passed` counts what got through."""
+    """Stands before a server and passes datagrams both ways, but loses, doubles and delays some. `seed` decides which: the n-th
+    client to come draws from its own for each direction, so that its one exchange always meets the same fate."""
 
     def __init__(self, port, address="127.0.0.1", loss=0.0, duplicate=0.0, delay=(0.0, 0.0), seed=1):
         super().__init__()
         self.server, self.loss, self.duplicate, self.delay = (address, port), loss, duplicate, delay
-        self._draw = {"up": random.Random(f"{seed} up"), "down": random.Random(f"{seed} down")}
+        self.seed = seed
         self._front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._front.bind((address, 0))
         self.port = self._front.getsockname()[1]
         self.uri = f"coap://{address}:{self.port}"
-        self._backs = {}  # client address -> the socket by which the server knows it
+        self._backs = {}  # client address -> (the socket by which the server knows it, draws up, draws down)
         self._waiting = []  # heap of (when, order, socket, datagram, destination)
         self._order = 0
-        self.passed = self.lost = self.doubled = 0
+        self.lost = self.doubled = 0
 
-    def _put(self, way, sock, datagram, destination):
-        draw = self._draw[way]
+    def _put(self, draw, sock, datagram, destination):
         if draw.random() < self.loss:
             self.lost += 1
             return
@@ -114,7 +113,8 @@ class Relay(_Loop):
         if client not in self._backs:
             back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             back.bind((self.server[0], 0))
-            self._backs[client] = back
+            draws = [random.Random(f"{self.seed} {len(self._backs)} {way}") for way in ("up", "down")]
+            self._backs[client] = (back, *draws)
             selector.register(back, selectors.EVENT_READ, client)
         return self._backs[client]
 
@@ -122,7 +122,6 @@ class Relay(_Loop):
         while self._waiting and self._waiting[0][0] <= time.monotonic():
             _, _, sock, datagram, destination = heapq.heappop(self._waiting)
             sock.sendto(datagram, destination)
-            self.passed += 1
 
     def _run(self):
         with selectors.DefaultSelector() as selector:
@@ -136,10 +135,11 @@ class Relay(_Loop):
                         return
                     datagram, peer = key.fileobj.recvfrom(65536)
                     if key.fileobj is self._front:
-                        self._put("up", self._back(selector, peer), datagram, self.server)
+                        back, up, _ = self._back(selector, peer)
+                        self._put(up, back, datagram, self.server)
                     else:
-                        self._put("down", self._front, datagram, key.data)
+                        self._put(self._backs[key.data][2], self._front, datagram, key.data)
 
     def _close(self):
-        for sock in [self._front, *self._backs.values()]:
+        for sock in [self._front, *(back for back, _, _ in self._backs.values())]:
             sock.close()
