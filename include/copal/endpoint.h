@@ -12,15 +12,17 @@ typedef struct copal_endpoint_t copal_endpoint_t;
 
 /** Every bound of an endpoint; 0 takes the default in brackets. What happens at each bound is said with it. */
 typedef struct {
-    uint32_t datagram_size;    /* octets of the largest message in or out (1152); larger in: 4.13, larger out: ESPACE */
-    uint32_t payload_size;     /* octets of the largest payload (1024, RFC 7252 section 4.6); a longer answer goes by Block2 */
-    uint32_t token_size;       /* octets of the largest token kept for later (8, at most 255); longer: 4.00 (RFC 8974 2.2.2) */
+    uint32_t datagram_size;    /* octets of the largest message in or out (1152), 64 to 65535; larger in: 4.13, out: ESPACE */
+    uint32_t payload_size;     /* octets of the largest payload (1024, RFC 7252 section 4.6, or datagram_size if that is
+                                * less), 16 to datagram_size; a longer answer goes by Block2 */
+    uint32_t token_size;       /* octets of the largest token kept for later (8), at most 255; longer: 4.00 (RFC 8974 2.2.2) */
     uint32_t requests;         /* own requests that await an answer (16); past it copal_request_begin: EFULL */
     uint32_t deferred;         /* peers' requests to be answered later (16); past it copal_defer: EFULL */
     uint32_t remembered;       /* requests with effects kept against duplicates (256); past it, or past a quarter
                                 * of it for one peer (peers are told apart by hash), 5.03 with Max-Age */
-    uint32_t remembered_bytes; /* octets for those replies that are more than a code (32 KiB); past it likewise */
-    uint32_t proven;           /* addresses known to be real (64); the one unseen for longest makes room */
+    uint32_t remembered_bytes; /* octets for those replies that are more than a code (32 KiB), 64 for every 60 of the
+                                * largest message at least; past it likewise */
+    uint32_t proven;           /* addresses known to be real (64); the one proved longest ago makes room */
     uint32_t counters;         /* message ID counters, a power of two (256); peers share them by hash */
     uint32_t batch;            /* datagrams that may wait for copal_endpoint_send (64); past it receive: EFULL */
 } copal_limits_t;

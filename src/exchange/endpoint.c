@@ -12,7 +12,7 @@
 static void complete_limits(copal_limits_t *l)
 {
     DEFAULT(l->datagram_size, 1152);
-    DEFAULT(l->payload_size, 1024);
+    DEFAULT(l->payload_size, l->datagram_size < 1024 ? l->datagram_size : 1024);
     DEFAULT(l->token_size, 8);
     DEFAULT(l->requests, 16);
     DEFAULT(l->deferred, 16);
