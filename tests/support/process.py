@@ -37,6 +37,15 @@ def copal(*arguments, input=None, env=None):
     return done
 
 
+def until(condition):
+    """Waits for something outside to come true; returns what it came to."""
+    deadline = time.monotonic() + SECONDS
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)
+    return value
+
+
 class Program:
     """A program that runs beside the test. `lines` are read as they come, from both its streams unless told otherwise."""
 
