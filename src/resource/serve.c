@@ -6,15 +6,15 @@
 
 #define ANSWERED COPAL_EMPTY
 
-/* Whether an ETag or If-Match option names the value. An empty If-Match names any (RFC 7252 section 5.10.8.1); an ETag
- * option of no legal size is one that is not recognised, thus ignored (section 5.4.3). */
+/* Whether an ETag or If-Match option names the value. An empty If-Match names any (RFC 7252 section 5.10.8.1); an empty ETag
+ * is of no legal size, thus ignored (section 5.4.3). */
 static bool names(const copal_tree_t *t, const copal_message_t *request, uint16_t number, const copal__value_t *value)
 {
     copal_bytes_t tag = copal__value_tag(value);
     copal_option_reader_t reader = copal_message_options(request);
     copal_option_t o;
     while (copal_option_next(&reader, &o) && o.number <= number) {
-        if (o.number != number || o.value.size > 8 || (!o.value.size && number == COPAL_OPTION_ETAG))
+        if (o.number != number || (!o.value.size && number == COPAL_OPTION_ETAG))
             continue;
         if (!o.value.size || (o.value.size == tag.size && !memcmp(o.value.data, tag.data, tag.size)))
             return true;
@@ -95,7 +95,7 @@ static copal_code_t serve_handler(copal_tree_t *t, copal_call_t *call, const cop
 {
     copal_handler_t handler = *r->handler; /* it may remove its own resource */
     copal_code_t method = call->request->code;
-    if (method > 31 || !(handler.methods & COPAL_METHOD(method)))
+    if (!(handler.methods & COPAL_METHOD(method)))
         return COPAL_METHOD_NOT_ALLOWED;
     call->depth = r->depth;
     if (handler.serial)
@@ -123,8 +123,7 @@ static copal_code_t serve(copal_tree_t *t, copal_call_t *call)
         return serve_change(t, call, hash);
     if (method == COPAL_GET && value && value->methods & COPAL_METHOD(COPAL_GET))
         return serve_get(t, call, value);
-    /* "an unrecognized or unsupported Method Code MUST generate a 4.05" (section 5.8), on any path */
-    return value || method > COPAL_IPATCH ? COPAL_METHOD_NOT_ALLOWED : COPAL_NOT_FOUND;
+    return value ? COPAL_METHOD_NOT_ALLOWED : COPAL_NOT_FOUND;
 }
 
 void copal__serve(void *tree, copal_call_t *call)

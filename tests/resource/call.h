@@ -1,4 +1,4 @@
-/* Requests put to a tree without an endpoint: the test plays its part, reads the options and lends the writer. */
+/* Requests put to a tree through an endpoint that lives for one request, so that nothing is remembered. */
 #ifndef COPAL_TESTS_RESOURCE_CALL_H
 #define COPAL_TESTS_RESOURCE_CALL_H
 
@@ -14,105 +14,60 @@
 
 #include "copal/copal.h"
 
-/* One request and its answer. `call` is first, as copal_call_t promises. */
+/* One request and its answer. */
 typedef struct {
-    copal_call_t call;
     copal_from_t from;
-    copal_message_t request;
-    copal_request_options_t options;
-    copal_writer_t in, out;
-    uint8_t datagram[4096], answered[16384];
-    size_t skip, window; /* the block that is asked for; window 0: all */
-    unsigned replies;
+    copal_writer_t in;
+    uint8_t datagram[4096], answered[4096];
     copal_message_t answer;
 } ask_t;
-
-copal_writer_t *copal_reply(copal_call_t *call, copal_code_t code)
-{
-    ask_t *ask = (ask_t *)call;
-    ask->replies++;
-    copal_writer_init(&ask->out, ask->answered, sizeof ask->answered);
-    copal_write_header(&ask->out, COPAL_ACK, code, 0, (copal_bytes_t){NULL, 0});
-    if (ask->window) {
-        ask->out.skip = ask->skip;
-        ask->out.window = ask->window;
-    }
-    return &ask->out;
-}
-
-void copal_reply_text(copal_call_t *call, copal_code_t code, const char *text)
-{
-    copal_writer_t *w = copal_reply(call, code);
-    if (text)
-        copal_write_text(w, text);
-}
 
 static inline copal_bytes_t bytes(const void *data, size_t size)
 {
     return (copal_bytes_t){data, size};
 }
 
+static inline void fixed_random(void *state, void *buffer, size_t size)
+{
+    (void)state;
+    for (size_t i = 0; i < size; i++)
+        ((uint8_t *)buffer)[i] = (uint8_t)(i * 37 + 11);
+}
+
 /* Starts a request; options and payload go to `ask->in`. */
 static inline void begin(ask_t *ask, copal_code_t method, const char *path)
 {
     memset(ask, 0, sizeof *ask);
+    ask->from = (copal_from_t){.peer = {1, {7}}, .proven = true};
     copal_writer_init(&ask->in, ask->datagram, sizeof ask->datagram);
     copal_write_header(&ask->in, COPAL_CON, method, 1, bytes("t", 1));
     copal_write_path_and_query(&ask->in, copal_text(path));
 }
 
-/* As the endpoint reads options. */
-static inline void read_options(ask_t *ask)
-{
-    copal_request_options_t *o = &ask->options;
-    *o = (copal_request_options_t){.content_format = -1, .accept = -1, .block2 = -1};
-    copal_option_reader_t reader = copal_message_options(&ask->request);
-    const uint8_t *start = reader.at;
-    copal_option_t option;
-    for (; copal_option_next(&reader, &option); start = reader.at) {
-        switch (option.number) {
-        case COPAL_OPTION_URI_PATH:
-            if (!o->path.data)
-                o->path.data = start;
-            o->path.size = (size_t)(reader.at - o->path.data);
-            break;
-        case COPAL_OPTION_CONTENT_FORMAT:
-            o->content_format = (int32_t)copal_option_uint(&option);
-            break;
-        case COPAL_OPTION_ACCEPT:
-            o->accept = (int32_t)copal_option_uint(&option);
-            break;
-        case COPAL_OPTION_ETAG:
-            o->etags++;
-            break;
-        case COPAL_OPTION_IF_MATCH:
-            o->if_matches++;
-            break;
-        case COPAL_OPTION_URI_QUERY:
-            o->queries++;
-            break;
-        case COPAL_OPTION_IF_NONE_MATCH:
-            o->if_none_match = true;
-            break;
-        default:
-            break;
-        }
-    }
-}
-
-/* Puts the request to the tree. The answer's code; the answer is in `ask->answer`. */
+/* Puts the request to the tree. The answer's code, or 0: none came. The answer is in `ask->answer`. */
 static inline copal_code_t finish(ask_t *ask, copal_tree_t *tree)
 {
+    const copal_config_t config = {
+        .limits = {sizeof ask->datagram, 2048, 8, 1, 1, 8, 16384, 1, 1, 4},
+        .random = fixed_random,
+        .service = copal_tree_service(tree),
+    };
+    size_t size = copal_endpoint_size(&config.limits);
+    void *memory = calloc(1, size);
+    copal_endpoint_t *endpoint;
     copal_bytes_t datagram;
-    if (copal_writer_finish(&ask->in, &datagram) || copal_message_parse(&ask->request, datagram))
+    copal_datagram_t out;
+    if (copal_endpoint_init(&endpoint, memory, size, &config) || copal_writer_finish(&ask->in, &datagram) ||
+        copal_endpoint_receive(endpoint, 0, &ask->from, datagram))
         abort();
-    read_options(ask);
-    ask->call = (copal_call_t){.from = &ask->from, .request = &ask->request, .options = &ask->options};
-    copal_service_t service = copal_tree_service(tree);
-    service.handle(service.context, &ask->call);
-    if (!ask->replies || copal_writer_finish(&ask->out, &datagram) || copal_message_parse(&ask->answer, datagram))
-        abort();
-    return ask->answer.code;
+    bool answered = copal_endpoint_send(endpoint, 0, &out, 1) > 0;
+    if (answered) {
+        memcpy(ask->answered, out.bytes.data, out.bytes.size);
+        if (copal_message_parse(&ask->answer, bytes(ask->answered, out.bytes.size)))
+            abort();
+    }
+    free(memory);
+    return answered ? ask->answer.code : 0;
 }
 
 /* A request without options or payload. */
@@ -146,13 +101,6 @@ static inline int64_t option_of(const ask_t *ask, uint16_t number)
     } while (0)
 
 /* ---- trees ------------------------------------------------------------------------------------------ */
-
-static inline void fixed_random(void *state, void *buffer, size_t size)
-{
-    (void)state;
-    for (size_t i = 0; i < size; i++)
-        ((uint8_t *)buffer)[i] = (uint8_t)(i * 37 + 11);
-}
 
 /* Free it with free(): it is the start of its memory. */
 static inline copal_tree_t *new_tree(copal_tree_config_t config)

@@ -84,6 +84,8 @@ static void a_path_is_the_same_whatever_option_stands_before_it(void **state)
     (void)state;
     add_value(tree, "a/b", "here");
     for (uint16_t number = 1; number <= 10; number++) {
+        if (number == COPAL_OPTION_OSCORE)
+            continue; /* critical, and not understood */
         begin(&ask, COPAL_GET, "a/b");
         copal_write_option(&ask.in, number, bytes("x", number == COPAL_OPTION_IF_NONE_MATCH ? 0 : 1));
         assert_int_equal(finish(&ask, tree), COPAL_CONTENT);

@@ -101,13 +101,13 @@ static void with_first_only_the_first_etag_counts(void **state)
     assert_int_equal(get_with_etags("a", (copal_bytes_t[]){ETAG(1), ETAG(9)}, 2), COPAL_VALID);
 }
 
-/* The library writes no such option, so these stand here as octets: an empty ETag, then one of nine octets, Uri-Path. */
-static copal_code_t get_with_illegal_etags(const void *more, size_t size)
+/* The library writes no such options, so these stand here as octets: an empty ETag, one of nine octets, a sound one, and
+ * Uri-Path. */
+static copal_code_t get_with_illegal_etags_and(uint8_t etag)
 {
-    uint8_t options[20] = {0x40, 0x09, 1, 2, 3, 4, 5, 6, 7, 8, 9};
-    memcpy(options + 11, more, size);
+    const uint8_t options[] = {0x40, 0x09, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x01, etag, 0x71, 'a'};
     begin(&ask, COPAL_GET, "");
-    copal_write_encoded(&ask.in, bytes(options, 11 + size), COPAL_OPTION_URI_PATH);
+    copal_write_encoded(&ask.in, bytes(options, sizeof options), COPAL_OPTION_URI_PATH);
     return finish(&ask, tree);
 }
 
@@ -115,14 +115,8 @@ static void rfc7252_5_4_3_an_etag_of_illegal_size_is_as_if_it_were_not_there(voi
 {
     (void)state;
     add("a", "hello", with_etag());
-    assert_int_equal(get_with_illegal_etags("\x71"
-                                            "a",
-                                            2),
-                     COPAL_CONTENT);
-    assert_int_equal(get_with_illegal_etags("\x01\x01\x71"
-                                            "a",
-                                            4),
-                     COPAL_VALID); /* the ETag 1 behind them */
+    assert_int_equal(get_with_illegal_etags_and(2), COPAL_CONTENT);
+    assert_int_equal(get_with_illegal_etags_and(1), COPAL_VALID);
 }
 
 static copal_code_t get_accepting(const char *path, uint32_t accept)
@@ -153,16 +147,20 @@ static void a_resource_without_format_fits_every_accept(void **state)
     assert_int_equal(get_accepting("a", 65535), COPAL_CONTENT);
 }
 
-static void the_whole_body_is_offered_for_whichever_block_is_asked(void **state)
+static void rfc7959_2_4_any_block_of_a_value_can_be_had(void **state)
 {
     (void)state;
     add_value(tree, "a", "0123456789abcdefghijkl");
     begin(&ask, COPAL_GET, "a");
-    ask.skip = 16;
-    ask.window = 16;
+    copal_write_option_uint(&ask.in, COPAL_OPTION_BLOCK2, 0);
+    assert_int_equal(finish(&ask, tree), COPAL_CONTENT);
+    assert_payload(&ask, "0123456789abcdef");
+    assert_true(option_of(&ask, COPAL_OPTION_BLOCK2) == 0x08); /* there is more */
+    begin(&ask, COPAL_GET, "a");
+    copal_write_option_uint(&ask.in, COPAL_OPTION_BLOCK2, 0x10);
     assert_int_equal(finish(&ask, tree), COPAL_CONTENT);
     assert_payload(&ask, "ghijkl");
-    assert_int_equal(ask.out.total, 22);
+    assert_true(option_of(&ask, COPAL_OPTION_BLOCK2) == 0x10);
 }
 
 /* ---- methods ------------------------------------------------------------------------------------------ */
@@ -215,7 +213,6 @@ static struct {
 static void handle(void *user, copal_call_t *call)
 {
     assert_ptr_equal(user, &handled);
-    assert_ptr_equal(call, &ask.call);
     handled.calls++;
     handled.inside = seen.inside;
     handled.depth = call->depth;
@@ -236,23 +233,15 @@ static copal_handle_t add_handler(const char *path, uint32_t methods, bool subtr
 static void a_handler_is_called_for_each_method_of_its_mask(void **state)
 {
     (void)state;
-    add_handler("a/b", COPAL_METHOD(COPAL_GET) | COPAL_METHOD(COPAL_FETCH) | COPAL_METHOD(31), false, false);
+    add_handler("a/b", COPAL_METHOD(COPAL_GET) | COPAL_METHOD(COPAL_FETCH) | COPAL_METHOD(COPAL_IPATCH), false, false);
     for (copal_code_t method = COPAL_GET; method <= 31; method++) {
-        bool in_mask = method == COPAL_GET || method == COPAL_FETCH || method == 31;
+        bool in_mask = method == COPAL_GET || method == COPAL_FETCH || method == COPAL_IPATCH;
         assert_int_equal(simple(&ask, tree, method, "a/b"), in_mask ? COPAL_CONTENT : COPAL_METHOD_NOT_ALLOWED);
         if (in_mask)
             assert_int_equal(handled.method, method);
     }
     assert_int_equal(handled.calls, 3);
     assert_int_equal(handled.depth, 2);
-}
-
-static void a_method_that_no_mask_can_hold_is_4_05(void **state)
-{
-    (void)state;
-    add_handler("a", UINT32_MAX, false, false);
-    assert_int_equal(simple(&ask, tree, 32, "a"), COPAL_METHOD_NOT_ALLOWED);
-    assert_int_equal(simple(&ask, tree, 33, "a"), COPAL_METHOD_NOT_ALLOWED);
 }
 
 static void a_serial_handler_is_called_inside_the_exclusion_and_others_outside(void **state)
@@ -341,15 +330,14 @@ int main(void)
         TEST(an_etag_fits_nothing_while_etag_is_off),
         TEST(rfc7252_5_10_6_2_any_of_several_etags_may_fit),
         TEST_FIRST_ONLY(with_first_only_the_first_etag_counts),
-        TEST_FIRST_ONLY(rfc7252_5_4_3_an_etag_of_illegal_size_is_as_if_it_were_not_there),
+        TEST(rfc7252_5_4_3_an_etag_of_illegal_size_is_as_if_it_were_not_there),
         TEST(rfc7252_5_10_4_another_format_than_accepted_is_4_06),
         TEST(a_resource_without_format_fits_every_accept),
-        TEST(the_whole_body_is_offered_for_whichever_block_is_asked),
+        TEST(rfc7959_2_4_any_block_of_a_value_can_be_had),
         TEST(a_method_switched_off_is_4_05_whatever_else_it_asks),
         TEST(rfc7252_5_8_a_method_that_values_do_not_know_is_4_05),
         TEST(an_unknown_path_is_4_04_but_an_unknown_method_4_05),
         TEST(a_handler_is_called_for_each_method_of_its_mask),
-        TEST(a_method_that_no_mask_can_hold_is_4_05),
         TEST(a_serial_handler_is_called_inside_the_exclusion_and_others_outside),
         TEST(a_handler_may_remove_its_own_resource),
         TEST_DYNAMIC(below_a_subtree_put_goes_to_its_handler),
