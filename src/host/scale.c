@@ -6,9 +6,9 @@
 
 enum { WHOLE = 1024 }; /* the proportions' unit; they may take up to twice as much where that fits */
 
-#define LEAST_MEMORY ((size_t)64 << 10)
+#define LEAST_MEMORY   ((size_t)64 << 10)
 #define DEFAULT_MEMORY ((size_t)64 << 20)
-#define LARGEST_VALUE ((size_t)1 << 20)
+#define LARGEST_VALUE  ((size_t)1 << 20)
 
 static uint32_t clamp(size_t value, size_t least, size_t most)
 {
@@ -29,11 +29,17 @@ static uint32_t power_of_two(uint32_t value)
     return power;
 }
 
-static uint32_t larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
-
-static uint32_t datagram_size(const copal_limits_t *limits)
+static uint32_t larger(uint32_t a, uint32_t b)
 {
-    return limits->datagram_size ? limits->datagram_size : 1152; /* RFC 7252 section 4.6 */
+    return a > b ? a : b;
+}
+
+/* Sizes that no memory changes (RFC 7252 section 4.6; RFC 8974 section 2.2.2). */
+static void suggest_sizes(copal_limits_t *limits)
+{
+    suggest(&limits->datagram_size, 1152);
+    suggest(&limits->payload_size, limits->datagram_size < 1024 ? limits->datagram_size : 1024);
+    suggest(&limits->token_size, 8);
 }
 
 /* The proportions. A deferred or own request takes a datagram's room; a remembered reply some tens of octets, with its
@@ -42,22 +48,25 @@ static void share_out(copal_host_config_t *config, size_t memory)
 {
     uint32_t batch = clamp(memory >> 15, 4, COPAL__BATCH);
     uint32_t counters = power_of_two(clamp(memory >> 14, 4, 1 << 16));
-    uint32_t server_reply = 2 * datagram_size(&config->server), client_reply = 2 * datagram_size(&config->client);
+    suggest_sizes(&config->server);
+    suggest_sizes(&config->client);
     suggest(&config->server.requests, 1);
     suggest(&config->server.deferred, clamp(memory >> 14, 2, 1 << 20));
     suggest(&config->server.remembered, clamp(memory >> 10, 16, 1 << 24));
-    suggest(&config->server.remembered_bytes, larger(clamp(memory >> 4, 0, (size_t)1 << 30), server_reply));
+    suggest(&config->server.remembered_bytes,
+            larger(clamp(memory >> 4, 0, (size_t)1 << 30), 2 * config->server.datagram_size));
     suggest(&config->server.proven, clamp(memory >> 12, 8, 1 << 20));
     suggest(&config->server.counters, counters);
     suggest(&config->server.batch, batch);
     suggest(&config->client.requests, clamp(memory >> 15, 2, 1 << 20));
     suggest(&config->client.deferred, 1);
     suggest(&config->client.remembered, 4);
-    suggest(&config->client.remembered_bytes, client_reply);
+    suggest(&config->client.remembered_bytes, 2 * config->client.datagram_size);
     suggest(&config->client.proven, 4);
     suggest(&config->client.counters, counters);
     suggest(&config->client.batch, batch);
     suggest(&config->tree.resources, clamp(memory >> 13, 8, 1 << 20));
+    suggest(&config->tree.dynamic, config->tree.resources / 2);
     suggest(&config->tree.value_size, clamp(memory >> 4, 1024, LARGEST_VALUE));
     if (config->tree.arena == 0)
         config->tree.arena = memory >> 2 > 8192 ? memory >> 2 : 8192;
@@ -65,7 +74,7 @@ static void share_out(copal_host_config_t *config, size_t memory)
 
 void copal__host_lay(copal__layout_t *layout, copal__carver_t *carver, const copal_host_config_t *config)
 {
-    const uint32_t size = larger(datagram_size(&config->server), datagram_size(&config->client));
+    const uint32_t size = larger(config->server.datagram_size, config->client.datagram_size);
     const uint32_t batch = larger(config->server.batch, config->client.batch);
     layout->host = copal__carve(carver, 1, sizeof(copal_host_t));
     layout->server_size = copal_endpoint_size(&config->server);
