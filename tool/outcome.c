@@ -35,6 +35,9 @@ int tool_no_answer(const tool_request_t *request, int error)
     case COPAL_ERESOLVE:
         fprintf(stderr, "the host name has no address; check its spelling\n");
         return TOOL_NO_ANSWER;
+    case COPAL_EFORMAT:
+        fprintf(stderr, "the blocks of the answer do not fit together; if the resource keeps changing, ask again\n");
+        return TOOL_NO_ANSWER;
     case COPAL_ESYSTEM:
         fprintf(stderr, "%s\n", strerror(saved));
         return TOOL_NO_ANSWER;

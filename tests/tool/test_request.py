@@ -214,6 +214,18 @@ def test_rfc7959_2_4_an_answer_in_blocks_comes_whole():
     assert [m.path() for m in server.messages] == ["large"] * 3
 
 
+def test_rfc7959_2_4_blocks_of_different_answers_are_none():
+    def changing(request):
+        number = int.from_bytes((request.all(coap.BLOCK2) or [b""])[0], "big") >> 4
+        options = [(coap.ETAG, uint(1 + len(server.messages))), (coap.BLOCK2, uint(number << 4 | 8 | 6))]
+        return piggyback(request, "2.05", *options, payload=bytes(1024))
+
+    with Answerer(changing) as server:
+        done = copal("get", server.uri)
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert "blocks of the answer do not fit together" in done.stderr
+
+
 def test_a_separate_answer_is_acknowledged():
     def separate(request):
         if request.type == coap.ACK:
