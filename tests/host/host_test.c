@@ -165,7 +165,8 @@ static void sixteen_addresses_are_the_most(void **state)
 static void rfc7252_4_6_a_larger_datagram_is_answered_too_large(void **state)
 {
     static uint8_t large[60000];
-    copal_host_config_t config = {.memory = 1 << 20, .server.datagram_size = 256, .server.payload_size = 128};
+    const copal_limits_t small = {.datagram_size = 256, .payload_size = 128};
+    copal_host_config_t config = {.memory = 1 << 20, .server = small, .client = small};
     uint8_t in[256];
     uint16_t port;
     copal_host_t *host = wire_host(&config, "127.0.0.1", &port);

@@ -84,18 +84,6 @@ static inline copal_bytes_t wire_get(uint8_t *buffer, size_t capacity, uint16_t 
     return datagram;
 }
 
-/* An empty message of type ACK or RST. */
-static inline void wire_send_empty(int fd, const copal_peer_t *to, copal_type_t type, uint16_t id)
-{
-    uint8_t buffer[4];
-    copal_writer_t w;
-    copal_bytes_t datagram;
-    copal_writer_init(&w, buffer, sizeof buffer);
-    copal_write_header(&w, type, COPAL_EMPTY, id, (copal_bytes_t){NULL, 0});
-    assert_int_equal(copal_writer_finish(&w, &datagram), 0);
-    wire_send(fd, to, datagram);
-}
-
 static inline void assert_bytes(copal_bytes_t bytes, const char *text)
 {
     assert_int_equal(bytes.size, strlen(text));
