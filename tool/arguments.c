@@ -75,8 +75,8 @@ static const char *known_option(const tool_command_t *command, int id)
     return id == 'h' ? "help" : NULL;
 }
 
-/** Says what is wrong, from what getopt_long leaves: optopt is 0 for a long option it does not know or finds ambiguous, the
- *  id of a known one that takes no value, else the letter that it does not know. */
+/** Says what is wrong, from what getopt_long leaves: optopt is 0 for a long option it does not know or finds ambiguous,
+ *  the id of a known one that takes no value, else the letter that it does not know. */
 static void wrong_option(const tool_command_t *command, const char *typed)
 {
     const char *known = known_option(command, optopt);

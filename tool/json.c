@@ -1,5 +1,5 @@
-/* Pretty JSON, by json-c. It cannot keep every text: integers over 64 bits, -0 and repeated names come out changed. What
- * would show something else than was sent is not shown pretty. */
+/* Pretty JSON, by json-c. It cannot keep every text: integers over 64 bits, -0 and repeated names come out changed.
+ * What would show something else than was sent is not shown pretty. */
 #define _POSIX_C_SOURCE 200809L
 #include "tool.h"
 

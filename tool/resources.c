@@ -64,8 +64,8 @@ static int take_methods(resource_t *r, char *list)
     return 0;
 }
 
-/** Takes a property of the resource in, or keeps a link attribute for when the resource is there. 0, or TOOL_USAGE after
- *  saying what is wrong. */
+/** Takes a property of the resource in, or keeps a link attribute for when the resource is there. 0, or TOOL_USAGE
+ *  after saying what is wrong. */
 static int take_part(resource_t *r, const char *name, char *value)
 {
     uint64_t number;

@@ -1,4 +1,5 @@
-"""A client made with aiocoap: takes one JSON object a line, asks, and answers with one; all at once, each from a port of its own."""
+"""A client made with aiocoap: takes one JSON object a line, asks, and answers with one; all at once, each from a port
+of its own."""
 import asyncio
 import json
 import sys
@@ -26,8 +27,7 @@ async def answer(line):
     try:
         response = await context.request(message_of(ask)).response
         told = {"code": response.code.dotted, "payload": response.payload.hex(),
-                "etag": response.opt.etag and response.opt.etag.hex(),
-                "format": None if response.opt.content_format is None else int(response.opt.content_format)}
+                "etag": response.opt.etag and response.opt.etag.hex()}
     except aiocoap.error.Error as error:
         told = {"error": repr(error)}
     finally:

@@ -30,7 +30,6 @@ class Answer:
     code: str
     payload: bytes
     etag: bytes = None
-    format: int = None
 
 
 # ---- clients: ask(method, uri, payload=, non=, format=, accept=, etag=, if_match=, if_none_match=) -> Answer
@@ -120,7 +119,7 @@ class Aiocoap:
             self._program.process.stdin.flush()
         told = future.result(SECONDS)
         assert "error" not in told, told
-        return Answer(told["code"], bytes.fromhex(told["payload"]), told["etag"] and bytes.fromhex(told["etag"]), told["format"])
+        return Answer(told["code"], bytes.fromhex(told["payload"]), told["etag"] and bytes.fromhex(told["etag"]))
 
     def close(self):
         self._program.process.stdin.close()
@@ -134,9 +133,9 @@ class Aiocoap:
 
 class CopalServer:
     def __init__(self):
-        self._server = Serve("--dynamic", "--resource", "test=21.5;ct=text;rt=sensor", "--resource", "gone=x", "--resource",
-                             "validate=state;etag;ct=text", "--resource", "count=0;etag", "--resource",
-                             f"large={LARGE.decode()};etag;ct=text")
+        resources = ("test=21.5;ct=text;rt=sensor", "gone=x", "validate=state;etag;ct=text", "count=0;etag",
+                     f"large={LARGE.decode()};etag;ct=text")
+        self._server = Serve("--dynamic", *(f"--resource={resource}" for resource in resources))
         self._later = Program(str(build("COPAL_ASAN_BUILD") / "examples/later"), "0")
         self.uri, self.port = self._server.uri, self._server.port
         slow_port = self._later.wait_for(r"listening on port (\d+)").group(1)

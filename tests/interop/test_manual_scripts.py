@@ -1,5 +1,5 @@
-"""The manual's two example scripts, verbatim, under MicroPython: the server script before every client, the client script
-against every server. They want port 5683, so each party has a loopback address of its own."""
+"""The manual's two example scripts, verbatim, under MicroPython: the server script before every client, the client
+script against every server. They want port 5683, so each party has a loopback address of its own."""
 import re
 import subprocess
 import sys

@@ -1,5 +1,5 @@
-"""Peers × features: our client against every server, every client against our server. A later feature is one more function
-under @feature; a later peer is one more class in peers.py and one more line in PAIRS."""
+"""Peers × features: our client against every server, every client against our server. A later feature is one more
+function under @feature; a later peer is one more class in peers.py and one more line in PAIRS."""
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -14,7 +14,7 @@ FEATURES = {}
 
 
 def feature(name, without=()):
-    """Marks a function (client, server) as a row of the matrix; `without` names the peers that do not have the feature."""
+    """Marks a function (client, server) as a row of the matrix; `without` names the peers that lack the feature."""
 
     def mark(function):
         FEATURES[name] = (function, without)
@@ -123,15 +123,13 @@ def ping(client, server):
 
 
 def through_a_bad_network(server, ask):
-    """Asks eight times at once through a relay that loses a quarter of the datagrams each way and doubles some. With this seed
-    every asker gets through by its second transmission, and five need that."""
-    with Relay(server.port, loss=0.25, duplicate=0.2, delay=(0.0, 0.05), seed=SEED) as relay, ThreadPoolExecutor(8) as pool:
+    """Asks eight times at once through a relay that loses a quarter of the datagrams each way and doubles some. With
+    this seed every asker gets through by its second transmission, and five need that."""
+    relay = Relay(server.port, loss=0.25, duplicate=0.2, delay=(0.0, 0.05), seed=54)
+    with relay, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: ask(relay.uri), range(8)))
     assert relay.lost > 0 and relay.doubled > 0
     return answers
-
-
-SEED = 54
 
 
 @feature("loss")

@@ -23,9 +23,10 @@ def copal_binary():
 
 
 def environment(**more):
-    """The environment of programs under test: no colours asked for or away, and sanitizers that end with a status of their own."""
+    """The environment of programs under test: nothing about colours, sanitizers with an exit status of their own."""
     kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
-    return kept | {"TERM": "xterm", "ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "exitcode=99:print_stacktrace=1"} | more
+    sanitizers = {"ASAN_OPTIONS": "exitcode=99", "UBSAN_OPTIONS": "exitcode=99:print_stacktrace=1"}
+    return kept | sanitizers | {"TERM": "xterm"} | more
 
 
 def copal(*arguments, input=None, env=None):
@@ -47,7 +48,7 @@ def until(condition):
 
 
 class Program:
-    """A program that runs beside the test. `lines` are read as they come, from both its streams unless told otherwise."""
+    """A program that runs beside the test. `lines` are those waited for so far, of both its streams."""
 
     def __init__(self, *command, env=None, stdin=subprocess.DEVNULL, stderr=subprocess.STDOUT, cwd=None):
         self.process = subprocess.Popen(command, stdin=stdin, stdout=subprocess.PIPE, stderr=stderr, cwd=cwd,

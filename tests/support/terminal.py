@@ -19,8 +19,8 @@ def _collect(descriptor, into):
 
 
 def copal_on_terminal(*arguments, streams=("stdout", "stderr"), env=None):
-    """Runs the tool with `streams` on a terminal each, the others as pipes; returns (status, output, errors), as text with
-    the terminal's line ends made plain ones."""
+    """Runs the tool with `streams` on a terminal each, the others as pipes; returns (status, output, errors), as text
+    with the terminal's line ends made plain ones."""
     ends, parts, threads = {}, {}, []
     for name in ("stdout", "stderr"):
         reading, writing = pty.openpty() if name in streams else os.pipe()

@@ -46,8 +46,8 @@ class _Loop:
 
 
 class Answerer(_Loop):
-    """A server that keeps every message it got in `messages`, and sends what `answer(message)` returns: a Message, which gets
-    type ACK and the request's message ID and token where it has none, a list of Messages or bytes, or None."""
+    """A server that keeps every message it got in `messages`, and sends what `answer(message)` returns: a Message,
+    bytes, a list of them, or None."""
 
     def __init__(self, answer, address="127.0.0.1"):
         super().__init__()
@@ -82,8 +82,8 @@ def piggyback(request, code, *options, payload=b""):
 
 
 class Relay(_Loop):
-    """Stands before a server and passes datagrams both ways, but loses, doubles and delays some. `seed` decides which: the n-th
-    client to come draws from its own for each direction, so that its one exchange always meets the same fate."""
+    """Stands before a server and passes datagrams both ways, but loses, doubles and delays some. `seed` decides
+    which: the n-th client to come draws from its own for each direction, so that its one exchange always meets the same fate."""
 
     def __init__(self, port, address="127.0.0.1", loss=0.0, duplicate=0.0, delay=(0.0, 0.0), seed=1):
         super().__init__()

@@ -17,8 +17,8 @@ def links(request):
 
 @pytest.mark.parametrize("suffix, path, query", [
     ("", ".well-known/core", []), ("/", ".well-known/core", []), ("?rt=x*", ".well-known/core", [b"rt=x*"]),
-    ("/?href=/a&ct=40", ".well-known/core", [b"href=/a", b"ct=40"]), ("/.well-known/core?rt=x", ".well-known/core", [b"rt=x"]),
-    ("/other", "other", [])])
+    ("/?href=/a&ct=40", ".well-known/core", [b"href=/a", b"ct=40"]), ("/other", "other", []),
+    ("/.well-known/core?rt=x", ".well-known/core", [b"rt=x"])])
 def test_asks_for_the_well_known_path_with_the_uris_query(suffix, path, query):
     with Answerer(links) as server:
         done = copal("discover", server.uri + suffix)

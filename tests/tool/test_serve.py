@@ -37,7 +37,8 @@ def test_it_can_be_asked_as_soon_as_it_says_so_and_ended_at_once():
         assert Serve().end(signal.SIGINT) == 0
 
 
-@pytest.mark.parametrize("bind, shown", [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("::", "[::]"), ("0.0.0.0", "0.0.0.0")])
+@pytest.mark.parametrize("bind, shown", [
+    ("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("::", "[::]"), ("0.0.0.0", "0.0.0.0")])
 def test_the_address_is_shown_as_in_a_uri(bind, shown):
     with Serve("--resource", "a=1", bind=bind) as server:
         assert server.uri == f"coap://{shown}:{server.port}"
@@ -88,7 +89,8 @@ def test_a_resource_without_any():
     assert (answer.code, answer.options, answer.payload) == (coap.code("2.05"), [], b"")
 
 
-@pytest.mark.parametrize("format, wire", [("50", b"\x32"), ("json", b"\x32"), ("application/json", b"\x32"), ("0", b"")])
+@pytest.mark.parametrize("format, wire", [
+    ("50", b"\x32"), ("json", b"\x32"), ("application/json", b"\x32"), ("0", b"")])
 def test_ct_by_name_or_number(format, wire):
     with Serve("--resource", f"a=1;ct={format}") as server:
         assert get(server, "a").all(coap.CONTENT_FORMAT) == [wire]
@@ -113,8 +115,8 @@ def test_all_four_methods_unless_narrowed():
 
 
 def test_other_properties_are_link_attributes():
-    with Serve("--resource", 'a=1;ct=50;title="x;y, z";rt=sensor;if=core.s;sz=1;hidden', "--resource", "b=2;title=two words"
-               ) as server:
+    first, second = 'a=1;ct=50;title="x;y, z";rt=sensor;if=core.s;sz=1;hidden', "b=2;title=two words"
+    with Serve("--resource", first, "--resource", second) as server:
         assert copal("discover", server.uri).stdout == (
             b'</a>;ct=50;title="x;y, z";rt=sensor;if=core.s;sz=1;hidden,</b>;title="two words"')
 
