@@ -83,7 +83,8 @@ def piggyback(request, code, *options, payload=b""):
 
 class Relay(_Loop):
     """Stands before a server and passes datagrams both ways, but loses, doubles and delays some. `seed` decides
-    which: the n-th client to come draws from its own for each direction, so that its one exchange always meets the same fate."""
+    which: the n-th client to come draws from its own for each direction, so that its one exchange always meets the same
+    fate."""
 
     def __init__(self, port, address="127.0.0.1", loss=0.0, duplicate=0.0, delay=(0.0, 0.0), seed=1):
         super().__init__()
