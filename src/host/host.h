@@ -24,6 +24,7 @@ struct copal_host_t {
 
     int wake[2];
     bool woken;       /* the wake descriptor was made readable since the last sleep */
+    bool more;        /* a socket had so much that there may be more: no need to sleep */
     bool turning;     /* a turn is under way, in the thread that holds the lock */
     copal_time_t now; /* of that turn */
 

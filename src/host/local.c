@@ -87,7 +87,7 @@ static uint32_t enlist(copal__locals_t *table, const copal__local_t *local)
     return i;
 }
 
-static uint32_t learn(copal__locals_t *table, uint8_t socket, const struct msghdr *header, bool *multicast)
+uint32_t copal__local_learn(copal__locals_t *table, uint8_t socket, const struct msghdr *header, bool *multicast)
 {
     copal__local_t local = {.socket = socket};
     if (!read_control(&local, header))
@@ -100,16 +100,4 @@ static uint32_t learn(copal__locals_t *table, uint8_t socket, const struct msghd
     table->seen_size = header->msg_controllen;
     memcpy(table->seen, header->msg_control, header->msg_controllen);
     return number + 1;
-}
-
-/* Most datagrams come to the same address as the one before, with the same control data to the octet. */
-uint32_t copal__local_find(copal__locals_t *table, uint8_t socket, const struct msghdr *header, bool *multicast)
-{
-    const copal__local_t *last = &table->entries[table->last];
-    if (last->socket == socket && table->seen_size == header->msg_controllen && table->seen_size > 0 &&
-        memcmp(table->seen, header->msg_control, table->seen_size) == 0) {
-        *multicast = last->multicast;
-        return table->last + 1;
-    }
-    return learn(table, socket, header, multicast);
 }

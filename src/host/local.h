@@ -5,6 +5,8 @@
 
 #include "address.h"
 
+#include <string.h>
+
 /* Room for IPV6_PKTINFO (20 octets), which is the larger one, and for IP_PKTINFO (12) as well: an IPv6 socket that takes
  * IPv4 hands out both. */
 enum { COPAL__ANSWER_SIZE = CMSG_SPACE(20), COPAL__CONTROL_SIZE = CMSG_SPACE(12) + CMSG_SPACE(20), COPAL__LOCALS = 64 };
@@ -30,8 +32,21 @@ typedef struct {
 /** Makes an unbound socket hand out the address that each datagram was sent to. -1: errno. */
 int copal__local_enable(int fd, int family);
 
+/** As copal__local_find, for an address that was not the last one. */
+uint32_t copal__local_learn(copal__locals_t *table, uint8_t socket, const struct msghdr *header, bool *multicast);
+
 /** The number, from 1, of the address that a datagram's control data tells of; 0 where it tells of none or the table is
- *  full. `multicast`: it is no address of one machine. */
-uint32_t copal__local_find(copal__locals_t *table, uint8_t socket, const struct msghdr *header, bool *multicast);
+ *  full. `multicast`: it is no address of one machine. Most datagrams come to the same address as the one before, with the
+ *  same control data to the octet. */
+static inline uint32_t copal__local_find(copal__locals_t *table, uint8_t socket, const struct msghdr *header,
+                                         bool *multicast)
+{
+    const copal__local_t *last = &table->entries[table->last];
+    if (last->socket != socket || table->seen_size != header->msg_controllen || table->seen_size == 0 ||
+        memcmp(table->seen, header->msg_control, table->seen_size) != 0)
+        return copal__local_learn(table, socket, header, multicast);
+    *multicast = last->multicast;
+    return table->last + 1;
+}
 
 #endif

@@ -12,14 +12,14 @@ int copal__lock_init(copal__lock_t *lock)
     int status = pthread_mutex_init(&lock->mutex, NULL);
     if (status != 0)
         return status;
-    status = pthread_mutex_init(&lock->gate, NULL);
+    status = pthread_cond_init(&lock->freed, NULL);
     if (status != 0) {
         pthread_mutex_destroy(&lock->mutex);
         return status;
     }
     status = pthread_cond_init(&lock->changed, NULL);
     if (status != 0) {
-        pthread_mutex_destroy(&lock->gate);
+        pthread_cond_destroy(&lock->freed);
         pthread_mutex_destroy(&lock->mutex);
     }
     return status;
@@ -28,7 +28,7 @@ int copal__lock_init(copal__lock_t *lock)
 void copal__lock_destroy(copal__lock_t *lock)
 {
     pthread_cond_destroy(&lock->changed);
-    pthread_mutex_destroy(&lock->gate);
+    pthread_cond_destroy(&lock->freed);
     pthread_mutex_destroy(&lock->mutex);
 }
 
@@ -37,32 +37,58 @@ bool copal__lock_is_mine(const copal__lock_t *lock)
     return atomic_load_explicit(&lock->owner, memory_order_relaxed) == copal__thread();
 }
 
-static void take(copal__lock_t *lock)
+static bool grab(copal__lock_t *lock)
 {
-    bool nobody = atomic_load_explicit(&lock->waiting, memory_order_relaxed) == 0;
-    if (nobody && pthread_mutex_trylock(&lock->mutex) == 0)
-        return;
+    bool expected = false;
+    return atomic_compare_exchange_strong(&lock->held, &expected, true);
+}
+
+/* Inside `mutex`. */
+static void stand_in_line(copal__lock_t *lock)
+{
+    unsigned number = lock->next++;
     atomic_fetch_add(&lock->waiting, 1);
-    pthread_mutex_lock(&lock->gate);
-    pthread_mutex_lock(&lock->mutex);
-    pthread_mutex_unlock(&lock->gate);
+    while (number != lock->served || !grab(lock))
+        pthread_cond_wait(&lock->freed, &lock->mutex);
     atomic_fetch_sub(&lock->waiting, 1);
+    lock->served++;
+}
+
+static void own(copal__lock_t *lock)
+{
+    atomic_store_explicit(&lock->owner, copal__thread(), memory_order_relaxed);
+    lock->depth = 1;
 }
 
 void copal__lock_enter(copal__lock_t *lock)
 {
-    if (!copal__lock_is_mine(lock)) {
-        take(lock);
-        atomic_store_explicit(&lock->owner, copal__thread(), memory_order_relaxed);
+    if (copal__lock_is_mine(lock)) {
+        lock->depth++;
+        return;
     }
-    lock->depth++;
+    if (atomic_load_explicit(&lock->waiting, memory_order_relaxed) > 0 || !grab(lock)) {
+        pthread_mutex_lock(&lock->mutex);
+        stand_in_line(lock);
+        pthread_mutex_unlock(&lock->mutex);
+    }
+    own(lock);
+}
+
+/* Both of these are sequentially consistent, and so is what who waits does first: count himself, then try to grab. So either
+ * he is seen here, or he sees that it is free. */
+static bool let_go(copal__lock_t *lock)
+{
+    atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
+    atomic_store(&lock->held, false);
+    return atomic_load(&lock->waiting) > 0;
 }
 
 void copal__lock_leave(copal__lock_t *lock)
 {
-    if (--lock->depth > 0)
+    if (--lock->depth > 0 || !let_go(lock))
         return;
-    atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
+    pthread_mutex_lock(&lock->mutex);
+    pthread_cond_broadcast(&lock->freed);
     pthread_mutex_unlock(&lock->mutex);
 }
 
@@ -76,14 +102,21 @@ void copal__lock_yield(copal__lock_t *lock)
 
 void copal__lock_wait(copal__lock_t *lock)
 {
-    lock->depth = 0;
-    atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
-    pthread_cond_wait(&lock->changed, &lock->mutex);
-    atomic_store_explicit(&lock->owner, copal__thread(), memory_order_relaxed);
-    lock->depth = 1;
+    pthread_mutex_lock(&lock->mutex);
+    unsigned seen = lock->changes;
+    if (let_go(lock))
+        pthread_cond_broadcast(&lock->freed);
+    while (lock->changes == seen)
+        pthread_cond_wait(&lock->changed, &lock->mutex);
+    stand_in_line(lock);
+    pthread_mutex_unlock(&lock->mutex);
+    own(lock);
 }
 
 void copal__lock_notify(copal__lock_t *lock)
 {
+    pthread_mutex_lock(&lock->mutex);
+    lock->changes++;
     pthread_cond_broadcast(&lock->changed);
+    pthread_mutex_unlock(&lock->mutex);
 }

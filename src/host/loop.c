@@ -32,20 +32,6 @@ void copal__host_wake(copal_host_t *host)
 
 /* ---- sleeping ------------------------------------------------------------------------------------- */
 
-static bool side_is_ready(const copal__side_t *side)
-{
-    for (unsigned i = 0; i < side->count; i++) {
-        if (side->sockets[i].ready)
-            return true;
-    }
-    return false;
-}
-
-static bool is_ready(const copal_host_t *host)
-{
-    return side_is_ready(&host->server) || side_is_ready(&host->client);
-}
-
 /* Milliseconds from `now` until something is due; -1: never. */
 static int due_in(const copal_host_t *host, copal_time_t now)
 {
@@ -107,8 +93,9 @@ static void turn(copal_host_t *host)
     copal_time_t now = host->now = clock_now();
     host->turning = true;
     copal_tree_quiescent(host->tree, 0);
-    copal__side_receive(&host->server, now);
-    copal__side_receive(&host->client, now);
+    host->more = host->server.count > 0 && copal__side_receive(&host->server, now);
+    if (host->client.count > 0 && copal__side_receive(&host->client, now))
+        host->more = true;
     copal__side_send(&host->server, now);
     copal__side_send(&host->client, now);
     copal_tree_offline(host->tree, 0);
@@ -118,7 +105,7 @@ static void turn(copal_host_t *host)
 /* Sleeps, unless more is known to be there, and takes a turn. `host->now` is not long ago. */
 static int sleep_and_turn(copal_host_t *host, int timeout)
 {
-    if (is_ready(host)) {
+    if (host->more) {
         copal__lock_yield(&host->lock);
     } else {
         int status = sleep_until_ready(host, timeout);
@@ -228,7 +215,7 @@ size_t copal_host_descriptors(copal_host_t *host, int *descriptors, size_t capac
 int copal_host_timeout(copal_host_t *host)
 {
     copal__lock_enter(&host->lock);
-    int timeout = is_ready(host) ? 0 : due_in(host, clock_now());
+    int timeout = host->more ? 0 : due_in(host, clock_now());
     copal__lock_leave(&host->lock);
     return timeout;
 }

@@ -109,40 +109,51 @@ static void push(int fd, copal__slot_t *slots, unsigned count, failure_t *failur
 
 static void fill(const copal__side_t *side, copal__slot_t *slot, copal__place_t *place, const copal_datagram_t *datagram)
 {
-    int family = side->sockets[COPAL__VIA_SOCKET(datagram->via)].family;
-    uint32_t local = COPAL__VIA_LOCAL(datagram->via);
+    const uint32_t local = COPAL__VIA_LOCAL(datagram->via);
+    const int family = side->sockets[COPAL__VIA_SOCKET(datagram->via)].family;
     slot->header.msg_namelen = copal__address_from_peer(&place->address, datagram->to, family);
-    slot->header.msg_control = local ? side->locals->entries[local - 1].answer : NULL;
-    slot->header.msg_controllen = local ? side->locals->entries[local - 1].answer_size : 0;
+    slot->header.msg_control = NULL;
+    slot->header.msg_controllen = 0;
+    if (local > 0) {
+        copal__local_t *from = &side->locals->entries[local - 1];
+        slot->header.msg_control = from->answer;
+        slot->header.msg_controllen = from->answer_size;
+    }
     place->vector = (struct iovec){(void *)(uintptr_t)datagram->bytes.data, datagram->bytes.size};
 }
 
+/* In runs that leave by the same socket. */
 static void transmit(copal__side_t *side, size_t count, failure_t *failure)
 {
-    copal__batch_t *batch = side->batch;
-    const copal_datagram_t *datagrams = batch->datagrams;
-    for (size_t i = 0, end; i < count; i = end) {
-        uint32_t socket = COPAL__VIA_SOCKET(datagrams[i].via);
-        for (end = i; end < count && COPAL__VIA_SOCKET(datagrams[end].via) == socket; end++) {
-            fill(side, &batch->out[end], &batch->out_places[end], &datagrams[end]);
-            if (side->trace)
-                side->trace(side->user, true, datagrams[end].to, datagrams[end].bytes);
+    const copal__batch_t *batch = side->batch;
+    copal__slot_t *run = batch->out;
+    uint32_t socket = COPAL__VIA_SOCKET(batch->datagrams[0].via);
+    for (size_t i = 0; i < count; i++) {
+        const copal_datagram_t *datagram = &batch->datagrams[i];
+        copal__slot_t *slot = &batch->out[i];
+        if (COPAL__VIA_SOCKET(datagram->via) != socket) {
+            push(side->sockets[socket].fd, run, (unsigned)(slot - run), failure);
+            socket = COPAL__VIA_SOCKET(datagram->via);
+            run = slot;
         }
-        push(side->sockets[socket].fd, batch->out + i, (unsigned)(end - i), failure);
+        fill(side, slot, &batch->out_places[i], datagram);
+        if (side->trace)
+            side->trace(side->user, true, datagram->to, datagram->bytes);
     }
+    push(side->sockets[socket].fd, run, (unsigned)(batch->out + count - run), failure);
 }
 
-void copal__side_send(copal__side_t *side, copal_time_t now)
+bool copal__side_send_batch(copal__side_t *side, copal_time_t now)
 {
     failure_t failure;
-    size_t count;
-    while ((count = copal_endpoint_send(side->endpoint, now, side->batch->datagrams, side->batch->capacity)) > 0) {
-        failure.size = 0;
-        transmit(side, count, &failure);
-        if (failure.size > 0)
-            copal_endpoint_unreachable(side->endpoint, now, &failure.to,
-                                       (copal_bytes_t){failure.quoted, failure.size});
-    }
+    size_t count = copal_endpoint_send(side->endpoint, now, side->batch->datagrams, side->batch->capacity);
+    if (count == 0)
+        return false;
+    failure.size = 0;
+    transmit(side, count, &failure);
+    if (failure.size > 0)
+        copal_endpoint_unreachable(side->endpoint, now, &failure.to, (copal_bytes_t){failure.quoted, failure.size});
+    return true;
 }
 
 /* ---- receiving ---------------------------------------------------------------------------------- */
@@ -188,10 +199,14 @@ static void receive_from(copal__side_t *side, uint8_t number, copal_time_t now)
     socket->ready = count > 1;
 }
 
-void copal__side_receive(copal__side_t *side, copal_time_t now)
+bool copal__side_receive(copal__side_t *side, copal_time_t now)
 {
+    bool more = false;
     for (uint8_t i = 0; i < side->count; i++) {
-        if (side->sockets[i].ready)
+        if (side->sockets[i].ready) {
             receive_from(side, i, now);
+            more |= side->sockets[i].ready;
+        }
     }
+    return more;
 }

@@ -11,7 +11,7 @@ enum { COPAL__SOCKETS = 16 };
 typedef struct {
     int fd;
     int family;
-    bool ready; /* something may be there to be received */
+    bool ready; /* something is there to be received, or was just now */
 } copal__socket_t;
 
 typedef struct {
@@ -35,10 +35,17 @@ int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual);
 
 void copal__side_close(copal__side_t *side);
 
-/** Receives one batch from each socket that may have something. */
-void copal__side_receive(copal__side_t *side, copal_time_t now);
+/** Receives one batch from each socket that is ready. Returns whether any still is. */
+bool copal__side_receive(copal__side_t *side, copal_time_t now);
+
+/** Sends up to one batch of what is due. False: nothing is. */
+bool copal__side_send_batch(copal__side_t *side, copal_time_t now);
 
 /** Sends all that is due. */
-void copal__side_send(copal__side_t *side, copal_time_t now);
+static inline void copal__side_send(copal__side_t *side, copal_time_t now)
+{
+    while (copal_endpoint_next_timeout(side->endpoint) <= now && copal__side_send_batch(side, now))
+        ;
+}
 
 #endif
