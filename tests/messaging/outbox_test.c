@@ -12,7 +12,7 @@ static void datagrams_leave_in_order_and_stay_until_the_next_is_written(void **s
     copal__outbox_t o;
     copal__carver_t measure = {NULL, 0}, carver = {NULL, 0};
     copal_from_t to = {.peer = {1, {7}}, .via = 3};
-    copal_datagram_t out[3];
+    copal_datagram_t out[3] = {0};
     (void)state;
     copal__outbox_lay(&o, &measure, 2, 64);
     void *memory = calloc(1, measure.used);
