@@ -24,6 +24,6 @@ def test_a_get_takes_less_than_2000_instructions():
     assert int(found[1]) < 2000
 
 
-def test_the_core_is_under_24_kilobytes_of_thumb_2():
+def test_the_core_is_under_25_kilobytes_of_thumb_2():
     found = re.search(r"^core +(\d+)$", run("bench/size"), re.MULTILINE)
-    assert int(found[1]) < 24 * 1024
+    assert int(found[1]) < 25 * 1024
