@@ -106,6 +106,40 @@ static void requests_leave_in_the_order_they_were_committed(void **state)
     bench_close(&b);
 }
 
+static void a_request_cancelled_in_the_queue_lets_nobody_go(void **state)
+{
+    (void)state;
+    bench_t b;
+    outcome_t o[3];
+    copal_handle_t handles[3];
+    bench_open(&b, &(copal_config_t){0});
+    for (uint8_t i = 0; i < 3; i++)
+        handles[i] = bench_ask_token(&b, 1, true, BYTES(i), &o[i]);
+    bench_sent(&b);
+    sent_t first = b.sent;
+    copal_request_cancel(b.endpoint, b.now, handles[1]);
+    bench_silent(&b);
+    by_answer(&b, &first);
+    check_bytes(bench_sent(&b)->token, BYTES(2));
+    bench_close(&b);
+}
+
+static void an_acknowledgement_of_a_non_confirmable_request_means_nothing(void **state)
+{
+    (void)state;
+    bench_t b;
+    outcome_t o[2];
+    bench_open(&b, &(copal_config_t){0});
+    bench_ask(&b, 1, COPAL_GET, false, &o[0]);
+    bench_ask(&b, 1, COPAL_GET, false, &o[1]);
+    uint16_t id = bench_sent(&b)->id;
+    bench_receive(&b, 1, BYTES(0x60, 0x00, (uint8_t)(id >> 8), (uint8_t)id));
+    bench_silent(&b);
+    bench_wait(&b);
+    bench_sent(&b);
+    bench_close(&b);
+}
+
 static void nstart_is_the_callers(void **state)
 {
     (void)state;
@@ -226,6 +260,8 @@ int main(void)
         cmocka_unit_test(a_cancelled_or_lost_request_lets_the_next_one_go),
         cmocka_unit_test(another_peer_is_not_held_back),
         cmocka_unit_test(requests_leave_in_the_order_they_were_committed),
+        cmocka_unit_test(a_request_cancelled_in_the_queue_lets_nobody_go),
+        cmocka_unit_test(an_acknowledgement_of_a_non_confirmable_request_means_nothing),
         cmocka_unit_test(nstart_is_the_callers),
         cmocka_unit_test(a_request_that_is_held_back_still_ends_at_its_timeout),
         cmocka_unit_test(rfc7252_4_7_toward_a_silent_peer_no_more_than_probing_rate_leaves),

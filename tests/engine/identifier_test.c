@@ -84,6 +84,13 @@ static void rfc7252_4_4_each_of_65536_peers_gets_two_answers_with_different_ids(
     bench_close(&b);
 }
 
+static void acknowledge(bench_t *b, uint32_t peer)
+{
+    message_t m;
+    message_start(&m, COPAL_ACK, COPAL_EMPTY, b->sent.message.id, NO_BYTES);
+    assert_int_equal(bench_receive(b, peer, message_end(&m)), 0);
+}
+
 /* Sends as fast as it may for a while; returns how many requests left. Any ID of any peer must have rested. */
 static unsigned flood(bench_t *b, copal_time_t duration, uint32_t peers, bool confirmable, copal_time_t *last)
 {
@@ -135,6 +142,28 @@ static void with_one_counter_ids_are_unique_over_all_peers(void **state)
     bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
     unsigned count = flood(&b, 2 * EXCHANGE_LIFETIME, 100, false, last);
     assert_in_range(count, 2 * 32768, 3 * 65536);
+    free(last);
+    bench_close(&b);
+}
+
+static void rfc7252_4_4_an_id_that_waited_for_its_turn_rests_from_when_it_left(void **state)
+{
+    (void)state;
+    bench_t b;
+    outcome_t silent, waits;
+    copal_time_t *last = calloc(65536, sizeof *last);
+    bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
+    bench_ask(&b, 200, COPAL_GET, true, &silent);
+    bench_ask(&b, 200, COPAL_GET, true, &waits); /* has its ID, but waits while the first is tried (NSTART) */
+    for (uint16_t first = bench_sent(&b)->id; b.sent.message.id == first;) {
+        last[first] = b.now;
+        bench_wait(&b);
+        bench_take(&b);
+    }
+    assert_int_equal(silent.status, COPAL_ETIMEOUT);
+    last[b.sent.message.id] = b.now;
+    acknowledge(&b, 200);
+    flood(&b, 2 * EXCHANGE_LIFETIME, 1, true, last);
     free(last);
     bench_close(&b);
 }
@@ -210,6 +239,7 @@ int main(void)
         cmocka_unit_test(rfc7252_4_4_each_of_65536_peers_gets_two_answers_with_different_ids),
         cmocka_unit_test(rfc7252_4_4_no_id_is_used_again_within_exchange_lifetime_and_the_message_waits),
         cmocka_unit_test(with_one_counter_ids_are_unique_over_all_peers),
+        cmocka_unit_test(rfc7252_4_4_an_id_that_waited_for_its_turn_rests_from_when_it_left),
         cmocka_unit_test(while_no_id_is_free_a_request_has_none),
         cmocka_unit_test(a_counter_starts_at_random),
         cmocka_unit_test(an_answer_for_which_no_id_is_free_is_dropped_and_counted),

@@ -70,6 +70,7 @@ static void a_piggybacked_answer_ends_the_request(void **state)
     assert_answered(&o, "x");
     assert_int_equal(o.type, COPAL_ACK);
     assert_int_equal(o.id, request.id);
+    check_bytes(((copal_bytes_t){o.token, o.token_size}), request.token);
     bench_idle(&b);
     bench_close(&b);
 }
@@ -89,7 +90,8 @@ static void rfc7252_5_3_2_an_answer_counts_only_from_that_peer_with_that_id_and_
     send_content(&b, 1, COPAL_ACK, r.id, shorter, "spoofed");
     send_content(&b, 1, COPAL_ACK, r.id, NO_BYTES, "spoofed");
     send_content(&b, 1, COPAL_NON, 77, shorter, "spoofed");
-    send_content(&b, 2, COPAL_NON, 77, r.token, "spoofed");
+    for (uint32_t other = 2; other < 300; other++)
+        send_content(&b, other, COPAL_NON, 77, r.token, "spoofed");
     bench_silent(&b);
     assert_int_equal(o.count, 0);
     send_content(&b, 1, COPAL_CON, 0x0a0b, shorter, "spoofed"); /* "the response is rejected" */
@@ -199,6 +201,23 @@ static void an_answer_to_a_cancelled_request_is_rejected(void **state)
     send_content(&b, 1, COPAL_CON, 0x4321, request.token, "x");
     bench_sends(&b, 1, BYTES(0x70, 0x00, 0x43, 0x21));
     assert_int_equal(o.count, 0);
+    bench_close(&b);
+}
+
+static void rfc7252_5_3_2_only_a_confirmable_request_is_answered_in_an_acknowledgement(void **state)
+{
+    (void)state;
+    bench_t b;
+    outcome_t o;
+    kept_t request;
+    bench_open(&b, &(copal_config_t){0});
+    bench_ask(&b, 1, COPAL_GET, false, &o);
+    keep(&request, bench_sent(&b));
+    send_content(&b, 1, COPAL_ACK, request.id, request.token, "x");
+    assert_int_equal(o.count, 0);
+    send_content(&b, 1, COPAL_NON, 9, request.token, "y");
+    assert_answered(&o, "y");
+    bench_idle(&b);
     bench_close(&b);
 }
 
@@ -335,6 +354,7 @@ static void a_late_answer_that_is_never_acknowledged_is_given_up(void **state)
     bench_accept(&b, 1, get(&m, COPAL_CON, 0x0102));
     bench_wait(&b);
     bench_sent(&b);
+    copal_time_t start = b.now;
     assert_int_equal(bench_answer(&b, s.later, "x"), 0);
     for (; copal_endpoint_next_timeout(b.endpoint) != COPAL_NEVER; b.now = copal_endpoint_next_timeout(b.endpoint)) {
         while (bench_take(&b))
@@ -343,7 +363,29 @@ static void a_late_answer_that_is_never_acknowledged_is_given_up(void **state)
             break;
     }
     assert_int_equal(sent, 5);
+    assert_true(b.now - start <= 93000); /* MAX_TRANSMIT_WAIT: then its slot is free */
     bench_idle(&b);
+    bench_close(&b);
+}
+
+static void a_very_late_answer_has_a_lifetime_of_its_own(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    message_t m;
+    open_deferring(&b, &s);
+    bench_accept(&b, 1, get(&m, COPAL_CON, 0x0102));
+    bench_wait(&b);
+    bench_sent(&b);
+    b.now += EXCHANGE_LIFETIME - 1000;
+    bench_silent(&b);
+    assert_int_equal(bench_answer(&b, s.later, "x"), 0);
+    uint16_t id = bench_sent(&b)->id;
+    for (int i = 0; i < 4; i++) {
+        bench_wait(&b);
+        assert_int_equal(bench_sent(&b)->id, id);
+    }
     bench_close(&b);
 }
 
@@ -373,6 +415,9 @@ static void the_answer_to_a_non_confirmable_request_is_non_confirmable_however_l
     bench_accept(&b, 1, get(&m, COPAL_NON, 0x0102));
     b.now += 20000;
     bench_silent(&b);
+    bench_receive(&b, 1, get(&m, COPAL_NON, 0x0102)); /* section 4.5: a duplicate is silently ignored */
+    bench_silent(&b);
+    assert_int_equal(s.runs, 1);
     assert_int_equal(bench_answer(&b, s.later, "x"), 0);
     const copal_message_t *answer = bench_sent(&b);
     assert_int_equal(answer->type, COPAL_NON);
@@ -433,6 +478,53 @@ static void a_duplicate_before_ack_delay_does_not_run_the_request_again(void **s
         acknowledgements++;
     }
     assert_in_range(acknowledgements, 1, 2);
+    bench_close(&b);
+}
+
+static void rfc7252_5_2_2_once_an_empty_acknowledgement_left_the_answer_is_separate(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    message_t m;
+    open_deferring(&b, &s);
+    bench_accept(&b, 1, get(&m, COPAL_CON, 0x0102));
+    bench_receive(&b, 1, get(&m, COPAL_CON, 0x0102)); /* a duplicate may be acknowledged at once, or not */
+    bool acknowledged = bench_take(&b);
+    assert_int_equal(bench_answer(&b, s.later, "x"), 0);
+    assert_int_equal(bench_sent(&b)->type, acknowledged ? COPAL_CON : COPAL_ACK);
+    bench_close(&b);
+}
+
+static void a_duplicate_between_the_answer_and_its_leaving_gets_that_answer_only(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    message_t m;
+    open_deferring(&b, &s);
+    bench_accept(&b, 1, get(&m, COPAL_CON, 0x0102));
+    assert_int_equal(bench_answer(&b, s.later, "x"), 0);
+    bench_receive(&b, 1, get(&m, COPAL_CON, 0x0102));
+    while (bench_take(&b))
+        check_bytes((copal_bytes_t){b.sent.data, b.sent.size}, BYTES(0x62, 0x45, 1, 2, 0xca, 0xfe, 0xff, 'x'));
+    assert_int_equal(s.runs, 1);
+    bench_idle(&b);
+    bench_close(&b);
+}
+
+static void a_multicast_request_cannot_be_deferred(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    message_t m;
+    open_deferring(&b, &s);
+    copal_from_t from = {.peer = peer_of(1), .multicast = true};
+    bench_receive_from(&b, &from, get(&m, COPAL_NON, 0x0102));
+    assert_int_equal(s.runs, 1);
+    assert_int_equal(s.defer_result, COPAL_EINVAL);
+    bench_idle(&b);
     bench_close(&b);
 }
 
@@ -554,15 +646,20 @@ int main(void)
         cmocka_unit_test(rfc7252_5_2_3_a_confirmable_request_may_get_a_non_confirmable_answer_and_the_other_way_round),
         cmocka_unit_test(a_separate_answer_whose_acknowledgement_was_lost_is_acknowledged_again),
         cmocka_unit_test(an_answer_to_a_cancelled_request_is_rejected),
+        cmocka_unit_test(rfc7252_5_3_2_only_a_confirmable_request_is_answered_in_an_acknowledgement),
         cmocka_unit_test(requests_without_token_are_told_apart_by_message_id),
         cmocka_unit_test(a_separate_answer_without_token_belongs_to_the_oldest_acknowledged_request_of_that_peer),
         cmocka_unit_test(an_answer_before_ack_delay_rides_on_the_acknowledgement),
         cmocka_unit_test(rfc7252_5_2_2_a_late_answer_is_a_confirmable_message_after_an_empty_acknowledgement),
         cmocka_unit_test(a_late_answer_that_is_never_acknowledged_is_given_up),
+        cmocka_unit_test(a_very_late_answer_has_a_lifetime_of_its_own),
         cmocka_unit_test(a_reset_ends_a_late_answer),
         cmocka_unit_test(the_answer_to_a_non_confirmable_request_is_non_confirmable_however_late),
         cmocka_unit_test(a_duplicate_of_a_request_in_progress_is_acknowledged_again_and_not_run_again),
         cmocka_unit_test(a_duplicate_before_ack_delay_does_not_run_the_request_again),
+        cmocka_unit_test(rfc7252_5_2_2_once_an_empty_acknowledgement_left_the_answer_is_separate),
+        cmocka_unit_test(a_duplicate_between_the_answer_and_its_leaving_gets_that_answer_only),
+        cmocka_unit_test(a_multicast_request_cannot_be_deferred),
         cmocka_unit_test(rfc7252_5_2_2_a_post_that_was_answered_late_keeps_its_empty_acknowledgement_for_duplicates),
         cmocka_unit_test(a_call_that_is_never_answered_is_dropped_after_exchange_lifetime),
         cmocka_unit_test(a_deferred_request_is_viewed_whole),

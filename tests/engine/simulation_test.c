@@ -334,6 +334,31 @@ static void check_nothing_leaked(simulation_t *sim, node_t *node)
     check(copal_endpoint_next_timeout(node->endpoint) == COPAL_NEVER);
 }
 
+/* What was met over all seeds. */
+static struct {
+    uint64_t answered, timed_out, cancelled;
+    copal_counters_t counters;
+} seen;
+
+static void add_up(const simulation_t *sim)
+{
+    for (uint32_t i = 0; i < sim->count; i++) {
+        const exchange_t *x = &sim->exchanges[i];
+        seen.answered += x->outcomes && x->status == 0;
+        seen.timed_out += x->outcomes && x->status == COPAL_ETIMEOUT;
+        seen.cancelled += x->cancelled;
+    }
+    for (uint32_t i = 0; i < sim->network.node_count; i++) {
+        const copal_counters_t *c = copal_endpoint_counters(sim->network.nodes[i].endpoint);
+        seen.counters.retransmitted += c->retransmitted;
+        seen.counters.duplicates += c->duplicates;
+        seen.counters.challenged += c->challenged;
+        seen.counters.refused += c->refused;
+        check_equal(c->malformed, 0);
+        check_equal(c->dropped, 0);
+    }
+}
+
 static void run_seed(uint64_t seed)
 {
     static simulation_t sim;
@@ -347,21 +372,29 @@ static void run_seed(uint64_t seed)
     for (uint32_t i = 0; i < sim.count; i++)
         judge(&sim.exchanges[i], seed);
     check_note(note);
+    add_up(&sim);
     for (uint32_t i = 0; i < sim.network.node_count; i++)
         check_nothing_leaked(&sim, &sim.network.nodes[i]);
     network_close(&sim.network);
     check_note(NULL);
 }
 
-/* ---- */
+/* ---- all seeds ------------------------------------------------------------------------------------- */
 
 static uint64_t first_seed = 1, seed_count = 10000;
 
 static void every_promise_holds_in_any_weather(void **state)
 {
     (void)state;
+    memset(&seen, 0, sizeof seen);
     for (uint64_t seed = first_seed; seed < first_seed + seed_count; seed++)
         run_seed(seed);
+    if (seed_count < 1000)
+        return;
+    /* The weather was bad enough for the promises to mean something. */
+    assert_true(seen.answered > seed_count && seen.timed_out > seed_count / 10 && seen.cancelled > seed_count / 10);
+    assert_true(seen.counters.retransmitted > seed_count && seen.counters.duplicates > seed_count);
+    assert_true(seen.counters.challenged > seed_count / 100 && seen.counters.refused > seed_count / 100);
 }
 
 static void choose(const char *seed, const char *seeds)

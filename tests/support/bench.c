@@ -165,6 +165,10 @@ static void outcome_receive(copal_receiver_t *self, const copal_response_t *resp
     o->count++;
     o->status = response->status;
     o->id = response->id;
+    o->token_size = response->token.size;
+    check(o->token_size <= sizeof o->token);
+    if (o->token_size)
+        memcpy(o->token, response->token.data, o->token_size);
     o->at = response->now;
     o->has_message = response->message != NULL;
     if (!response->message)

@@ -85,6 +85,8 @@ typedef struct {
     copal_code_t code;
     copal_type_t type;
     uint16_t id;
+    uint8_t token[8];
+    size_t token_size;
     copal_time_t at;
     bool has_message;
     size_t size;
