@@ -16,8 +16,9 @@
 
 #include <poll.h>
 
-/** Fills in the host's descriptors, at most `capacity`, which COPAL_HOST_DESCRIPTORS is always enough for; returns how many.
- *  Lowers `*timeout` (-1: never) where the host needs to be served earlier. To be called before each poll(). */
+/** Fills in the host's descriptors, at most `capacity`, which COPAL_HOST_DESCRIPTORS is always enough for; returns
+ *  how many. Lowers `*timeout` (-1: never) where the host needs to be served earlier. To be called before each
+ *  poll(). */
 static inline nfds_t copal_poll_prepare(copal_host_t *host, struct pollfd *fds, size_t capacity, int *timeout)
 {
     int descriptors[COPAL_HOST_DESCRIPTORS];
@@ -36,6 +37,9 @@ static inline nfds_t copal_poll_prepare(copal_host_t *host, struct pollfd *fds, 
 }
 
 /** Does what there is to do. To be called after each poll(). 0, or COPAL_ESYSTEM. */
-static inline int copal_poll_serve(copal_host_t *host) { return copal_host_step(host, 0); }
+static inline int copal_poll_serve(copal_host_t *host)
+{
+    return copal_host_step(host, 0);
+}
 
 #endif

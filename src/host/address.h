@@ -14,8 +14,8 @@ typedef union {
     struct sockaddr_in6 v6;
 } copal__address_t;
 
-/** A peer is its address (4 or 16 octets), its port (2) and, where the address is link-local, its scope (4, an interface's
- *  index). An IPv4-mapped IPv6 address is the IPv4 one, so that a peer looks the same on every socket. */
+/** A peer is its address (4 or 16 octets), its port (2) and, where the address is link-local, its scope (4, an
+ *  interface's index). An IPv4-mapped IPv6 address is the IPv4 one, so that a peer looks the same on every socket. */
 enum { COPAL__PEER_IPV4 = 6, COPAL__PEER_IPV6 = 18, COPAL__PEER_SCOPED = 22 };
 
 /** The peer that a socket address names. */

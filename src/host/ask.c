@@ -125,8 +125,8 @@ static bool is_same_version(body_t *body, const copal_message_t *message)
            (body->etag_size == 0 || memcmp(etag.value.data, body->etag, body->etag_size) == 0);
 }
 
-/* Takes the block in `message`; MORE: `ask` is for the next one. A response without Block2 is complete in itself, even
- * after blocks: an error, or what took their place. */
+/* Takes the block in `message`; MORE: `ask` is for the next one. A response without Block2 is complete in itself,
+ * even after blocks: an error, or what took their place. */
 static int take(body_t *body, const copal_message_t *message, copal_ask_t *ask)
 {
     copal_option_t option;

@@ -1,5 +1,5 @@
-/* Datagrams on their way between sockets and endpoints, many at a time: arrays made once, of which little is touched for
- * each datagram. */
+/* Datagrams on their way between sockets and endpoints, many at a time: arrays made once, of which little is touched
+ * for each datagram. */
 #ifndef COPAL_HOST_BATCH_H
 #define COPAL_HOST_BATCH_H
 

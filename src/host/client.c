@@ -15,8 +15,8 @@ static int hex(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The host of a URI as text to be looked up. In an IPv6 literal, "%25" stands before the zone (RFC 6874), and a bare "%" is
- * taken as well; in a name, any octet may be percent-encoded (RFC 3986 section 3.2.2). */
+/* The host of a URI as text to be looked up. In an IPv6 literal, "%25" stands before the zone (RFC 6874), and a bare
+ * "%" is taken as well; in a name, any octet may be percent-encoded (RFC 3986 section 3.2.2). */
 static int host_text(const copal_uri_t *uri, char *text, size_t capacity)
 {
     const uint8_t *at = uri->host.data, *end = at + uri->host.size;

@@ -8,8 +8,14 @@
 
 /* ---- open and close ------------------------------------------------------------------------------- */
 
-static void exclude_enter(void *mutex) { pthread_mutex_lock(mutex); }
-static void exclude_leave(void *mutex) { pthread_mutex_unlock(mutex); }
+static void exclude_enter(void *mutex)
+{
+    pthread_mutex_lock(mutex);
+}
+static void exclude_leave(void *mutex)
+{
+    pthread_mutex_unlock(mutex);
+}
 
 static int init_exclusion(pthread_mutex_t *mutex)
 {
@@ -151,7 +157,10 @@ void copal_host_close(copal_host_t *host)
 
 /* ---- serving ---------------------------------------------------------------------------------------- */
 
-copal_tree_t *copal_host_tree(copal_host_t *host) { return host->tree; }
+copal_tree_t *copal_host_tree(copal_host_t *host)
+{
+    return host->tree;
+}
 
 /* "::" takes IPv4 too; on a machine without IPv6 it takes IPv4 alone. */
 static int open_server(copal_host_t *host, copal_peer_t *local)

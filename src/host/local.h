@@ -7,24 +7,24 @@
 
 #include <string.h>
 
-/* Room for IPV6_PKTINFO (20 octets), which is the larger one, and for IP_PKTINFO (12) as well: an IPv6 socket that takes
- * IPv4 hands out both. */
+/* Room for IPV6_PKTINFO (20 octets), which is the larger one, and for IP_PKTINFO (12) as well: an IPv6 socket that
+ * takes IPv4 hands out both. */
 enum { COPAL__ANSWER_SIZE = CMSG_SPACE(20), COPAL__CONTROL_SIZE = CMSG_SPACE(12) + CMSG_SPACE(20), COPAL__LOCALS = 64 };
 
 typedef struct {
-    uint8_t socket;     /* the socket it belongs to */
-    bool multicast;     /* a group or broadcast address was asked */
+    uint8_t socket; /* the socket it belongs to */
+    bool multicast; /* a group or broadcast address was asked */
     uint8_t answer_size;
     uint32_t interface; /* of an IPv6 link-local address or group; else 0 */
     uint8_t address[16];
     _Alignas(size_t) uint8_t answer[COPAL__ANSWER_SIZE]; /* the control data that makes an answer leave from it */
 } copal__local_t;
 
-/** The addresses that were asked so far. Only addresses of this machine get in, so peers cannot make it grow. Past the
- *  bound the kernel chooses the address of an answer. */
+/** The addresses that were asked so far. Only addresses of this machine get in, so peers cannot make it grow. Past
+ *  the bound the kernel chooses the address of an answer. */
 typedef struct {
-    uint32_t count, last;  /* how many; the one that was asked last */
-    size_t seen_size;      /* the control data that it was asked with; 0: none */
+    uint32_t count, last; /* how many; the one that was asked last */
+    size_t seen_size;     /* the control data that it was asked with; 0: none */
     uint8_t seen[COPAL__CONTROL_SIZE];
     copal__local_t entries[COPAL__LOCALS];
 } copal__locals_t;
@@ -35,9 +35,9 @@ int copal__local_enable(int fd, int family);
 /** As copal__local_find, for an address that was not the last one. */
 uint32_t copal__local_learn(copal__locals_t *table, uint8_t socket, const struct msghdr *header, bool *multicast);
 
-/** The number, from 1, of the address that a datagram's control data tells of; 0 where it tells of none or the table is
- *  full. `multicast`: it is no address of one machine. Most datagrams come to the same address as the one before, with the
- *  same control data to the octet. */
+/** The number, from 1, of the address that a datagram's control data tells of; 0 where it tells of none or the table
+ *  is full. `multicast`: it is no address of one machine. Most datagrams come to the same address as the one before,
+ *  with the same control data to the octet. */
 static inline uint32_t copal__local_find(copal__locals_t *table, uint8_t socket, const struct msghdr *header,
                                          bool *multicast)
 {

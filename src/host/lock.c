@@ -74,8 +74,8 @@ void copal__lock_enter(copal__lock_t *lock)
     own(lock);
 }
 
-/* Both of these are sequentially consistent, and so is what who waits does first: count himself, then try to grab. So either
- * he is seen here, or he sees that it is free. */
+/* Both of these are sequentially consistent, and so is what who waits does first: count himself, then try to grab.
+ * So either he is seen here, or he sees that it is free. */
 static bool let_go(copal__lock_t *lock)
 {
     atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);

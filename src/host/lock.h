@@ -1,5 +1,5 @@
-/* The host's lock: the same thread may take it again; who waits for it gets it in the order of coming, so the thread that runs
- * the host, which takes it over and over, keeps nobody out. Nothing but two atomic operations where nobody waits. */
+/* The host's lock: the same thread may take it again; who waits for it gets it in the order of coming, so the thread
+ * that runs the host, which takes it over and over, keeps nobody out. Three atomic operations where nobody waits. */
 #ifndef COPAL_HOST_LOCK_H
 #define COPAL_HOST_LOCK_H
 

@@ -55,8 +55,10 @@ static bool note(copal__side_t *side, const struct pollfd *fds, nfds_t count)
 {
     for (nfds_t i = 0; i < count; i++) {
         side->sockets[i].ready = fds[i].revents != 0;
-        if (fds[i].revents & POLLNVAL)
-            return false; /* somebody closed a descriptor that is ours */
+        if (fds[i].revents & POLLNVAL) {
+            errno = EBADF; /* somebody closed a descriptor that is ours */
+            return false;
+        }
     }
     return true;
 }
@@ -73,16 +75,16 @@ static int sleep_until_ready(copal_host_t *host, int timeout)
     nfds_t client = watch(&host->client, fds + 1 + server);
     copal__lock_leave(&host->lock);
     int count = poll(fds, 1 + server + client, timeout);
-    int reason = errno;
+    int reason = count < 0 ? errno : 0;
     copal__lock_enter(&host->lock);
-    errno = reason;
-    if (count <= 0)
+    if (count <= 0) {
+        errno = reason;
         return count == 0 || reason == EINTR ? 0 : COPAL_ESYSTEM;
+    }
     if (fds[0].revents) {
         copal__wake_clear(host->wake);
         host->woken = false;
     }
-    errno = EBADF;
     return note(&host->server, fds + 1, server) && note(&host->client, fds + 1 + server, client) ? 0 : COPAL_ESYSTEM;
 }
 

@@ -42,8 +42,8 @@ static void suggest_sizes(copal_limits_t *limits)
     suggest(&limits->token_size, 8);
 }
 
-/* The proportions. A deferred or own request takes a datagram's room; a remembered reply some tens of octets, with its
- * octets apart, where one datagram must fit in any case. The bounds above are for memories of many gigabytes. */
+/* The proportions. A deferred or own request takes a datagram's room; a remembered reply some tens of octets, with
+ * its octets apart, where one datagram must fit in any case. The bounds above are for memories of many gigabytes. */
 static void share_out(copal_host_config_t *config, size_t memory)
 {
     uint32_t batch = clamp(memory >> 15, 4, COPAL__BATCH);

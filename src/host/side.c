@@ -15,8 +15,8 @@ enum {
 
 /* ---- sockets ------------------------------------------------------------------------------------ */
 
-/* Neither SO_REUSEADDR nor SO_REUSEPORT: a second server on the same port must be told so. The buffers are a wish: what the
- * system grants will do. */
+/* Neither SO_REUSEADDR nor SO_REUSEPORT: a second server on the same port must be told so. The buffers are a wish:
+ * what the system grants will do. */
 static int prepare(const copal__side_t *side, int fd, copal_peer_t *local, bool dual)
 {
     copal__address_t address;
@@ -60,8 +60,8 @@ void copal__side_close(copal__side_t *side)
 
 /* ---- sending ------------------------------------------------------------------------------------ */
 
-/* A datagram that cannot even be sent (no route, say) ends its request as an ICMP error would; one that the machine has
- * no room for at the moment is simply lost. The datagram is borrowed from the endpoint, so the end has to wait. */
+/* A datagram that cannot even be sent (no route, say) ends its request as an ICMP error would; one that the machine
+ * has no room for at the moment is simply lost. The datagram is borrowed from the endpoint, so the end has to wait. */
 typedef struct {
     copal_peer_t to;
     uint8_t quoted[QUOTE_SIZE];
@@ -78,16 +78,15 @@ static void note(failure_t *failure, const copal__slot_t *slot, int reason)
     memcpy(failure->quoted, vector->iov_base, failure->size);
 }
 
-/* Every datagram is tried, and none for ever. An error may belong to a datagram sent earlier (ICMP); then a second try
- * succeeds. */
-static void push(int fd, copal__slot_t *slots, unsigned count, failure_t *failure)
+/* What to do after `sent` of `count` datagrams went out, or -1. Every datagram is tried, and none for ever. An error
+ * may belong to a datagram sent earlier (ICMP); then a second try succeeds. */
+static void push_on(int fd, copal__slot_t *slots, unsigned count, int sent, failure_t *failure)
 {
     bool waited = false, again = false;
-    while (count > 0) {
-        int sent = copal__udp_send(fd, slots, count);
+    for (;; sent = copal__udp_send(fd, slots, count)) {
+        bool full = sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
         if (sent < 0 && errno == EINTR)
             continue;
-        bool full = sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
         if (full && !waited) {
             struct pollfd wait = {.fd = fd, .events = POLLOUT};
             poll(&wait, 1, SEND_PATIENCE);
@@ -104,10 +103,20 @@ static void push(int fd, copal__slot_t *slots, unsigned count, failure_t *failur
         slots += done;
         count -= done;
         again = false;
+        if (count == 0)
+            return;
     }
 }
 
-static void fill(const copal__side_t *side, copal__slot_t *slot, copal__place_t *place, const copal_datagram_t *datagram)
+static void push(int fd, copal__slot_t *slots, unsigned count, failure_t *failure)
+{
+    int sent = copal__udp_send(fd, slots, count);
+    if (sent != (int)count)
+        push_on(fd, slots, count, sent, failure);
+}
+
+static void fill(const copal__side_t *side, copal__slot_t *slot, copal__place_t *place,
+                 const copal_datagram_t *datagram)
 {
     const uint32_t local = COPAL__VIA_LOCAL(datagram->via);
     const int family = side->sockets[COPAL__VIA_SOCKET(datagram->via)].family;

@@ -1,5 +1,5 @@
-/* A side of a host: an endpoint with sockets of its own. The server is one, the client another, so that they do not share
- * message IDs. */
+/* A side of a host: an endpoint with sockets of its own. The server is one, the client another, so that they do not
+ * share message IDs. */
 #ifndef COPAL_HOST_SIDE_H
 #define COPAL_HOST_SIDE_H
 
@@ -20,17 +20,18 @@ typedef struct {
     copal__batch_t *batch; /* both sides share it: only one of them is busy at a time */
     copal_trace_t trace;
     void *user;
-    bool client; /* wants ICMP errors, which only requests of our own can use, and leaves local addresses to the kernel */
+    bool client; /* wants ICMP errors, which only its requests can use, and leaves local addresses to the kernel */
     uint8_t count;
     copal__socket_t sockets[COPAL__SOCKETS];
 } copal__side_t;
 
 /** The socket of a `via`: its lower 8 bits. Above is the number of a local address, 0 for the kernel's choice. */
-#define COPAL__VIA_SOCKET(via) ((via) & 0xffu)
-#define COPAL__VIA_LOCAL(via) ((via) >> 8)
+#define COPAL__VIA_SOCKET(via) ((via)&0xffu)
+#define COPAL__VIA_LOCAL(via)  ((via) >> 8)
 
-/** Adds a socket bound to `local`, whose port is then the one in use where it was 0. IPv6's "any" takes IPv4 as well if
- *  `dual`. Returns its number; COPAL_EFULL: there are COPAL__SOCKETS; COPAL_ESYSTEM: errno, and nothing is half made. */
+/** Adds a socket bound to `local`, whose port is then the one in use where it was 0. IPv6's "any" takes IPv4 as well
+ *  if `dual`. Returns its number; COPAL_EFULL: there are COPAL__SOCKETS; COPAL_ESYSTEM: errno, and nothing is half
+ *  made. */
 int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual);
 
 void copal__side_close(copal__side_t *side);

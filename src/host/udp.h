@@ -1,5 +1,5 @@
-/* What a platform gives to the host: datagram sockets, a way to wake a sleeping thread, and randomness. Each folder beside
- * this file (linux/, posix/) has all of it; the build takes one of them. */
+/* What a platform gives to the host: datagram sockets, a way to wake a sleeping thread, and randomness. Each folder
+ * beside this file (linux/, posix/) has all of it; the build takes one of them. */
 #ifndef COPAL_HOST_UDP_H
 #define COPAL_HOST_UDP_H
 
@@ -13,23 +13,24 @@ typedef struct {
     unsigned size; /* octets received */
 } copal__slot_t;
 
-/** Opens a socket of `family` that does not block and is closed on exec, hears no group it did not join, sends without
- *  the don't-fragment mark and believes no path MTU that ICMP tells (RFC 7252 section 4.6). With `errors` it keeps ICMP errors
- *  for copal__udp_error. -1: errno. */
+/** Opens a socket of `family` that does not block and is closed on exec, hears no group it did not join, sends
+ *  without the don't-fragment mark and believes no path MTU that ICMP tells (RFC 7252 section 4.6). With `errors` it
+ *  keeps ICMP errors for copal__udp_error. -1: errno. */
 int copal__udp_open(int family, bool errors);
 
 /** Takes up to `count` datagrams that have come, without waiting. Returns how many; -1: errno. */
 int copal__udp_receive(int fd, copal__slot_t *slots, unsigned count);
 
-/** Sends the first of `count` datagrams, and further ones as far as that goes. Returns how many; -1: errno, and it is about
- *  the first, or about a datagram sent earlier. */
+/** Sends the first of `count` datagrams, and further ones as far as that goes. Returns how many; -1: errno, and it
+ *  is about the first, or about a datagram sent earlier. */
 int copal__udp_send(int fd, copal__slot_t *slots, unsigned count);
 
 /** Whether ICMP errors come with the datagram that caused them. Where the system cannot tell that they are
  *  ignored, as RFC 7252 section 4.2 has it. */
 extern const bool copal__udp_has_errors;
 
-/** The next ICMP error that says a datagram of ours cannot get there: where it went, and how it starts. False: no more. */
+/** The next ICMP error that says a datagram of ours cannot get there: where it went, and how it starts. False: no
+ *  more. */
 bool copal__udp_error(int fd, copal_peer_t *peer, uint8_t *quoted, size_t capacity, size_t *size);
 
 /** A pair of descriptors: what is written to [1] makes [0] readable. They may be the same one. 0; -1: errno. */

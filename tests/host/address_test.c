@@ -8,7 +8,10 @@ static void a_peer_survives_the_way_through_a_socket_address(void **state)
     static const struct {
         const char *text;
         int family;
-    } ways[] = {{"192.0.2.7", AF_INET}, {"192.0.2.7", AF_INET6}, {"2001:db8::1", AF_INET6}, {"fe80::1%1", AF_INET6},
+    } ways[] = {{"192.0.2.7", AF_INET},
+                {"192.0.2.7", AF_INET6},
+                {"2001:db8::1", AF_INET6},
+                {"fe80::1%1", AF_INET6},
                 {"ff02::fd%1", AF_INET6}};
     (void)state;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {

@@ -23,7 +23,8 @@ static copal_host_t *large_server(const uint8_t *large, uint16_t *port)
 {
     copal_host_t *server = wire_host(NULL, "127.0.0.1", port);
     copal_value_options_t options = {.content_format = 42, .max_age = -1, .etag = true, .methods = COPAL_METHODS_ALL};
-    assert_int_equal(copal_tree_add_value(copal_host_tree(server), "large", (copal_bytes_t){large, LARGE}, &options, NULL), 0);
+    assert_int_equal(
+        copal_tree_add_value(copal_host_tree(server), "large", (copal_bytes_t){large, LARGE}, &options, NULL), 0);
     assert_int_equal(copal_host_start(server), 0);
     return server;
 }
@@ -128,7 +129,8 @@ static void a_body_over_the_memory_is_refused(void **state)
     copal_peer_t to = wire_peer("127.0.0.1", port);
     (void)state;
     assert_int_equal(copal_host_open(&host, &small), 0);
-    assert_int_equal(copal_host_ask(host, &(copal_ask_t){.to = &to, .path = copal_text("large")}, &answer), COPAL_ESPACE);
+    assert_int_equal(copal_host_ask(host, &(copal_ask_t){.to = &to, .path = copal_text("large")}, &answer),
+                     COPAL_ESPACE);
     assert_null(answer.payload);
     assert_int_equal(copal_host_ask(host, &(copal_ask_t){.to = &to, .path = copal_text("v")}, &answer), 0);
     copal_answer_free(&answer);
@@ -149,7 +151,8 @@ static void *ask_some(void *context)
     asker_t *asker = context;
     for (int i = 0; i < 50; i++) {
         copal_answer_t answer;
-        assert_int_equal(copal_host_ask(asker->host, &(copal_ask_t){.to = asker->to, .path = copal_text("v")}, &answer), 0);
+        assert_int_equal(copal_host_ask(asker->host, &(copal_ask_t){.to = asker->to, .path = copal_text("v")}, &answer),
+                         0);
         assert_string_equal((char *)answer.payload, "hello");
         copal_answer_free(&answer);
     }
@@ -270,7 +273,8 @@ static void *play(void *context)
         copal_option_t block;
         copal_bytes_t answer;
         copal_message_t request = wire_receive(script->fd, in, sizeof in, &from);
-        script->asked[i] = copal_option_find(&request, COPAL_OPTION_BLOCK2, &block) ? copal_option_uint(&block) : UINT32_MAX;
+        script->asked[i] =
+            copal_option_find(&request, COPAL_OPTION_BLOCK2, &block) ? copal_option_uint(&block) : UINT32_MAX;
         copal_writer_init(&w, out, sizeof out);
         copal_write_header(&w, COPAL_ACK, script->lines[i].code, request.id, request.token);
         write_line(&w, &script->lines[i]);
@@ -296,8 +300,8 @@ static int ask_script(script_t *script, const line_t *lines, size_t count, copal
     return status;
 }
 
-#define BLOCK(number_, more_, szx_) .code = COPAL_CONTENT, .has_block = true, \
-    .block = {.number = (number_), .more = (more_), .szx = (szx_)}
+#define BLOCK(number_, more_, szx_) \
+    .code = COPAL_CONTENT, .has_block = true, .block = {.number = (number_), .more = (more_), .szx = (szx_)}
 #define COUNT(lines) (sizeof(lines) / sizeof *(lines))
 
 static void rfc7959_2_4_the_server_s_block_size_is_kept_and_may_shrink(void **state)

@@ -57,7 +57,8 @@ static copal_host_t *open_client(const copal_host_config_t *config)
 
 static void a_uri_is_asked_over_either_family(void **state)
 {
-    static const char *const hosts[] = {"127.0.0.1", "[::1]", "[::ffff:127.0.0.2]", "localhost", "LOCALHOST", "l%6fcalhost"};
+    static const char *const hosts[] = {"127.0.0.1", "[::1]",     "[::ffff:127.0.0.2]",
+                                        "localhost", "LOCALHOST", "l%6fcalhost"};
     uint16_t port;
     copal_host_t *server = wire_host(NULL, "::", &port), *host = open_client(NULL);
     (void)state;
@@ -104,7 +105,8 @@ static void what_cannot_be_asked_is_told_apart(void **state)
     assert_int_equal(ask(host, &(copal_ask_t){.path = copal_text("v")}, &outcome), COPAL_EINVAL);
     copal_peer_t to = wire_peer("127.0.0.1", 9);
     assert_int_equal(ask(host, &(copal_ask_t){.to = &to, .path = copal_text("%zz")}, &outcome), COPAL_EINVAL);
-    assert_int_equal(ask(host, &(copal_ask_t){.to = &to, .payload = {(uint8_t[2000]){0}, 2000}}, &outcome), COPAL_ESPACE);
+    assert_int_equal(ask(host, &(copal_ask_t){.to = &to, .payload = {(uint8_t[2000]){0}, 2000}}, &outcome),
+                     COPAL_ESPACE);
     copal_host_close(host);
 }
 
@@ -215,8 +217,13 @@ static void an_ask_without_options_is_header_token_and_payload(void **state)
     int fd = wire_open("127.0.0.1");
     copal_peer_t to = wire_self(fd);
     outcome_t outcome;
-    copal_ask_t what = {.to = &to, .path = copal_text("a"), .has_accept = true, .no_options = true, .non_confirmable = true,
-                        .given_token = true, .payload = copal_text("x")};
+    copal_ask_t what = {.to = &to,
+                        .path = copal_text("a"),
+                        .has_accept = true,
+                        .no_options = true,
+                        .non_confirmable = true,
+                        .given_token = true,
+                        .payload = copal_text("x")};
     (void)state;
     assert_true(ask(host, &what, &outcome) >= 0);
     assert_int_equal(copal_host_step(host, 0), 0);
@@ -247,8 +254,8 @@ static void rfc7252_4_3_a_ping_ends_with_the_reset(void **state)
     copal_host_close(server);
 }
 
-/* Retransmissions would take over a minute by default. Where the system cannot tell which request an ICMP error is about, it
- * is not taken into account (RFC 7252 section 4.2), so the time-out is set to come soon. */
+/* Retransmissions would take over a minute by default. Where the system cannot tell which request an ICMP error is
+ * about, it is not taken into account (RFC 7252 section 4.2), so the time-out is set to come soon. */
 static void rfc7252_4_2_port_unreachable_ends_a_request(void **state)
 {
     static const char *const closed[] = {"127.0.0.1", "::1"};
@@ -289,8 +296,8 @@ static void what_cannot_be_sent_ends_at_once_and_the_next_one_is_sent(void **sta
     copal_host_close(server);
 }
 
-/* Each ICMP error of a peer that is gone meets a datagram to another one that is just being sent. What is asked in a NON is
- * sent once only. */
+/* Each ICMP error of a peer that is gone meets a datagram to another one that is just being sent. What is asked in a
+ * NON is sent once only. */
 static void errors_of_some_peers_are_not_those_of_others(void **state)
 {
     enum { EACH = COPAL__LOCALS }; /* the server answers from as many addresses */
@@ -307,7 +314,8 @@ static void errors_of_some_peers_are_not_those_of_others(void **state)
         char address[32];
         snprintf(address, sizeof address, "127.0.1.%d", i + 1);
         copal_peer_t to = wire_peer(address, port), closed = wire_self(gone[i]);
-        copal_ask_t once = {.to = &to, .path = copal_text("v"), .non_confirmable = true, .timeout = WIRE_PATIENCE * 1000};
+        copal_ask_t once = {
+            .to = &to, .path = copal_text("v"), .non_confirmable = true, .timeout = WIRE_PATIENCE * 1000};
         close(gone[i]);
         assert_true(ask(host, &once, &good[i]) >= 0);
         assert_true(ask(host, &(copal_ask_t){.to = &closed}, &bad[i]) >= 0);

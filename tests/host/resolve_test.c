@@ -48,8 +48,20 @@ static void a_link_local_address_keeps_its_scope(void **state)
 static void what_is_no_literal_address_is_refused(void **state)
 {
     static const char *const bad[] = {
-        "", "127.1", "1.2.3.4.5", "1.2.3.256", " 1.2.3.4", "::1 ", "[::1]", "localhost", "1:2:3:4:5:6:7:8:9", "fe80::1%",
-        "fe80::1%no-such-interface", "fe80::1%0", "fe80::1%-1", "fe80::1%99999999999999999999",
+        "",
+        "127.1",
+        "1.2.3.4.5",
+        "1.2.3.256",
+        " 1.2.3.4",
+        "::1 ",
+        "[::1]",
+        "localhost",
+        "1:2:3:4:5:6:7:8:9",
+        "fe80::1%",
+        "fe80::1%no-such-interface",
+        "fe80::1%0",
+        "fe80::1%-1",
+        "fe80::1%99999999999999999999",
         "1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb:cccc:dddd",
     };
     copal_peer_t peer;

@@ -70,8 +70,8 @@ def test_get():
 
 
 def test_async():
-    """All are on their way before the first answer comes: no server answers before each of the three was asked. (To one and
-    the same server they go one after the other, RFC 7252 section 4.7.)"""
+    """All are on their way before the first answer comes: no server answers before each of the three was asked. (To one
+    server they go one after the other, RFC 7252 section 4.7.)"""
     asked = threading.Barrier(3, timeout=SECONDS)
 
     def answer(request):

@@ -62,8 +62,8 @@ int copal__udp_send(int fd, copal__slot_t *slots, unsigned count)
     return sendmmsg(fd, (struct mmsghdr *)slots, count, 0);
 }
 
-/* RFC 7252 section 4.2: host, network, port and protocol unreachable and parameter problem count; too big, source quench and
- * time exceeded do not. */
+/* RFC 7252 section 4.2: host, network, port and protocol unreachable and parameter problem count; too big, source
+ * quench and time exceeded do not. */
 static bool counts(const struct sock_extended_err *error)
 {
     if (error->ee_origin == SO_EE_ORIGIN_ICMP)
@@ -93,8 +93,12 @@ bool copal__udp_error(int fd, copal_peer_t *peer, uint8_t *quoted, size_t capaci
         copal__address_t to;
         _Alignas(struct cmsghdr) uint8_t control[512];
         struct iovec vector = {quoted, capacity};
-        struct msghdr header = {.msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &vector, .msg_iovlen = 1,
-                                .msg_control = control, .msg_controllen = sizeof control};
+        struct msghdr header = {.msg_name = &to,
+                                .msg_namelen = sizeof to,
+                                .msg_iov = &vector,
+                                .msg_iovlen = 1,
+                                .msg_control = control,
+                                .msg_controllen = sizeof control};
         ssize_t got = recvmsg(fd, &header, MSG_ERRQUEUE | MSG_DONTWAIT);
         if (got < 0 && errno == EINTR)
             continue;
