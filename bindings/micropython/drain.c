@@ -6,6 +6,8 @@
 
 /* MicroPython has been asked to drain and has not begun to. */
 static atomic_bool scheduled;
+/* It has begun to, and a callback may run. */
+static atomic_bool draining;
 
 static mp_obj_t callback_of(const coap_event_t *event)
 {
@@ -48,18 +50,32 @@ static size_t arguments_of(const coap_event_t *event, mp_obj_t arguments[5])
     return 5;
 }
 
-/* An exception whose text cannot be made, for want of memory say, is not worth another one. */
+/* Printing may raise, too: for want of memory, or by Ctrl-C. The first is not worth another exception. */
 static void print(mp_obj_t exception)
 {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         mp_obj_print_exception(MICROPY_ERROR_PRINTER, exception);
         nlr_pop();
+    } else if (mp_obj_exception_match(MP_OBJ_FROM_PTR(nlr.ret_val), MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt))) {
+        mp_sched_keyboard_interrupt();
     }
 }
 
-/* Calls the script's function for one event. Ctrl-C is held but while that runs. False: it was left by Ctrl-C. */
-static bool show(const coap_event_t *event, bool held_before)
+/* What a callback ended with: its traceback is printed. But Ctrl-C means the script, not only its callback, and is raised
+ * again there, unless the prompt waits for input: nobody could catch it then, and the prompt's own comes another way. */
+static void ended_by(mp_obj_t exception)
+{
+    bool caught = MP_STATE_THREAD(nlr_top)->prev != NULL;
+    if (caught && mp_obj_exception_match(exception, MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt))) {
+        mp_sched_keyboard_interrupt();
+    } else {
+        print(exception);
+    }
+}
+
+/* Calls the script's function for one event. */
+static void show(const coap_event_t *event)
 {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
@@ -67,52 +83,46 @@ static bool show(const coap_event_t *event, bool held_before)
         if (coap_given(callback)) {
             mp_obj_t arguments[5];
             size_t count = arguments_of(event, arguments);
-            coap_release_interrupt(held_before);
             mp_call_function_n_kw(callback, count, 0, arguments);
-            coap_hold_interrupt();
         }
         nlr_pop();
-        return true;
+    } else {
+        ended_by(MP_OBJ_FROM_PTR(nlr.ret_val));
     }
-    coap_hold_interrupt();
-    mp_obj_t exception = MP_OBJ_FROM_PTR(nlr.ret_val);
-    /* Nobody is there to catch it while the prompt waits for input: the prompt's own Ctrl-C comes another way. */
-    bool caught = MP_STATE_THREAD(nlr_top)->prev != NULL;
-    if (caught && mp_obj_exception_match(exception, MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt))) {
-        return false;
-    }
-    print(exception);
-    return true;
+}
+
+static bool is_interrupted(void)
+{
+    return MP_STATE_MAIN_THREAD(mp_pending_exception) != MP_OBJ_NULL;
 }
 
 static mp_obj_t drain(mp_obj_t unused)
 {
     (void)unused;
-    bool held_before = coap_hold_interrupt();
+    if (coap_state.host != NULL) {
+        coap_defer_interrupt();
+    } /* else it was scheduled before deinit() */
     atomic_store(&scheduled, false);
-    bool going = true;
+    atomic_store(&draining, true);
     /* Those that are here now; what a callback brings about waits for its turn, so that the script gets on, too. */
-    for (size_t left = coap_events_waiting(); left > 0 && going; left--) {
+    for (size_t left = coap_events_waiting(); left > 0 && !is_interrupted(); left--) {
         coap_event_t *event = coap_event_next();
         if (event == NULL) {
             break; /* a callback cancelled what waited, or called deinit() */
         }
-        going = show(event, held_before);
+        show(event);
         coap_event_destroy(event);
     }
-    if (!going) {
-        mp_sched_keyboard_interrupt(); /* the script, not only its callback, is what Ctrl-C means */
-    }
+    atomic_store(&draining, false);
     coap_drain_schedule();
-    coap_release_interrupt(held_before);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(drain_obj, drain);
 
 bool coap_drain_wanted(void)
 {
-    /* The KeyboardInterrupt that a callback was left by waits like an event, for the script may be asleep. */
-    return coap_events_waiting() > 0 || MP_STATE_MAIN_THREAD(mp_pending_exception) != MP_OBJ_NULL;
+    /* A callback may end by Ctrl-C, which then waits like an event, for the script may be asleep. */
+    return coap_events_waiting() > 0 || atomic_load(&draining) || is_interrupted();
 }
 
 void coap_drain_schedule(void)

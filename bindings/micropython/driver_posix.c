@@ -18,6 +18,9 @@
 
 static pthread_t main_thread, thread;
 static atomic_bool stopping;
+static copal_host_t *volatile turned;   /* what `thread` turns, or NULL */
+static volatile sig_atomic_t deferring; /* whether Ctrl-C waits for MicroPython to look */
+static void (*jump)(int);               /* MicroPython's handler, which does not wait */
 
 /* Scheduled functions run on the main thread only, and init() may be called from another. */
 __attribute__((constructor)) static void remember_main_thread(void)
@@ -63,31 +66,53 @@ int coap_driver_start(copal_host_t *host)
     pthread_sigmask(SIG_SETMASK, &all, &before);
     errno = pthread_create(&thread, NULL, turn, host);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return errno == 0 ? 0 : COPAL_ESYSTEM;
+    if (errno != 0) {
+        return COPAL_ESYSTEM;
+    }
+    turned = host;
+    return 0;
 }
 
 void coap_driver_stop(copal_host_t *host)
 {
+    turned = NULL;
     atomic_store(&stopping, true);
     copal_host_stop(host);
     pthread_join(thread, NULL);
 }
 
-bool coap_hold_interrupt(void)
+/* ---- Ctrl-C ------------------------------------------------------------------------------------- */
+
+static void interrupted(int signal)
 {
-    sigset_t interrupt, before;
-    sigemptyset(&interrupt);
-    sigaddset(&interrupt, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &interrupt, &before);
-    return sigismember(&before, SIGINT) == 1;
+    int before = errno;
+    copal_host_t *host = turned;
+    if (!pthread_equal(pthread_self(), main_thread)) {
+        pthread_kill(main_thread, signal); /* another thread of the script's took it */
+    } else if (!deferring) {
+        jump(signal);
+    } else {
+        mp_sched_keyboard_interrupt();
+        if (host != NULL) {
+            copal_host_stop(host); /* ends its sleep: it sees to it that the main thread looks */
+        }
+    }
+    errno = before;
 }
 
-void coap_release_interrupt(bool held_before)
+void coap_defer_interrupt(void)
 {
-    if (!held_before) {
-        sigset_t interrupt;
-        sigemptyset(&interrupt);
-        sigaddset(&interrupt, SIGINT);
-        pthread_sigmask(SIG_UNBLOCK, &interrupt, NULL);
+    struct sigaction now;
+    sigaction(SIGINT, NULL, &now);
+    if (now.sa_handler != SIG_DFL && now.sa_handler != SIG_IGN && now.sa_handler != interrupted) {
+        jump = now.sa_handler;
+        struct sigaction deferred = {.sa_handler = interrupted};
+        sigaction(SIGINT, &deferred, NULL);
     }
+    deferring = true;
+}
+
+void coap_allow_interrupt(void)
+{
+    deferring = false;
 }

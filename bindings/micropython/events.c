@@ -172,7 +172,7 @@ static coap_event_t *new_request(uint32_t session, const copal_ask_t *ask)
     return event;
 }
 
-static int send_request(uint32_t session, const copal_ask_t *ask)
+int coap_request(uint32_t session, const copal_ask_t *ask)
 {
     coap_event_t *event = new_request(session, ask);
     if (event == NULL) {
@@ -190,14 +190,6 @@ static int send_request(uint32_t session, const copal_ask_t *ask)
         event->id = (uint16_t)id;
     }
     unlock();
-    return id;
-}
-
-int coap_request(uint32_t session, const copal_ask_t *ask)
-{
-    bool held = coap_hold_interrupt();
-    int id = send_request(session, ask);
-    coap_release_interrupt(held);
     return id;
 }
 
@@ -242,13 +234,11 @@ static bool cancel_waiting(uint32_t session, int id)
 
 bool coap_cancel(uint32_t session, int id)
 {
-    bool held = coap_hold_interrupt();
     bool found = false;
     while (cancel_open(session, id)) {
         found = true;
     }
     found |= cancel_waiting(session, id);
-    coap_release_interrupt(held);
     return found;
 }
 

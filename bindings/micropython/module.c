@@ -1,4 +1,5 @@
 /* The module network and, in it, Coap: opening, closing, handlers and constants. */
+#include <errno.h>
 #include <string.h>
 
 #include "network_coap.h"
@@ -18,11 +19,11 @@ void coap_require_open(void)
     if (coap_state.host == NULL) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("Coap.init() comes first"));
     }
+    coap_defer_interrupt();
 }
 
 void coap_close(void)
 {
-    bool held = coap_hold_interrupt();
     if (coap_state.host != NULL) {
         coap_driver_stop(coap_state.host);
         copal_host_close(coap_state.host);
@@ -35,8 +36,8 @@ void coap_close(void)
         MP_STATE_VM(coap_resources) = MP_OBJ_NULL;
         MP_STATE_VM(coap_sessions) = MP_OBJ_NULL;
         MP_STATE_VM(coap_keeper) = MP_OBJ_NULL;
+        coap_allow_interrupt();
     }
-    coap_release_interrupt(held);
 }
 
 /* ---- the keeper: an object that lives from init() to deinit(), or to the soft reset, which finalises it -------- */
@@ -97,7 +98,9 @@ static int open_host(const char *address, uint16_t port, bool dynamic)
         error = coap_driver_start(host);
     }
     if (error != 0) {
+        int reason = errno;
         copal_host_close(host);
+        errno = reason;
         return error;
     }
     coap_state.host = host;
@@ -141,18 +144,16 @@ static mp_obj_t init(size_t positional, const mp_obj_t *values, mp_map_t *named)
     keeper->epoch = coap_state.epoch;
     mp_obj_t resources = mp_obj_new_dict(0), sessions = mp_obj_new_list(0, NULL);
 
-    bool held = coap_hold_interrupt();
+    coap_defer_interrupt();
     int error = open_host(address, port, args[DYNAMIC].u_bool);
-    if (error == 0) {
-        keeper->epoch = ++coap_state.epoch;
-        MP_STATE_VM(coap_keeper) = MP_OBJ_FROM_PTR(keeper);
-        MP_STATE_VM(coap_resources) = resources;
-        MP_STATE_VM(coap_sessions) = sessions;
-    }
-    coap_release_interrupt(held);
     if (error != 0) {
+        coap_allow_interrupt();
         coap_raise(error);
     }
+    keeper->epoch = ++coap_state.epoch;
+    MP_STATE_VM(coap_keeper) = MP_OBJ_FROM_PTR(keeper);
+    MP_STATE_VM(coap_resources) = resources;
+    MP_STATE_VM(coap_sessions) = sessions;
     if (args[DISCOVERY].u_bool) {
         say_once_that_discovery_is_not_there();
     }

@@ -19,7 +19,7 @@ typedef struct {
 } coap_state_t;
 extern coap_state_t coap_state;
 
-/** Raises RuntimeError unless init() was called and deinit() was not. */
+/** What every function but init() begins with: raises RuntimeError unless init() was called and deinit() was not. */
 void coap_require_open(void);
 /** Ends everything and forgets the script's objects; does nothing where nothing is open. Raises nothing. */
 void coap_close(void);
@@ -31,10 +31,12 @@ int coap_driver_start(copal_host_t *host);
 /** The host is turned no more when this returns. */
 void coap_driver_stop(copal_host_t *host);
 
-/** Between the two Ctrl-C waits: MicroPython's handler leaves whatever it interrupts by a jump, and a lock of the host, of
- *  malloc or of ours that is held then is held for ever. Nothing in between may raise. */
-bool coap_hold_interrupt(void);
-void coap_release_interrupt(bool held_before);
+/** From here on Ctrl-C leaves a note that MicroPython finds soon, as on the boards. The unix port's own way is to leave
+ *  whatever it interrupts by a jump: a lock of the host's, of malloc's or of ours that is held then is held for ever. The port
+ *  sets its way up again for each line at the prompt, so all of ours that works with an open host begins with this. */
+void coap_defer_interrupt(void);
+/** The port's own way is good again. */
+void coap_allow_interrupt(void);
 
 /* ---- events: what waits for the script ----------------------------------------------------------- */
 

@@ -59,17 +59,13 @@ static copal_handle_t handle_of(mp_obj_t self)
 
 static void get_options(copal_handle_t handle, copal_value_options_t *options, uint16_t *etag)
 {
-    bool held = coap_hold_interrupt();
     int error = copal_tree_get_options(coap_state.tree, handle, options, etag);
-    coap_release_interrupt(held);
     check(error);
 }
 
 static void set_options(copal_handle_t handle, const copal_value_options_t *options)
 {
-    bool held = coap_hold_interrupt();
     int error = copal_tree_set_options(coap_state.tree, handle, options);
-    coap_release_interrupt(held);
     check(error);
 }
 
@@ -86,9 +82,7 @@ static mp_obj_t add_attribute(size_t positional, const mp_obj_t *values, mp_map_
     mp_arg_parse_all(positional - 1, values + 1, named, MP_ARRAY_SIZE(allowed), allowed, args);
     copal_handle_t handle = handle_of(values[0]);
     copal_bytes_t name = coap_octets(args[NAME].u_obj), value = coap_octets(args[VALUE].u_obj);
-    bool held = coap_hold_interrupt();
     int error = copal_tree_add_attribute(coap_state.tree, handle, name, value);
-    coap_release_interrupt(held);
     if (error == COPAL_EINVAL) {
         mp_raise_ValueError(MP_ERROR_TEXT("name of an attribute is not valid"));
     }
@@ -103,9 +97,7 @@ static mp_obj_t path_of(copal_handle_t handle)
     for (size_t capacity = 128;; capacity *= 2) {
         vstr_t text;
         vstr_init_len(&text, capacity);
-        bool held = coap_hold_interrupt();
         int length = copal_tree_path(coap_state.tree, handle, text.buf, capacity);
-        coap_release_interrupt(held);
         if (length >= 0) {
             text.len = (size_t)length;
             return mp_obj_new_str_from_vstr(&text);
@@ -173,9 +165,7 @@ static mp_obj_t get_value(copal_handle_t handle)
         vstr_t value;
         vstr_init_len(&value, capacity);
         size_t size = 0;
-        bool held = coap_hold_interrupt();
         int error = copal_tree_get_value(coap_state.tree, handle, value.buf, capacity, &size);
-        coap_release_interrupt(held);
         if (error != COPAL_ESPACE) {
             check(error);
             value.len = size;
@@ -198,9 +188,7 @@ static mp_obj_t value(size_t positional, const mp_obj_t *values, mp_map_t *named
     }
     uint8_t integer[4];
     copal_bytes_t octets = coap_value(args[0].u_obj, integer);
-    bool held = coap_hold_interrupt();
     int error = copal_tree_set_value(coap_state.tree, handle, octets);
-    coap_release_interrupt(held);
     check(error);
     return mp_const_none;
 }
@@ -262,22 +250,18 @@ static mp_obj_t add_resource(size_t positional, const mp_obj_t *values, mp_map_t
     mp_obj_t given = args[VALUE].u_obj;
     copal_bytes_t octets = coap_value(coap_given(given) ? given : MP_OBJ_NEW_SMALL_INT(0), integer);
     copal_handle_t handle;
-    bool held = coap_hold_interrupt();
     int error = copal_tree_add_value(coap_state.tree, uri, octets, &options, &handle);
-    coap_release_interrupt(held);
     check(error);
     return coap_resource_object(handle);
 }
-MP_DEFINE_CONST_FUN_OBJ_KW(coap_add_resource_obj, 1, add_resource);
+MP_DEFINE_CONST_FUN_OBJ_KW(coap_add_resource_obj, 0, add_resource);
 
 /* The resource at `uri`; false where there is none. */
 static bool find(mp_obj_t uri, copal_handle_t *handle)
 {
     coap_require_open();
     const char *text = coap_text(uri);
-    bool held = coap_hold_interrupt();
     int error = copal_tree_find(coap_state.tree, text, handle);
-    coap_release_interrupt(held);
     if (error != 0 && error != COPAL_ENOTFOUND) {
         check(error);
     }
@@ -288,9 +272,7 @@ static mp_obj_t remove_resource(mp_obj_t uri)
 {
     copal_handle_t handle;
     if (find(uri, &handle)) {
-        bool held = coap_hold_interrupt();
         copal_tree_remove(coap_state.tree, handle); /* stale: a peer's DELETE was quicker */
-        coap_release_interrupt(held);
         mp_map_lookup(mp_obj_dict_get_map(MP_STATE_VM(coap_resources)), MP_OBJ_NEW_SMALL_INT(handle.slot),
                       MP_MAP_LOOKUP_REMOVE_IF_FOUND);
     }

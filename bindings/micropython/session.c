@@ -24,9 +24,7 @@ static session_t *session_of(mp_obj_t self)
 
 static int resolve(copal_peer_t *peer, const char *address, uint16_t port)
 {
-    bool held = coap_hold_interrupt();
     int error = copal_peer_from_text(peer, address, port, true);
-    coap_release_interrupt(held);
     return error;
 }
 
@@ -146,7 +144,7 @@ static mp_obj_t send_request(size_t positional, const mp_obj_t *values, mp_map_t
         return MP_OBJ_NEW_SMALL_INT(id);
     }
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(send_request_obj, 2, send_request);
+static MP_DEFINE_CONST_FUN_OBJ_KW(send_request_obj, 1, send_request);
 
 /* ---- the other methods -------------------------------------------------------------------------------------------- */
 
@@ -215,7 +213,7 @@ static mp_obj_t new_client_session(size_t positional, const mp_obj_t *values, mp
     mp_obj_list_append(MP_STATE_VM(coap_sessions), MP_OBJ_FROM_PTR(session));
     return MP_OBJ_FROM_PTR(session);
 }
-MP_DEFINE_CONST_FUN_OBJ_KW(coap_new_client_session_obj, 1, new_client_session);
+MP_DEFINE_CONST_FUN_OBJ_KW(coap_new_client_session_obj, 0, new_client_session);
 
 /* The first session that was made for this destination, by the same name or for the same peer, or NULL. */
 static session_t *find(mp_obj_t destination, uint16_t port)
@@ -257,7 +255,7 @@ static mp_obj_t remove_client_session(size_t positional, const mp_obj_t *values,
     mp_obj_list_remove(MP_STATE_VM(coap_sessions), MP_OBJ_FROM_PTR(session));
     return mp_const_none;
 }
-MP_DEFINE_CONST_FUN_OBJ_KW(coap_remove_client_session_obj, 1, remove_client_session);
+MP_DEFINE_CONST_FUN_OBJ_KW(coap_remove_client_session_obj, 0, remove_client_session);
 
 static mp_obj_t get_client_sessions(void)
 {

@@ -34,7 +34,6 @@ static MP_DEFINE_CONST_FUN_OBJ_1(isconnected_obj, isconnected);
 static void first_address(char address[INET_ADDRSTRLEN], char mask[INET_ADDRSTRLEN])
 {
     struct ifaddrs *all;
-    bool held = coap_hold_interrupt();
     if (getifaddrs(&all) == 0) {
         for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next) {
             bool usable = (one->ifa_flags & IFF_UP) != 0 && (one->ifa_flags & IFF_LOOPBACK) == 0;
@@ -46,7 +45,6 @@ static void first_address(char address[INET_ADDRSTRLEN], char mask[INET_ADDRSTRL
         }
         freeifaddrs(all);
     }
-    coap_release_interrupt(held);
 }
 
 /* (address, mask, gateway, DNS server), the last two unknown. COPAL_WLAN_IP takes the place of the machine's address. */

@@ -1,0 +1,209 @@
+"""Coap.init, deinit and what holds before, between and after them."""
+import errno
+import socket
+
+import pytest
+
+from support.client import Client
+from support.coap import code
+from support.micropython import run
+from support.udp import Answerer, free_port, piggyback
+
+EVERY_FUNCTION = [
+    "deinit()", "add_resource('a')", "remove_resource('a')", "get_resource('a')", "register_response_handler(None)",
+    "register_error_handler(None)", "register_new_resource_handler(None)", "new_client_session('127.0.0.1')",
+    "remove_client_session('127.0.0.1')", "get_client_sessions()"]
+
+
+@pytest.mark.parametrize("call", EVERY_FUNCTION)
+def test_before_init_and_after_deinit_a_function_raises_runtime_error(interpreter, call):
+    assert interpreter.raises(f"Coap.{call}") == "RuntimeError"
+    interpreter.do("Coap.init(); Coap.deinit()")
+    assert interpreter.raises(f"Coap.{call}") == "RuntimeError"
+
+
+def test_a_second_init_raises_runtime_error_and_the_first_goes_on(server, client):
+    server.do("Coap.add_resource('a', value='x').callback(Coap.REQUEST_GET, True)")
+    assert server.raises("Coap.init()") == "RuntimeError"
+    assert client.get("a").payload == b"x"
+
+
+def test_an_explicit_port_is_the_one_that_is_served(interpreter):
+    port = free_port()
+    interpreter.do(f"Coap.init('127.0.0.1', port={port})")
+    with Client(port) as client:
+        assert client.get("nothing").code == code("4.04")
+
+
+def test_a_port_that_is_taken_is_an_oserror_and_nothing_stays_half_made(interpreter):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        said = interpreter.do(f"""
+            try:
+                Coap.init('127.0.0.1', port={port})
+            except OSError as error:
+                print(error.errno)
+        """)
+        assert said == [str(errno.EADDRINUSE)]
+        assert interpreter.raises("Coap.get_client_sessions()") == "RuntimeError"
+    interpreter.do(f"Coap.init('127.0.0.1', port={port})")
+    with Client(port) as client:
+        assert client.get("nothing").code == code("4.04")
+
+
+def test_an_address_that_is_not_of_this_machine_is_an_oserror(interpreter):
+    assert interpreter.raises("Coap.init('192.0.2.1')") == "OSError"
+    interpreter.do("Coap.init()")
+
+
+def test_without_an_address_there_is_no_server(interpreter):
+    port = free_port()
+    interpreter.do(f"Coap.init(port={port})")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize("bound, asked", [
+    ("0.0.0.0", "127.0.0.1"), ("::", "127.0.0.1"), ("::", "::1"), ("::1", "::1"), ("127.9.8.7", "127.9.8.7")])
+def test_ipv4_ipv6_and_any_address_are_served(interpreter, bound, asked):
+    port = free_port(bound)
+    interpreter.do(f"Coap.init({bound!r}, port={port})")
+    with Client(port, asked) as client:
+        assert client.get("nothing").code == code("4.04")
+
+
+@pytest.mark.parametrize("call, exception", [
+    ("Coap.init('127.0.0.1', psk='key')", "ValueError"),
+    ("Coap.init('127.0.0.1', hint='hint')", "ValueError"),
+    ("Coap.init('127.0.0.1', psk='key', hint=b'hint')", "NotImplementedError"),
+    ("Coap.init('127.0.0.1', psk=1, hint='hint')", "TypeError"),
+    ("Coap.init('127.0.0.1', post_creates=True)", "NotImplementedError"),
+    ("Coap.init('no address')", "ValueError"),
+    ("Coap.init('')", "ValueError"),
+    ("Coap.init('127.0.0.1\\x00')", "ValueError"),
+    ("Coap.init(5)", "TypeError"),
+    ("Coap.init('127.0.0.1', port=-1)", "ValueError"),
+    ("Coap.init('127.0.0.1', port=65536)", "ValueError"),
+    ("Coap.init('127.0.0.1', port=1 << 70)", "ValueError"),
+    ("Coap.init('127.0.0.1', port='5683')", "TypeError"),
+    ("Coap.init('127.0.0.1', 5683)", "TypeError"),
+    ("Coap.init('127.0.0.1', nonsense=1)", "TypeError")])
+def test_an_argument_out_of_the_contract_raises_and_leaves_coap_closed(interpreter, call, exception):
+    assert interpreter.raises(call) == exception
+    assert interpreter.raises("Coap.deinit()") == "RuntimeError"
+
+
+def test_none_for_a_keyword_means_not_given(interpreter):
+    interpreter.do("Coap.init(None, port=None, psk=None, hint=None)")
+
+
+def test_not_implemented_says_what_is_not_there(interpreter):
+    said = interpreter.do("""
+        try:
+            Coap.init(psk='key', hint='hint')
+        except NotImplementedError as error:
+            print(error)
+    """)
+    assert said == ["psk: DTLS is not there yet"]
+
+
+def test_service_discovery_is_accepted_and_says_once_that_it_does_not_work():
+    said = run("""
+        for _ in range(3):
+            Coap.init('127.0.0.1', port=0, service_discovery=True)
+            Coap.deinit()
+    """)
+    assert said.count("service_discovery") == 1
+
+
+def test_the_clients_requests_leave_from_the_address_given_on_a_port_of_their_own(interpreter):
+    port = free_port("127.0.0.9")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as peer:
+        peer.bind(("127.0.0.1", 0))
+        peer.settimeout(60)
+        interpreter.do(f"""
+            Coap.init('127.0.0.9', port={port})
+            Coap.new_client_session('127.0.0.1', port={peer.getsockname()[1]}).send_request(Coap.REQUEST_GET)
+        """)
+        _, (address, source) = peer.recvfrom(65536)
+    assert address == "127.0.0.9" and source != port
+
+
+def test_deinit_frees_the_port_and_init_may_follow(server):
+    for _ in range(3):
+        server.do("Coap.deinit()")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", server.port))
+        server.do(f"Coap.init('127.0.0.1', port={server.port})")
+        with Client(server.port) as client:
+            assert client.get("nothing").code == code("4.04")
+
+
+def test_nothing_survives_deinit(interpreter):
+    """What a soft reset of a board must leave, too: resources, sessions, handlers and what waits for them are gone."""
+    with Answerer(lambda request: piggyback(request, "2.05")) as peer:
+        assert interpreter.do(f"""
+            Coap.init('127.0.0.1', port=0, dynamic_resources=True)
+            Coap.register_response_handler(answer)
+            Coap.register_error_handler(failure)
+            Coap.register_new_resource_handler(creation)
+            r = Coap.add_resource('a')
+            s = Coap.new_client_session('127.0.0.1', port={peer.port})
+            s.send_request(Coap.REQUEST_GET)
+            Coap.deinit()
+            Coap.init()
+            print(Coap.get_resource('a'), Coap.get_client_sessions())
+            s2 = Coap.new_client_session('127.0.0.1', port={peer.port})
+            s2.send_request(Coap.REQUEST_GET)
+        """) == ["None []"]
+        for call in ["r.value()", "r.get_details()", "s.send_request(1)", "s.get_details()"]:
+            assert interpreter.raises(call) == "RuntimeError", call
+        interpreter.do("Coap.register_response_handler(answer); s2.send_request(Coap.REQUEST_GET)")
+        interpreter.wait("len(got) >= 1")
+        interpreter.do("time.sleep(0.1)")
+        assert interpreter.value("(len(failed), len(made))") == (0, 0)
+
+
+def test_an_object_of_before_deinit_is_not_one_of_after_it(interpreter):
+    interpreter.do("""
+        Coap.init()
+        old = Coap.add_resource('a', value='old')
+        Coap.deinit()
+        Coap.init()
+        new = Coap.add_resource('a', value='new')
+    """)
+    assert interpreter.raises("old.value()") == "RuntimeError"
+    assert interpreter.value("new.value()") == b"new"
+
+
+def test_the_interpreter_ends_cleanly_with_a_server_and_requests_open():
+    with Answerer(lambda request: None) as silent:
+        assert run(f"""
+            Coap.init('127.0.0.1', port=0)
+            Coap.add_resource('a')
+            session = Coap.new_client_session('127.0.0.1', port={silent.port})
+            for _ in range(5):
+                session.send_request(Coap.REQUEST_GET, uri_path='a')
+        """) == ""
+
+
+def test_the_interpreter_ends_cleanly_by_an_exception():
+    assert "ZeroDivisionError" in run("Coap.init('127.0.0.1', port=0); 1 / 0", status=1)
+    run("Coap.init('127.0.0.1', port=0); sys.exit(3)", status=3)
+
+
+def test_constants_are_those_of_the_contract(interpreter):
+    assert interpreter.value("(Coap.REQUEST_GET, Coap.REQUEST_POST, Coap.REQUEST_PUT, Coap.REQUEST_DELETE)") == (1, 2, 4, 8)
+    assert interpreter.value("(Coap.REQUEST_FETCH, Coap.REQUEST_PATCH, Coap.REQUEST_IPATCH)") == (16, 32, 64)
+    names = ["TEXT_PLAIN", "APP_LINK_FORMAT", "APP_XML", "APP_OCTET_STREAM", "APP_RDF_XML", "APP_EXI", "APP_JSON", "APP_CBOR"]
+    values = interpreter.value("[{}]".format(", ".join("Coap.MEDIATYPE_" + name for name in names)))
+    assert values == [0, 40, 41, 42, 43, 47, 50, 60]
+    assert interpreter.value("(Coap.PROTOCOL_UDP, Coap.PROTOCOL_DTLS)") == (1, 2)
+
+
+def test_a_handler_must_be_callable_or_none(interpreter):
+    interpreter.do("Coap.init()")
+    for kind in ["response", "error", "new_resource"]:
+        assert interpreter.raises(f"Coap.register_{kind}_handler(5)") == "TypeError"
+        interpreter.do(f"Coap.register_{kind}_handler(print); Coap.register_{kind}_handler(None)")
