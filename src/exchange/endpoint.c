@@ -59,17 +59,13 @@ static void lay_out(copal_endpoint_t *e, copal__carver_t *carver, const copal_li
     copal__proven_lay(&e->proven, carver, l->proven);
     e->slots = copal__carve(carver, slots, sizeof *e->slots);
     e->buffers = copal__carve(carver, slots, l->datagram_size);
-    e->requests = copal__carve(carver, l->requests, sizeof *e->requests);
-    e->laters = copal__carve(carver, l->deferred, sizeof *e->laters);
     e->destinations = copal__carve(carver, l->requests, sizeof *e->destinations);
     e->taken = copal__carve(carver, taken, sizeof *e->taken);
     e->taken_mask = taken - 1;
-    copal__pool_lay(&e->request_pool, carver, l->requests);
-    copal__pool_lay(&e->later_pool, carver, l->deferred);
+    copal__pool_lay(&e->slot_pool, carver, slots);
     copal__pool_lay(&e->destination_pool, carver, l->requests);
     copal__index_lay(&e->sent, carver, slots);
-    copal__index_lay(&e->tokens, carver, l->requests);
-    copal__index_lay(&e->running, carver, l->deferred);
+    copal__index_lay(&e->named, carver, slots);
     copal__index_lay(&e->by_peer, carver, l->requests);
 }
 
@@ -148,20 +144,29 @@ static copal_bytes_t cut(copal_bytes_t datagram)
     return datagram;
 }
 
-static int dispatch(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, const copal_message_t *m,
-                    copal_bytes_t datagram, bool oversize)
+/* An acknowledgement or a Reset goes to what it answers; a request in an ACK is none (section 4.2). */
+static int settle(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, bool oversize)
+{
+    copal__slot_t *s = copal__slot_by_id(e, &from->peer, m->id);
+    bool is_request = m->code != COPAL_EMPTY && COPAL_CODE_CLASS(m->code) == 0;
+    return s && !is_request ? s->kind->settle(e, s, from, m, oversize) : COPAL_EIGNORED;
+}
+
+static int dispatch(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, copal_bytes_t datagram,
+                    bool oversize)
 {
     unsigned class_ = COPAL_CODE_CLASS(m->code);
-    bool asks = m->type == COPAL_CON || m->type == COPAL_NON;
-    if (m->code == COPAL_EMPTY)
-        return asks ? reject(e, from, m, COPAL_EIGNORED) : copal__empty_receive(e, now, from, m);
-    if (class_ == 1 || class_ >= 6 || m->type == COPAL_RST)
+    if (class_ == 1 || class_ >= 6 || (m->type == COPAL_RST && m->code != COPAL_EMPTY))
         return reject(e, from, m, COPAL_EFORMAT);
-    if (class_ != 0)
-        return copal__response_receive(e, now, from, m, oversize);
-    if (!asks || (from->multicast && m->type == COPAL_CON))
-        return COPAL_EIGNORED; /* a request in an ACK (4.2); multicast requests are NON (8.1) */
-    return copal__request_receive(e, now, from, m, datagram, oversize);
+    if (m->type == COPAL_ACK || m->type == COPAL_RST)
+        return settle(e, from, m, oversize);
+    if (class_ != 0 && e->respond)
+        return e->respond(e, from, m, oversize);
+    if (class_ != 0 || m->code == COPAL_EMPTY)
+        return reject(e, from, m, COPAL_EIGNORED);
+    if (from->multicast && m->type == COPAL_CON)
+        return COPAL_EIGNORED; /* multicast requests are NON (section 8.1) */
+    return copal__request_receive(e, from, m, datagram, oversize);
 }
 
 int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, copal_bytes_t datagram)
@@ -169,29 +174,17 @@ int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_fr
     copal_message_t m;
     if (!copal__outbox_room(&e->outbox))
         return COPAL_EFULL;
+    e->now = now;
     e->counters.received++;
     bool oversize = datagram.size > e->config.limits.datagram_size;
     int error = copal_message_parse(&m, oversize ? cut(datagram) : datagram);
     if (error == COPAL_EFORMAT)
         error = reject(e, from, &m, error);
     else if (!error)
-        error = dispatch(e, now, from, &m, datagram, oversize);
+        error = dispatch(e, from, &m, datagram, oversize);
     if (error == COPAL_EFORMAT || error == COPAL_EVERSION)
         e->counters.malformed++;
     return error;
-}
-
-void copal_endpoint_unreachable(copal_endpoint_t *e, copal_time_t now, const copal_peer_t *peer, copal_bytes_t quoted)
-{
-    if (quoted.size < 4)
-        return;
-    uint16_t id = (uint16_t)(quoted.data[2] << 8 | quoted.data[3]);
-    uint32_t slot = copal__slot_by_id(e, copal__peer_hash(e, peer), peer, id);
-    if (slot == COPAL__NONE || slot >= e->config.limits.requests)
-        return;
-    size_t known = (size_t)e->requests[slot].token_at + e->requests[slot].token_size;
-    if (quoted.size >= known && !memcmp(quoted.data, e->slots[slot].w.data, known))
-        copal__request_end(e, now, slot, COPAL_EUNREACHABLE, NULL, NULL);
 }
 
 /* ---- out -------------------------------------------------------------------------------------------------- */
@@ -202,11 +195,11 @@ size_t copal_endpoint_send(copal_endpoint_t *e, copal_time_t now, copal_datagram
     while (count < capacity && copal__outbox_take(&e->outbox, &out[count]))
         count++;
     while (count < capacity && copal__timer_next(&e->timers) <= now) {
-        uint32_t slot = copal__timer_first(&e->timers);
-        bool is_request = slot < e->config.limits.requests;
-        if (is_request && count && copal__request_ends(e, now, slot))
+        copal__slot_t *s = &e->slots[copal__timer_first(&e->timers)];
+        e->now = now; /* a callback may have told another time */
+        if (count && copal__slot_is_over(e, s))
             break; /* its callback may reuse the memory of what is in `out` */
-        count += is_request ? copal__request_due(e, now, slot, &out[count]) : copal__later_due(e, now, slot, &out[count]);
+        count += s->kind->due(e, s, &out[count]);
     }
     e->counters.sent += count;
     return count;

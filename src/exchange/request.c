@@ -5,259 +5,234 @@
 
 #define TOKEN_DRAWN 8u /* octets of a token we draw (section 5.3.1) */
 
-static copal_bytes_t token_of(const copal_endpoint_t *e, uint32_t slot)
-{
-    return (copal_bytes_t){e->slots[slot].w.data + e->requests[slot].token_at, e->requests[slot].token_size};
-}
-
-static bool token_is_used(const copal_endpoint_t *e, uint64_t token_hash)
-{
-    uint32_t slot = copal__index_first(&e->tokens, token_hash);
-    while (slot != COPAL__NONE && e->requests[slot].token_hash != token_hash)
-        slot = copal__index_next(&e->tokens, slot);
-    return slot != COPAL__NONE;
-}
-
 /* ---- NSTART: a destination counts what is outstanding and queues the rest ----------------------- */
 
-static uint32_t destination_of(copal_endpoint_t *e, uint64_t hash)
+static copal__destination_t *destination_of(copal_endpoint_t *e, uint64_t hash)
 {
     uint32_t at = copal__index_first(&e->by_peer, hash);
     while (at != COPAL__NONE && e->destinations[at].hash != hash)
         at = copal__index_next(&e->by_peer, at);
-    if (at != COPAL__NONE)
-        return at;
-    at = copal__pool_take(&e->destination_pool); /* as many as requests: there is one */
-    e->destinations[at] = (copal__destination_t){.hash = hash};
-    copal__index_add(&e->by_peer, hash, at);
-    return at;
-}
-
-static void leave_queue(copal_endpoint_t *e, copal__destination_t *d, uint32_t slot)
-{
-    copal__request_t *r = &e->requests[slot];
-    *(r->previous ? &e->requests[r->previous - 1].next : &d->head) = r->next;
-    *(r->next ? &e->requests[r->next - 1].previous : &d->tail) = r->previous;
-    r->next = r->previous = 0;
-}
-
-static void start(copal_endpoint_t *e, copal_time_t now, copal__destination_t *d, uint32_t slot)
-{
-    d->outstanding++;
-    e->requests[slot].holding = true;
-    e->slots[slot].stand = COPAL__READY;
-    copal__timer_set(&e->timers, slot, now);
-}
-
-static void enqueue(copal_endpoint_t *e, copal_time_t now, uint32_t slot)
-{
-    copal__request_t *r = &e->requests[slot];
-    r->destination = destination_of(e, e->slots[slot].hash);
-    copal__destination_t *d = &e->destinations[r->destination];
-    if (d->outstanding < e->config.timing.nstart && !d->head) {
-        start(e, now, d, slot);
-        return;
+    if (at == COPAL__NONE) {
+        at = copal__pool_take(&e->destination_pool); /* as many as requests: there is one */
+        e->destinations[at] = (copal__destination_t){.hash = hash};
+        copal__index_add(&e->by_peer, hash, at);
     }
-    r->previous = d->tail;
-    *(d->tail ? &e->requests[d->tail - 1].next : &d->head) = slot + 1;
-    d->tail = slot + 1;
-    e->slots[slot].stand = COPAL__QUEUED;
-    copal__timer_set(&e->timers, slot, e->slots[slot].deadline);
+    return &e->destinations[at];
 }
 
-void copal__request_release(copal_endpoint_t *e, copal_time_t now, uint32_t slot)
+static void leave_queue(copal__destination_t *d, copal__asking_t *r)
 {
-    copal__request_t *r = &e->requests[slot];
-    if (r->destination == COPAL__NONE)
+    *(r->previous ? &r->previous->asking.next : &d->head) = r->next;
+    *(r->next ? &r->next->asking.previous : &d->tail) = r->previous;
+}
+
+/* Lets the first of the queue go, if it may. */
+static void advance(copal_endpoint_t *e, copal__destination_t *d)
+{
+    copal__slot_t *s = d->head;
+    if (!s || d->outstanding >= e->config.timing.nstart)
         return;
-    copal__destination_t *d = &e->destinations[r->destination];
-    if (r->holding)
+    leave_queue(d, &s->asking);
+    d->outstanding++;
+    s->asking.holding = true;
+    s->stand = COPAL__READY;
+    copal__slot_wake(e, s, e->now);
+}
+
+static void enqueue(copal_endpoint_t *e, copal__slot_t *s)
+{
+    copal__destination_t *d = destination_of(e, s->hash);
+    s->asking.destination = d;
+    s->asking.next = NULL;
+    s->asking.previous = d->tail;
+    *(d->tail ? &d->tail->asking.next : &d->head) = s;
+    d->tail = s;
+    s->stand = COPAL__QUEUED;
+    copal__slot_wake(e, s, COPAL_NEVER);
+    advance(e, d);
+}
+
+void copal__request_release(copal_endpoint_t *e, copal__slot_t *s)
+{
+    copal__destination_t *d = s->asking.destination;
+    if (!d)
+        return;
+    if (s->asking.holding)
         d->outstanding--;
     else
-        leave_queue(e, d, slot);
-    if (d->head && d->outstanding < e->config.timing.nstart) {
-        uint32_t next = d->head - 1;
-        leave_queue(e, d, next);
-        start(e, now, d, next);
-    } else if (!d->head && !d->outstanding) {
-        copal__index_remove(&e->by_peer, d->hash, r->destination);
-        copal__pool_give(&e->destination_pool, r->destination);
+        leave_queue(d, &s->asking);
+    s->asking.destination = NULL;
+    s->asking.holding = false;
+    advance(e, d);
+    if (!d->outstanding) {
+        uint32_t at = (uint32_t)(d - e->destinations);
+        copal__index_remove(&e->by_peer, d->hash, at);
+        copal__pool_give(&e->destination_pool, at);
     }
-    r->destination = COPAL__NONE;
-    r->holding = false;
 }
 
 /* ---- life of a request ---------------------------------------------------------------------------- */
 
-static void discard(copal_endpoint_t *e, copal_time_t now, uint32_t slot)
+static void discard(copal_endpoint_t *e, copal__slot_t *s)
 {
-    copal__request_release(e, now, slot);
-    copal__slot_forget_id(e, slot);
-    copal__index_remove(&e->tokens, e->requests[slot].token_hash, slot);
-    copal__timer_set(&e->timers, slot, COPAL_NEVER);
-    e->slots[slot].stand = COPAL__FREE;
-    copal__pool_give(&e->request_pool, slot);
+    copal__request_release(e, s);
+    copal__slot_close(e, s);
+    e->asking--;
 }
 
-void copal__request_end(copal_endpoint_t *e, copal_time_t now, uint32_t slot, int status, const copal_message_t *message,
+void copal__request_end(copal_endpoint_t *e, copal__slot_t *s, int status, const copal_message_t *message,
                         const copal_from_t *from)
 {
-    copal__request_t *r = &e->requests[slot];
     uint8_t token[UINT8_MAX]; /* a copy: the callback may begin a request in this very slot */
-    copal_response_t response = {.request = copal__slot_handle(e, slot), .id = r->first_id, .status = status,
-                                 .token = {token, r->token_size}, .message = message, .from = from, .now = now};
-    copal_receiver_t *receiver = r->receiver;
-    memcpy(token, token_of(e, slot).data, r->token_size);
-    discard(e, now, slot);
+    copal_response_t response = {.request = copal__slot_handle(s), .id = s->asking.first_id, .status = status,
+                                 .token = {token, s->asking.token_size}, .message = message, .from = from, .now = e->now};
+    copal_receiver_t *receiver = s->asking.receiver;
+    memcpy(token, s->w.data + s->asking.token_at, s->asking.token_size);
+    discard(e, s);
     receiver->receive(receiver, &response);
 }
 
-void copal__request_launch(copal_endpoint_t *e, copal_time_t now, uint32_t slot)
+void copal__request_launch(copal_endpoint_t *e, copal__slot_t *s)
 {
-    copal__request_release(e, now, slot);
-    copal__slot_forget_id(e, slot);
-    if (copal__slot_identify(e, now, slot))
-        enqueue(e, now, slot);
-}
-
-bool copal__request_ends(const copal_endpoint_t *e, copal_time_t now, uint32_t slot)
-{
-    return now >= e->slots[slot].deadline || copal__slot_is_over(e, &e->slots[slot]);
+    copal__request_release(e, s);
+    copal__slot_forget_id(e, s);
+    if (copal__slot_identify(e, s))
+        enqueue(e, s);
 }
 
 /* A NON request is expected to be answered for as long as keeps the average below PROBING_RATE (section 4.7). */
-static void send_non(copal_endpoint_t *e, copal_time_t now, uint32_t slot, copal_datagram_t *out)
+static bool send_non(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 {
-    copal__slot_t *s = &e->slots[slot];
-    copal_time_t probe = now + (uint32_t)s->w.size * 1000 / e->config.timing.probing_rate;
-    copal__identifier_touch(&e->identifiers, now, s->hash, s->id);
+    copal__identifier_touch(&e->identifiers, e->now, s->hash, s->id);
     s->stand = COPAL__EXPECTING;
-    copal__timer_set(&e->timers, slot, probe < s->deadline ? probe : s->deadline);
-    *out = (copal_datagram_t){&s->peer, s->via, {s->w.data, s->w.size}};
+    copal__slot_wake(e, s, e->now + (uint32_t)s->w.size * 1000 / e->config.timing.probing_rate);
+    copal__slot_emit(s, out);
+    return true;
 }
 
-bool copal__request_due(copal_endpoint_t *e, copal_time_t now, uint32_t slot, copal_datagram_t *out)
+static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 {
-    copal__slot_t *s = &e->slots[slot];
-    if (copal__request_ends(e, now, slot)) {
-        copal__request_end(e, now, slot, COPAL_ETIMEOUT, NULL, NULL);
+    if (copal__slot_is_over(e, s)) {
+        copal__request_end(e, s, COPAL_ETIMEOUT, NULL, NULL);
         return false;
     }
     if (s->stand == COPAL__NO_ID) {
-        copal__request_launch(e, now, slot);
-        if (!e->requests[slot].echoed)
-            e->requests[slot].first_id = s->id;
-    } else if (s->stand == COPAL__EXPECTING) {
-        copal__request_release(e, now, slot);
-        copal__timer_set(&e->timers, slot, s->deadline);
-    } else if (s->confirmable) {
-        return copal__slot_transmit(e, now, slot, out);
-    } else {
-        send_non(e, now, slot, out);
-        return true;
+        copal__request_launch(e, s);
+        if (!s->asking.echoed)
+            s->asking.first_id = s->id;
+        return false;
     }
-    return false;
+    if (s->stand == COPAL__EXPECTING) {
+        copal__request_release(e, s);
+        copal__slot_wake(e, s, COPAL_NEVER);
+        return false;
+    }
+    return s->confirmable ? copal__slot_transmit(e, s, out) : send_non(e, s, out);
+}
+
+static const copal__kind_t requests = {due, copal__request_settle, NULL};
+
+void copal_endpoint_unreachable(copal_endpoint_t *e, copal_time_t now, const copal_peer_t *peer, copal_bytes_t quoted)
+{
+    if (quoted.size < 4)
+        return;
+    copal__slot_t *s = copal__slot_by_id(e, peer, (uint16_t)(quoted.data[2] << 8 | quoted.data[3]));
+    if (!s || s->kind != &requests)
+        return;
+    size_t known = (size_t)s->asking.token_at + s->asking.token_size;
+    if (quoted.size < known || memcmp(quoted.data, s->w.data, known) != 0)
+        return;
+    e->now = now;
+    copal__request_end(e, s, COPAL_EUNREACHABLE, NULL, NULL);
 }
 
 /* ---- the application's side ------------------------------------------------------------------------- */
 
-static bool is_valid(const copal_endpoint_t *e, const copal_request_t *request)
-{
-    if (request->code == COPAL_EMPTY)
-        return request->confirmable && (!request->given_token || !request->token.size);
-    return COPAL_CODE_CLASS(request->code) == 0 &&
-           (!request->given_token || request->token.size <= e->config.limits.token_size);
-}
-
 /* No two open requests to a peer share a token, except the empty one. */
 static uint64_t draw_token(copal_endpoint_t *e, uint64_t hash, uint8_t *drawn)
 {
-    uint64_t token_hash;
+    uint64_t name;
     do {
         e->config.random(e->config.random_state, drawn, TOKEN_DRAWN);
-        token_hash = copal__hash(&e->key, hash, drawn, TOKEN_DRAWN);
-    } while (token_is_used(e, token_hash));
-    return token_hash;
+        name = copal__hash(&e->key, hash, drawn, TOKEN_DRAWN);
+    } while (copal__slot_named(e, name, NULL));
+    return name;
 }
 
-void copal__request_redraw(copal_endpoint_t *e, uint32_t slot)
+void copal__request_redraw(copal_endpoint_t *e, copal__slot_t *s)
 {
-    copal__request_t *r = &e->requests[slot];
-    if (!r->drawn)
+    if (!s->asking.drawn)
         return;
-    copal__index_remove(&e->tokens, r->token_hash, slot);
-    r->token_hash = draw_token(e, e->slots[slot].hash, e->slots[slot].w.data + r->token_at);
-    copal__index_add(&e->tokens, r->token_hash, slot);
+    copal__index_remove(&e->named, s->name, s->number);
+    s->name = draw_token(e, s->hash, s->w.data + s->asking.token_at);
+    copal__index_add(&e->named, s->name, s->number);
 }
 
 int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, copal_handle_t *handle, copal_writer_t **w)
 {
-    if (!is_valid(e, request))
-        return COPAL_EINVAL;
-    uint64_t hash = copal__peer_hash(e, request->to), token_hash;
+    bool ping = request->code == COPAL_EMPTY, draws = !request->given_token && !ping;
     uint8_t drawn[TOKEN_DRAWN];
-    copal_bytes_t token = request->token;
-    bool draws = !request->given_token && request->code != COPAL_EMPTY;
-    if (draws) {
-        token_hash = draw_token(e, hash, drawn);
-        token = (copal_bytes_t){drawn, sizeof drawn};
-    } else {
-        token.size = request->given_token ? token.size : 0;
-        token_hash = copal__hash(&e->key, hash, token.data, token.size);
-        if (token.size && token_is_used(e, token_hash))
-            return COPAL_EEXIST;
-    }
-    uint32_t slot = copal__pool_take(&e->request_pool);
-    if (slot == COPAL__NONE)
+    copal_bytes_t token = {drawn, draws ? sizeof drawn : 0};
+    if (request->given_token)
+        token = request->token;
+    if (ping ? !request->confirmable || token.size
+             : COPAL_CODE_CLASS(request->code) != 0 || (!draws && token.size > e->config.limits.token_size))
+        return COPAL_EINVAL;
+    uint64_t hash = copal__peer_hash(e, request->to);
+    uint64_t name = draws ? draw_token(e, hash, drawn) : copal__hash(&e->key, hash, token.data, token.size);
+    if (!draws && token.size && copal__slot_named(e, name, NULL))
+        return COPAL_EEXIST;
+    if (e->asking == e->config.limits.requests)
         return COPAL_EFULL;
-    copal__slot_t *s = copal__slot_open(e, slot, request->to, request->via, hash);
-    s->stand = COPAL__OPEN;
+    e->asking++;
+    e->respond = copal__response_receive;
+    copal__slot_t *s = copal__slot_open(e, &requests, request->to, request->via, hash, name);
     s->confirmable = request->confirmable;
     s->deadline = request->timeout ? (copal_time_t)request->timeout : e->exchange_lifetime;
     copal_write_header(&s->w, request->confirmable ? COPAL_CON : COPAL_NON, request->code, 0, token);
-    e->requests[slot] = (copal__request_t){.token_hash = token_hash, .destination = COPAL__NONE,
-                                           .drawn = draws, .token_size = (uint8_t)token.size,
-                                           .token_at = (uint16_t)(s->w.size - token.size)};
-    copal__index_add(&e->tokens, token_hash, slot);
-    *handle = copal__slot_handle(e, slot);
+    s->asking.drawn = draws;
+    s->asking.token_size = (uint8_t)token.size;
+    s->asking.token_at = (uint16_t)(s->w.size - token.size);
+    *handle = copal__slot_handle(s);
     *w = &s->w;
     return 0;
 }
 
 int copal_request_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle, copal_receiver_t *receiver)
 {
-    uint32_t slot = copal__slot_find(e, handle, false);
-    if (slot == COPAL__NONE || e->slots[slot].stand != COPAL__OPEN)
+    copal__slot_t *s = copal__slot_find(e, handle, &requests);
+    if (!s || s->stand != COPAL__OPEN)
         return COPAL_ESTALE;
-    copal__slot_t *s = &e->slots[slot];
     int error = s->w.error;
     if (!error && s->w.data[1] == COPAL_EMPTY && s->w.size > 4)
         error = COPAL_EINVAL;
     if (error) {
-        discard(e, now, slot);
+        discard(e, s);
         return error;
     }
+    e->now = now;
     s->deadline += now;
-    e->requests[slot].receiver = receiver;
-    e->requests[slot].order = e->order++;
-    copal__request_launch(e, now, slot);
-    e->requests[slot].first_id = s->id;
+    s->asking.receiver = receiver;
+    s->asking.order = e->order++;
+    copal__request_launch(e, s);
+    s->asking.first_id = s->id;
     return 0;
 }
 
 int copal_request_cancel(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle)
 {
-    uint32_t slot = copal__slot_find(e, handle, false);
-    if (slot == COPAL__NONE)
+    copal__slot_t *s = copal__slot_find(e, handle, &requests);
+    if (!s)
         return COPAL_ESTALE;
-    discard(e, now, slot);
+    e->now = now;
+    discard(e, s);
     return 0;
 }
 
 int copal_request_id(const copal_endpoint_t *e, copal_handle_t handle)
 {
-    uint32_t slot = copal__slot_find(e, handle, false);
-    if (slot == COPAL__NONE || e->slots[slot].stand == COPAL__OPEN)
+    const copal__slot_t *s = copal__slot_find(e, handle, &requests);
+    if (!s || s->stand == COPAL__OPEN)
         return COPAL_ESTALE;
-    return e->slots[slot].stand == COPAL__NO_ID ? COPAL_EFULL : e->requests[slot].first_id;
+    return s->stand == COPAL__NO_ID ? COPAL_EFULL : s->asking.first_id;
 }

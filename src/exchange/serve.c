@@ -2,7 +2,7 @@
 #include "echo.h"
 #include "options.h"
 
-static void identify(copal__serving_t *s)
+void copal__serving_identify(copal__serving_t *s)
 {
     if (s->hashed)
         return;
@@ -54,19 +54,29 @@ static bool must_stay(const copal__serving_t *s)
     return method == COPAL_POST || method == COPAL_PATCH || is_conditional(s);
 }
 
+/* The call that answers a request of this key later, if there is one. */
+static copal__slot_t *running(const copal_endpoint_t *e, uint64_t key)
+{
+    copal__slot_t *slot = e->deferred ? copal__slot_named(e, key, NULL) : NULL;
+    return slot && slot->kind->again ? slot : NULL;
+}
+
 static bool is_duplicate(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
     bool unsafe = !is_safe(s);
-    if (!unsafe && !e->later_pool.used)
+    if (!unsafe && !e->deferred)
         return false;
-    identify(s);
-    uint32_t running = e->later_pool.used ? copal__later_by_key(e, s->key) : COPAL__NONE;
-    if (running != COPAL__NONE) {
-        copal__later_duplicate(e, running);
+    copal__serving_identify(s);
+    copal__slot_t *slot = running(e, s->key);
+    if (slot) {
+        slot->kind->again(slot, s);
         return true;
     }
-    const copal__memory_t *entry = unsafe ? copal__remembered_find(&e->remembered, s->call.now, s->key) : NULL;
+    if (!unsafe)
+        return false;
+    copal__remembered_expire(&e->remembered, e->now);
+    const copal__memory_t *entry = copal__remembered_find(&e->remembered, s->key);
     if (entry)
         replay(s, entry);
     return entry;
@@ -83,15 +93,16 @@ static void challenge(copal__serving_t *s)
 static void refuse(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    copal_time_t wait = copal__remembered_room_at(&e->remembered, s->call.now, s->hash) - s->call.now;
+    copal_time_t wait = copal__remembered_room_at(&e->remembered, s->hash) - e->now;
     copal_writer_t *w = copal_reply(&s->call, COPAL_SERVICE_UNAVAILABLE);
     copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, ((uint32_t)wait + 999) / 1000);
     e->counters.refused++;
 }
 
-static bool is_proven(copal__serving_t *s)
+static bool is_proven(const copal__serving_t *s)
 {
-    return s->call.from->proven || copal__proven_has(&s->call.endpoint->proven, s->call.now, s->hash);
+    const copal_endpoint_t *e = s->call.endpoint;
+    return s->call.from->proven || copal__proven_has(&e->proven, e->now, s->hash);
 }
 
 /* An Echo of ours proves the address, and tells which message was challenged. That one has not run: from now on it never
@@ -104,20 +115,19 @@ static bool is_answered_already(copal__serving_t *s)
     uint64_t first_key = s->key;
     if (!copal__echo_check(s, &first_key))
         return false;
-    copal__proven_add(&e->proven, s->call.now, s->hash);
+    copal__proven_add(&e->proven, e->now, s->hash);
     if (first_key == s->key)
         return false;
-    const copal__memory_t *first = copal__remembered_find(&e->remembered, s->call.now, first_key);
+    const copal__memory_t *first = copal__remembered_find(&e->remembered, first_key);
     bool answered = first && first->outcome != COPAL__RESENT;
-    bool runs = answered && first->outcome == COPAL__RUNNING;
-    uint32_t running = runs ? copal__later_by_key(e, first_key) : COPAL__NONE;
-    if (running != COPAL__NONE)
-        copal__later_adopt(e, running, s->call.request);
+    copal__slot_t *slot = answered && first->outcome == COPAL__RUNNING ? running(e, first_key) : NULL;
+    if (slot)
+        slot->kind->again(slot, s);
     else if (answered)
         replay(s, first);
-    copal__remembered_settle(&e->remembered, s->call.now, answered ? s->key : first_key, s->hash, lifetime(s));
-    if (answered && copal__remembered_find(&e->remembered, s->call.now, s->key))
-        copal__remembered_settle(&e->remembered, s->call.now, first_key, s->hash, lifetime(s));
+    copal__remembered_settle(&e->remembered, answered ? s->key : first_key, s->hash, lifetime(s));
+    if (answered && copal__remembered_find(&e->remembered, s->key))
+        copal__remembered_settle(&e->remembered, first_key, s->hash, lifetime(s));
     return answered;
 }
 
@@ -128,12 +138,12 @@ static bool admit(copal__serving_t *s)
     if (is_safe(s))
         return true;
     bool hard = must_stay(s);
-    if (hard && copal__remembered_crowded(&e->remembered, s->call.now) && !is_proven(s)) {
+    if (hard && copal__remembered_crowded(&e->remembered) && !is_proven(s)) {
         challenge(s);
         return false;
     }
-    s->memory = copal__remembered_add(&e->remembered, s->call.now, s->key, s->hash, hard, lifetime(s));
-    if (hard && s->memory == COPAL__NONE) {
+    s->memory = copal__remembered_add(&e->remembered, s->key, s->hash, hard, lifetime(s));
+    if (hard && !s->memory) {
         refuse(s);
         return false;
     }
@@ -169,8 +179,8 @@ static void post(copal__serving_t *s)
     copal_endpoint_t *e = s->call.endpoint;
     if (s->call.request->type == COPAL_NON) {
         uint16_t id;
-        identify(s);
-        if (copal__identifier_take(&e->identifiers, s->call.now, s->hash, &id) != COPAL_NEVER) {
+        copal__serving_identify(s);
+        if (copal__identifier_take(&e->identifiers, e->now, s->hash, &id) != COPAL_NEVER) {
             e->counters.dropped++;
             return;
         }
@@ -188,7 +198,7 @@ static void finish(copal__serving_t *s)
         copal_reply_text(&s->call, COPAL_BAD_REQUEST, "no such block");
     if (s->w.error) /* what does not fit: an error keeps its code and loses its text */
         copal_reply_text(&s->call, success ? COPAL_INTERNAL_SERVER_ERROR : s->code, NULL);
-    if (s->memory != COPAL__NONE)
+    if (s->memory)
         remember(s);
     if (s->call.from->multicast && COPAL_CODE_CLASS(s->code) != 2)
         return; /* section 8.2: no error where nobody asked this server */
@@ -209,13 +219,13 @@ static void explain(copal_writer_t *w, uint16_t number)
     copal_write_text(w, " not understood");
 }
 
-int copal__request_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, const copal_message_t *m,
-                 copal_bytes_t datagram, bool oversize)
+int copal__request_receive(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, copal_bytes_t datagram,
+                           bool oversize)
 {
     copal__serving_t s;
     uint16_t culprit = 0;
-    s.call = (copal_call_t){e, now, from, m, &s.options, datagram, 0};
-    s.memory = COPAL__NONE;
+    s.call = (copal_call_t){e, e->now, from, m, &s.options, datagram, 0};
+    s.memory = NULL;
     s.fallback = COPAL_INTERNAL_SERVER_ERROR;
     s.hashed = s.answered = s.deferred = false;
     copal_code_t refusal = copal__request_options(&s.options, m, e->config.service.first_only, &culprit);

@@ -7,75 +7,106 @@ uint64_t copal__peer_hash(const copal_endpoint_t *e, const copal_peer_t *peer)
     return copal__hash(&e->key, 0, peer->data, peer->size);
 }
 
-uint64_t copal__message_key(uint64_t peer_hash, uint32_t via, uint16_t id)
-{
-    uint64_t x = peer_hash ^ ((uint64_t)via << 16 | id) * 0x9e3779b97f4a7c15u;
-    x = (x ^ x >> 32) * 0xd6e8feb86659fd93u;
-    return x ^ x >> 32;
-}
-
 bool copal__peer_equal(const copal_peer_t *a, const copal_peer_t *b)
 {
     return a->size == b->size && !memcmp(a->data, b->data, a->size);
 }
 
-uint32_t copal__slot_find(const copal_endpoint_t *e, copal_handle_t handle, bool calls)
+copal__slot_t *copal__slot_find(const copal_endpoint_t *e, copal_handle_t handle, const copal__kind_t *kind)
 {
-    uint32_t first = calls ? e->config.limits.requests : 0;
-    uint32_t count = calls ? e->config.limits.deferred : e->config.limits.requests;
-    if (handle.slot - first >= count || handle.slot < first)
-        return COPAL__NONE;
-    const copal__slot_t *s = &e->slots[handle.slot];
-    return s->stand != COPAL__FREE && s->generation == handle.generation ? handle.slot : COPAL__NONE;
+    if (handle.slot >= e->slot_pool.capacity)
+        return NULL;
+    copal__slot_t *s = &e->slots[handle.slot];
+    return s->kind == kind && s->generation == handle.generation ? s : NULL;
 }
 
-copal__slot_t *copal__slot_open(copal_endpoint_t *e, uint32_t slot, const copal_peer_t *peer, uint32_t via, uint64_t hash)
+copal__slot_t *copal__slot_named(const copal_endpoint_t *e, uint64_t name, const copal__slot_t *after)
 {
-    copal__slot_t *s = &e->slots[slot];
+    uint32_t slot = after ? copal__index_next(&e->named, after->number) : copal__index_first(&e->named, name);
+    while (slot != COPAL__NONE && e->slots[slot].name != name)
+        slot = copal__index_next(&e->named, slot);
+    return slot == COPAL__NONE ? NULL : &e->slots[slot];
+}
+
+copal__slot_t *copal__slot_by_id(const copal_endpoint_t *e, const copal_peer_t *peer, uint16_t id)
+{
+    uint32_t slot = copal__index_first(&e->sent, copal__message_key(copal__peer_hash(e, peer), 0, id));
+    for (; slot != COPAL__NONE; slot = copal__index_next(&e->sent, slot)) {
+        copal__slot_t *s = &e->slots[slot];
+        if (s->id == id && (s->stand == COPAL__SENT || s->stand == COPAL__EXPECTING) && copal__peer_equal(&s->peer, peer))
+            return s;
+    }
+    return NULL;
+}
+
+copal__slot_t *copal__slot_open(copal_endpoint_t *e, const copal__kind_t *kind, const copal_peer_t *peer, uint32_t via,
+                                uint64_t hash, uint64_t name)
+{
+    uint32_t number = copal__pool_take(&e->slot_pool);
+    copal__slot_t *s = &e->slots[number];
     uint32_t generation = s->generation + 1;
-    *s = (copal__slot_t){.peer = *peer, .via = via, .hash = hash, .generation = generation ? generation : 1};
-    copal_writer_init(&s->w, e->buffers + (size_t)slot * e->config.limits.datagram_size, e->config.limits.datagram_size);
+    memset(s, 0, sizeof *s);
+    s->kind = kind;
+    s->peer = *peer;
+    s->via = via;
+    s->hash = hash;
+    s->name = name;
+    s->number = number;
+    s->generation = generation ? generation : 1;
+    copal_writer_init(&s->w, e->buffers + (size_t)number * e->config.limits.datagram_size, e->config.limits.datagram_size);
+    copal__index_add(&e->named, name, number);
     return s;
 }
 
-copal_handle_t copal__slot_handle(const copal_endpoint_t *e, uint32_t slot)
+void copal__slot_close(copal_endpoint_t *e, copal__slot_t *s)
 {
-    return (copal_handle_t){slot, e->slots[slot].generation};
+    copal__slot_forget_id(e, s);
+    copal__index_remove(&e->named, s->name, s->number);
+    copal__timer_set(&e->timers, s->number, COPAL_NEVER);
+    s->kind = NULL;
+    copal__pool_give(&e->slot_pool, s->number);
 }
 
-bool copal__slot_identify(copal_endpoint_t *e, copal_time_t now, uint32_t slot)
+copal_handle_t copal__slot_handle(const copal__slot_t *s)
 {
-    copal__slot_t *s = &e->slots[slot];
-    copal_time_t when = copal__identifier_take(&e->identifiers, now, s->hash, &s->id);
+    return (copal_handle_t){s->number, s->generation};
+}
+
+void copal__slot_wake(copal_endpoint_t *e, copal__slot_t *s, copal_time_t at)
+{
+    copal__timer_set(&e->timers, s->number, at < s->deadline ? at : s->deadline);
+}
+
+bool copal__slot_identify(copal_endpoint_t *e, copal__slot_t *s)
+{
+    copal_time_t when = copal__identifier_take(&e->identifiers, e->now, s->hash, &s->id);
     if (when != COPAL_NEVER) {
         s->stand = COPAL__NO_ID;
-        copal__timer_set(&e->timers, slot, when < s->deadline ? when : s->deadline);
+        copal__slot_wake(e, s, when);
         return false;
     }
     s->w.data[2] = (uint8_t)(s->id >> 8);
     s->w.data[3] = (uint8_t)s->id;
-    copal__index_add(&e->sent, copal__message_key(s->hash, 0, s->id), slot);
+    copal__index_add(&e->sent, copal__message_key(s->hash, 0, s->id), s->number);
     s->has_id = true;
     return true;
 }
 
-void copal__slot_forget_id(copal_endpoint_t *e, uint32_t slot)
+void copal__slot_forget_id(copal_endpoint_t *e, copal__slot_t *s)
 {
-    copal__slot_t *s = &e->slots[slot];
     if (s->has_id)
-        copal__index_remove(&e->sent, copal__message_key(s->hash, 0, s->id), slot);
+        copal__index_remove(&e->sent, copal__message_key(s->hash, 0, s->id), s->number);
     s->has_id = false;
 }
 
-uint32_t copal__slot_by_id(const copal_endpoint_t *e, uint64_t hash, const copal_peer_t *peer, uint16_t id)
+bool copal__slot_is_over(const copal_endpoint_t *e, const copal__slot_t *s)
 {
-    uint32_t slot = copal__index_first(&e->sent, copal__message_key(hash, 0, id));
-    for (; slot != COPAL__NONE; slot = copal__index_next(&e->sent, slot)) {
-        const copal__slot_t *s = &e->slots[slot];
-        if (s->id == id && (s->stand == COPAL__SENT || s->stand == COPAL__EXPECTING) && copal__peer_equal(&s->peer, peer))
-            break;
-    }
-    return slot;
+    return e->now >= s->deadline || (s->stand == COPAL__SENT && s->tries >= e->config.timing.max_retransmit);
+}
+
+void copal__slot_emit(const copal__slot_t *s, copal_datagram_t *out)
+{
+    *out = (copal_datagram_t){&s->peer, s->via, {s->w.data, s->w.size}};
 }
 
 /* ACK_TIMEOUT to ACK_TIMEOUT * ACK_RANDOM_FACTOR (section 4.2). */
@@ -87,29 +118,22 @@ static uint32_t first_interval(copal_endpoint_t *e)
     return timing->ack_timeout + (uint32_t)((uint64_t)spread * draw >> 32);
 }
 
-bool copal__slot_is_over(const copal_endpoint_t *e, const copal__slot_t *s)
+bool copal__slot_transmit(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 {
-    return s->stand == COPAL__SENT && s->tries >= e->config.timing.max_retransmit;
-}
-
-bool copal__slot_transmit(copal_endpoint_t *e, copal_time_t now, uint32_t slot, copal_datagram_t *out)
-{
-    copal__slot_t *s = &e->slots[slot];
     if (s->stand == COPAL__READY) {
         s->stand = COPAL__SENT;
         s->tries = 0;
         s->interval = first_interval(e);
-        s->last = now + e->transmit_span;
-        copal__identifier_touch(&e->identifiers, now, s->hash, s->id);
+        s->last = e->now + e->transmit_span;
+        copal__identifier_touch(&e->identifiers, e->now, s->hash, s->id);
     } else {
         s->tries++;
         s->interval *= 2;
     }
-    copal_time_t again = now + s->interval;
-    copal__timer_set(&e->timers, slot, again < s->deadline ? again : s->deadline);
-    if (now > s->last)
+    copal__slot_wake(e, s, e->now + s->interval);
+    if (e->now > s->last)
         return false;
     e->counters.retransmitted += s->tries > 0;
-    *out = (copal_datagram_t){&s->peer, s->via, {s->w.data, s->w.size}};
+    copal__slot_emit(s, out);
     return true;
 }

@@ -12,7 +12,6 @@
 
 /** Where a slot stands. A request goes from OPEN to EXPECTING, a deferred call from HELD to SENT. */
 typedef enum {
-    COPAL__FREE,
     COPAL__OPEN,      /* request: begun, not yet committed */
     COPAL__NO_ID,     /* waits until a message ID is free */
     COPAL__QUEUED,    /* request: waits for its turn with the peer (NSTART) */
@@ -24,53 +23,83 @@ typedef enum {
     COPAL__ONCE,      /* call: its answer leaves once, on the ACK or as NON */
 } copal__stand_t;
 
-/** A message that is kept: a request of ours, or a peer's request to be answered later and then our answer. Slots from 0
- *  are requests, those from limits.requests deferred calls. */
+/** A request being served, with what the endpoint needs besides. */
 typedef struct {
-    copal_peer_t peer;
-    uint32_t via;
-    uint64_t hash; /* of the peer */
+    copal_call_t call; /* first, so that a handler's call leads back here */
+    copal_request_options_t options;
     copal_writer_t w;
-    copal_time_t deadline; /* request: of the response; call: when it is dropped */
-    copal_time_t last;     /* no transmission after this time */
-    uint32_t generation, interval;
-    uint16_t id;
-    uint8_t stand, tries;
-    bool confirmable;
-    bool has_id; /* it can be found by peer and id */
-} copal__slot_t;
+    uint64_t hash, key; /* of the peer; of the message. Valid where `hashed` */
+    copal__memory_t *memory; /* in the table of remembered replies, or NULL */
+    copal_code_t code;     /* of the answer */
+    copal_code_t fallback; /* the answer where the handler gave none */
+    bool hashed, answered, deferred;
+} copal__serving_t;
 
-/** The part of a slot that only requests have. */
-typedef struct {
-    copal_receiver_t *receiver;
-    uint64_t token_hash;
-    uint32_t destination;    /* COPAL__NONE while it does not count toward NSTART or wait */
-    uint32_t next, previous; /* in the destination's queue, + 1 */
-    uint32_t order;          /* requests were committed in this order */
-    uint16_t first_id;       /* the one the application knows */
-    uint16_t token_at;       /* offset of the token in the datagram */
-    uint8_t token_size;
-    bool holding; /* counts as an outstanding interaction */
-    bool drawn;   /* the token is ours to change */
-    bool echoed;  /* an Echo challenge was answered */
-} copal__request_t;
+typedef struct copal__slot_t copal__slot_t;
 
-/** The part of a slot that only deferred calls have. */
+/** What is done with a slot of one kind. Only who makes such a slot names this: a program that never asks, or never
+ *  defers, does not link what that takes. */
 typedef struct {
-    uint64_t key;    /* of peer, via and the request's message ID */
-    uint32_t memory; /* in the table of remembered replies, or COPAL__NONE */
-    int32_t block2;
-    uint16_t request_id;
-    uint16_t token_end; /* offset behind the token in the datagram */
-    uint8_t ack[4];     /* the empty ACK as it is sent */
-    bool keeps_request; /* the datagram is still the request */
-} copal__later_t;
+    /** Its timer is due. True: `out` is to be sent. */
+    bool (*due)(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out);
+    /** An acknowledgement or Reset came for the message it sent. */
+    int (*settle)(copal_endpoint_t *e, copal__slot_t *s, const copal_from_t *from, const copal_message_t *m, bool oversize);
+    /** The request that it answers came again: as a duplicate, or once more with an Echo. NULL: it answers none. */
+    void (*again)(copal__slot_t *s, const copal__serving_t *serving);
+} copal__kind_t;
 
 /** A peer with open requests (RFC 7252 section 4.7). */
 typedef struct {
     uint64_t hash;
-    uint32_t outstanding, head, tail; /* queue: slot + 1 */
+    uint32_t outstanding;
+    copal__slot_t *head, *tail; /* queue */
 } copal__destination_t;
+
+/** The part of a slot that only requests have. */
+typedef struct {
+    copal_receiver_t *receiver;
+    copal__destination_t *destination; /* NULL while it does not count toward NSTART or wait */
+    copal__slot_t *next, *previous;    /* in the destination's queue */
+    uint32_t order;                    /* requests were committed in this order */
+    uint16_t first_id;                 /* the one the application knows */
+    uint16_t token_at;                 /* offset of the token in the datagram */
+    uint8_t token_size;
+    bool holding; /* counts as an outstanding interaction */
+    bool drawn;   /* the token is ours to change */
+    bool echoed;  /* an Echo challenge was answered */
+} copal__asking_t;
+
+/** The part of a slot that only deferred calls have. */
+typedef struct {
+    copal__memory_t *memory; /* in the table of remembered replies, or NULL */
+    int32_t block2;
+    uint16_t request_id;
+    uint16_t token_end; /* offset behind the token in the datagram */
+    uint8_t token_size;
+    uint8_t ack[4];     /* the empty ACK as it is sent */
+    bool keeps_request; /* the datagram is still the request */
+} copal__later_t;
+
+/** A message that is kept: a request of ours, or a peer's request to be answered later and then our answer. */
+struct copal__slot_t {
+    const copal__kind_t *kind; /* NULL while it is free */
+    copal_peer_t peer;
+    uint32_t via;
+    uint64_t hash; /* of the peer */
+    uint64_t name; /* request: hash of the token; call: key of the request */
+    copal_writer_t w;
+    copal_time_t deadline; /* request: of the response; call: when it is dropped */
+    copal_time_t last;     /* no transmission after this time */
+    uint32_t number, generation, interval;
+    uint16_t id;
+    uint8_t stand, tries;
+    bool confirmable;
+    bool has_id; /* it can be found by peer and id */
+    union {
+        copal__asking_t asking;
+        copal__later_t later;
+    };
+};
 
 /** A response that was taken, and came in a message of its own: it may come again. */
 typedef struct {
@@ -80,9 +109,12 @@ typedef struct {
 
 struct copal_endpoint_t {
     copal_config_t config;
+    copal_time_t now; /* of the present call */
     copal_counters_t counters;
     copal__key_t key;
     copal_time_t exchange_lifetime, non_lifetime, transmit_span;
+    /** Takes CON and NON responses; NULL until there is a request. */
+    int (*respond)(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, bool oversize);
     copal__outbox_t outbox;
     copal__timers_t timers;
     copal__identifiers_t identifiers;
@@ -90,90 +122,81 @@ struct copal_endpoint_t {
     copal__proven_t proven;
     copal__slot_t *slots;
     uint8_t *buffers; /* one datagram for each slot */
-    copal__request_t *requests;
-    copal__later_t *laters;
     copal__destination_t *destinations;
     copal__taken_t *taken;
-    copal__pool_t request_pool, later_pool, destination_pool;
-    copal__index_t sent;            /* slots by peer and message ID */
-    copal__index_t tokens;          /* requests by peer and token */
-    copal__index_t running;         /* deferred calls by key */
-    copal__index_t by_peer;         /* destinations */
+    copal__pool_t slot_pool, destination_pool;
+    copal__index_t sent;    /* slots by peer and message ID */
+    copal__index_t named;   /* slots by name */
+    copal__index_t by_peer; /* destinations */
+    uint32_t asking, deferred; /* how many slots of each kind are taken */
     uint32_t order, taken_mask;
 };
 
 /** The hash of a peer: the base of every other. */
 uint64_t copal__peer_hash(const copal_endpoint_t *e, const copal_peer_t *peer);
-/** The key of a message, or of a place in a table, from its peer's hash. */
-uint64_t copal__message_key(uint64_t peer_hash, uint32_t via, uint16_t id);
 bool copal__peer_equal(const copal_peer_t *a, const copal_peer_t *b);
+
+/** The key of a message, or of a place in a table, from its peer's hash. */
+static inline uint64_t copal__message_key(uint64_t peer_hash, uint32_t via, uint16_t id)
+{
+    return peer_hash + ((uint64_t)via << 16 | id);
+}
 
 /* slot.c: what requests and calls have in common */
 
-/** The slot that `handle` names; COPAL__NONE: stale. `calls` tells which kind is meant. */
-uint32_t copal__slot_find(const copal_endpoint_t *e, copal_handle_t handle, bool calls);
-/** Readies a slot just taken from its pool: peer, generation and an empty writer on its buffer. */
-copal__slot_t *copal__slot_open(copal_endpoint_t *e, uint32_t slot, const copal_peer_t *peer, uint32_t via, uint64_t hash);
-copal_handle_t copal__slot_handle(const copal_endpoint_t *e, uint32_t slot);
+/** The slot of this kind that `handle` names; NULL: stale. */
+copal__slot_t *copal__slot_find(const copal_endpoint_t *e, copal_handle_t handle, const copal__kind_t *kind);
+/** The next slot of this name behind `after`, from the first where that is NULL; NULL: there is none. */
+copal__slot_t *copal__slot_named(const copal_endpoint_t *e, uint64_t name, const copal__slot_t *after);
+/** The slot that sent message `id` to this peer and waits for its acknowledgement or response; NULL. */
+copal__slot_t *copal__slot_by_id(const copal_endpoint_t *e, const copal_peer_t *peer, uint16_t id);
+/** Takes a slot, of which there is one: with an empty writer on its buffer, found by name from now on. */
+copal__slot_t *copal__slot_open(copal_endpoint_t *e, const copal__kind_t *kind, const copal_peer_t *peer, uint32_t via,
+                                uint64_t hash, uint64_t name);
+/** Gives it back. Its octets stay until it is taken again. */
+void copal__slot_close(copal_endpoint_t *e, copal__slot_t *s);
+copal_handle_t copal__slot_handle(const copal__slot_t *s);
+/** Sets its timer, to its deadline at the latest. */
+void copal__slot_wake(copal_endpoint_t *e, copal__slot_t *s, copal_time_t at);
 /** Takes a message ID and puts it into the datagram; false: none is free, and the slot's timer is set for when one is. */
-bool copal__slot_identify(copal_endpoint_t *e, copal_time_t now, uint32_t slot);
-/** The slot is no longer found by message ID. */
-void copal__slot_forget_id(copal_endpoint_t *e, uint32_t slot);
-/** The slot that sent message `id` to this peer and waits for its acknowledgement or response; COPAL__NONE. */
-uint32_t copal__slot_by_id(const copal_endpoint_t *e, uint64_t hash, const copal_peer_t *peer, uint16_t id);
-/** Whether a CON that is due again has had all its transmissions. */
+bool copal__slot_identify(copal_endpoint_t *e, copal__slot_t *s);
+/** It is no longer found by message ID. */
+void copal__slot_forget_id(copal_endpoint_t *e, copal__slot_t *s);
+/** Whether its deadline is over, or it is due again and has had all its transmissions. */
 bool copal__slot_is_over(const copal_endpoint_t *e, const copal__slot_t *s);
+/** Hands its datagram out. */
+void copal__slot_emit(const copal__slot_t *s, copal_datagram_t *out);
 /** Hands out the datagram of a slot that is READY or SENT, and sets the back-off (section 4.2). False: it is too late for
  *  this transmission. */
-bool copal__slot_transmit(copal_endpoint_t *e, copal_time_t now, uint32_t slot, copal_datagram_t *out);
+bool copal__slot_transmit(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out);
 
 /* request.c, response.c: the client */
-void copal__request_end(copal_endpoint_t *e, copal_time_t now, uint32_t slot, int status, const copal_message_t *message,
+
+/** Ends it, and tells its receiver. */
+void copal__request_end(copal_endpoint_t *e, copal__slot_t *s, int status, const copal_message_t *message,
                         const copal_from_t *from);
 /** Starts it over with a new message ID. */
-void copal__request_launch(copal_endpoint_t *e, copal_time_t now, uint32_t slot);
+void copal__request_launch(copal_endpoint_t *e, copal__slot_t *s);
 /** Draws another token, where the first was drawn: an answer to what was sent before cannot match any more. */
-void copal__request_redraw(copal_endpoint_t *e, uint32_t slot);
+void copal__request_redraw(copal_endpoint_t *e, copal__slot_t *s);
 /** It no longer counts as outstanding: the next one in the queue may go. */
-void copal__request_release(copal_endpoint_t *e, copal_time_t now, uint32_t slot);
-/** The timer of a request. True: `out` is to be sent. */
-bool copal__request_due(copal_endpoint_t *e, copal_time_t now, uint32_t slot, copal_datagram_t *out);
-/** Whether what is due for this request would end it, with a callback. */
-bool copal__request_ends(const copal_endpoint_t *e, copal_time_t now, uint32_t slot);
-int copal__response_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, const copal_message_t *m,
-                            bool oversize);
-int copal__empty_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, const copal_message_t *m);
+void copal__request_release(copal_endpoint_t *e, copal__slot_t *s);
+int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal_from_t *from, const copal_message_t *m,
+                          bool oversize);
+int copal__response_receive(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, bool oversize);
 
 /* serve.c, reply.c, later.c: the server */
 
-/** A call with what the endpoint needs besides. */
-typedef struct {
-    copal_call_t call; /* first, so that a handler's call leads back here */
-    copal_request_options_t options;
-    copal_writer_t w;
-    uint64_t hash, key; /* of the peer; of the message. Valid where `hashed` */
-    uint32_t memory;    /* in the table of remembered replies, or COPAL__NONE */
-    copal_code_t code;     /* of the answer */
-    copal_code_t fallback; /* the answer where the handler gave none */
-    bool hashed, answered, deferred;
-} copal__serving_t;
-
-int copal__request_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, const copal_message_t *m,
-                 copal_bytes_t datagram, bool oversize);
+int copal__request_receive(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, copal_bytes_t datagram,
+                           bool oversize);
+/** Computes `hash` and `key`, once. */
+void copal__serving_identify(copal__serving_t *s);
 /** Sets the payload window for the block that was asked for (RFC 7959 section 2.4). */
 void copal__block_open(const copal_endpoint_t *e, copal_writer_t *w, int32_t asked);
 /** Adds the Block2 option where one is due. Returns the writer's error; COPAL_ENOTFOUND: there is no such block. */
 int copal__block_close(copal_writer_t *w, int32_t asked);
 /** What of a written message is a reply to be remembered: all behind header and token. */
 copal_bytes_t copal__reply_bytes(const copal_writer_t *w);
-/** A duplicate of the call in this slot came in. */
-void copal__later_duplicate(copal_endpoint_t *e, uint32_t slot);
-/** The request of the call in this slot came again, under another message ID and token: the answer goes to that one. */
-void copal__later_adopt(copal_endpoint_t *e, uint32_t slot, const copal_message_t *again);
-/** The deferred call with this key; COPAL__NONE. */
-uint32_t copal__later_by_key(const copal_endpoint_t *e, uint64_t key);
-void copal__later_end(copal_endpoint_t *e, uint32_t slot);
-bool copal__later_due(copal_endpoint_t *e, copal_time_t now, uint32_t slot, copal_datagram_t *out);
 
 /** Posts an Empty message: an acknowledgement or a Reset (sections 4.2, 4.3). */
 void copal__post_empty(copal_endpoint_t *e, const copal_from_t *to, copal_type_t type, uint16_t id);

@@ -17,27 +17,38 @@ void copal__remembered_lay(copal__remembered_t *r, copal__carver_t *carver, uint
     r->worst = chunks_of(reply_size);
 }
 
-static void drop_reply(copal__remembered_t *r, copal__memory_t *m)
+static void drop_reply(copal__remembered_t *r, const copal__memory_t *m)
 {
     for (uint32_t at = m->chunk; at;) {
-        uint32_t next = r->chunks[at - 1].next;
-        copal__pool_give(&r->chunk_pool, at - 1);
-        r->lists[m->hard].chunks--;
-        at = next;
+        uint32_t slot = at - 1;
+        at = r->chunks[slot].next;
+        copal__pool_give(&r->chunk_pool, slot);
+        r->kept -= m->hard;
     }
-    m->chunk = 0;
 }
 
-static void drop_oldest(copal__remembered_t *r, copal__fifo_t *list)
+/* ---- queues: an entry is in a list, and where it must stay also in a bucket -------------------------------- */
+
+static void push(copal__remembered_t *r, copal__queue_t *q, unsigned link, uint32_t slot)
+{
+    *(q->count++ ? &r->memories[q->youngest - 1].next[link] : &q->oldest) = slot + 1;
+    q->youngest = slot + 1;
+}
+
+static void pop(copal__queue_t *q, uint32_t next)
+{
+    q->oldest = next;
+    q->count--;
+}
+
+static void drop_oldest(copal__remembered_t *r, copal__queue_t *list)
 {
     uint32_t slot = list->oldest - 1;
     copal__memory_t *m = &r->memories[slot];
-    list->oldest = m->next;
-    list->count--;
+    pop(list, m->next[0]);
     drop_reply(r, m);
     if (m->hard) { /* the oldest of all is the oldest of its bucket */
-        r->buckets[m->bucket].oldest = m->sibling;
-        r->buckets[m->bucket].count--;
+        pop(&r->buckets[m->bucket], m->next[1]);
         r->running -= m->outcome == COPAL__RUNNING;
     }
     m->outcome = COPAL__FORGOTTEN; /* its handler may still be running */
@@ -45,109 +56,100 @@ static void drop_oldest(copal__remembered_t *r, copal__fifo_t *list)
     copal__pool_give(&r->pool, slot);
 }
 
-static void expire(copal__remembered_t *r, copal_time_t now)
+void copal__remembered_expire(copal__remembered_t *r, copal_time_t now)
 {
-    for (unsigned i = 0; i < 2; i++)
-        while (r->lists[i].count && r->memories[r->lists[i].oldest - 1].expiry <= now)
-            drop_oldest(r, &r->lists[i]);
+    r->now = now;
+    for (copal__queue_t *list = r->lists; list < r->lists + 2; list++)
+        while (list->count && r->memories[list->oldest - 1].expiry <= now)
+            drop_oldest(r, list);
 }
 
-static uint32_t find(const copal__remembered_t *r, uint64_t key)
+/* ---- finding and adding ----------------------------------------------------------------------------------- */
+
+static copal__memory_t *find(const copal__remembered_t *r, uint64_t key)
 {
     uint32_t slot = copal__index_first(&r->index, key);
     while (slot != COPAL__NONE && r->memories[slot].key != key)
         slot = copal__index_next(&r->index, slot);
-    return slot;
+    return slot == COPAL__NONE ? NULL : &r->memories[slot];
 }
 
-const copal__memory_t *copal__remembered_find(const copal__remembered_t *r, copal_time_t now, uint64_t key)
+const copal__memory_t *copal__remembered_find(const copal__remembered_t *r, uint64_t key)
 {
-    uint32_t slot = find(r, key);
-    if (slot == COPAL__NONE || r->memories[slot].expiry <= now || r->memories[slot].outcome == COPAL__FORGOTTEN)
-        return NULL;
-    return &r->memories[slot];
+    const copal__memory_t *m = find(r, key);
+    return m && m->expiry > r->now && m->outcome != COPAL__FORGOTTEN ? m : NULL;
 }
 
-bool copal__remembered_crowded(copal__remembered_t *r, copal_time_t now)
+/* Chunks taken or promised by what must stay, once there is one more. */
+static uint32_t promised(const copal__remembered_t *r) { return r->kept + (r->running + 1) * r->worst; }
+
+bool copal__remembered_crowded(const copal__remembered_t *r)
 {
-    expire(r, now);
-    const copal__fifo_t *hard = &r->lists[1];
-    uint32_t chunks = hard->chunks + r->running * r->worst;
-    return hard->count >= r->pool.capacity - r->pool.capacity / 4 ||
-           chunks + r->worst > r->chunk_pool.capacity - r->chunk_pool.capacity / 4;
+    return r->lists[1].count >= r->pool.capacity - r->pool.capacity / 4 ||
+           promised(r) > r->chunk_pool.capacity - r->chunk_pool.capacity / 4;
 }
 
-/* Room for one more that must stay, with its largest reply. */
-static bool make_room(copal__remembered_t *r)
+static copal__queue_t *bucket_of(const copal__remembered_t *r, uint64_t peer_hash)
 {
-    copal__fifo_t *soft = &r->lists[0];
-    uint32_t reserved = (r->running + 1) * r->worst;
-    if (r->lists[1].chunks + reserved > r->chunk_pool.capacity)
+    return &r->buckets[peer_hash >> 56];
+}
+
+/* A peer gets at most a quarter. */
+static bool is_full(const copal__remembered_t *r, const copal__queue_t *bucket)
+{
+    uint32_t quarter = r->pool.capacity / 4;
+    return bucket->count >= (quarter ? quarter : 1);
+}
+
+/* Makes room for one more: what must stay has its largest reply reserved. */
+static bool make_room(copal__remembered_t *r, bool hard)
+{
+    copal__queue_t *soft = &r->lists[0];
+    uint32_t reserved = hard ? (r->running + 1) * r->worst : 0;
+    if (hard && promised(r) > r->chunk_pool.capacity)
         return false;
     while (soft->count && (r->pool.used == r->pool.capacity || r->chunk_pool.used + reserved > r->chunk_pool.capacity))
         drop_oldest(r, soft);
     return r->pool.used < r->pool.capacity;
 }
 
-static void append(copal__remembered_t *r, copal__memory_t *m, uint32_t slot)
+copal__memory_t *copal__remembered_add(copal__remembered_t *r, uint64_t key, uint64_t peer_hash, bool hard,
+                                       copal_time_t lifetime)
 {
-    copal__fifo_t *list = &r->lists[m->hard];
-    *(list->count++ ? &r->memories[list->youngest - 1].next : &list->oldest) = slot + 1;
-    list->youngest = slot + 1;
-    if (!m->hard)
-        return;
-    copal__bucket_t *bucket = &r->buckets[m->bucket];
-    *(bucket->count++ ? &r->memories[bucket->youngest - 1].sibling : &bucket->oldest) = slot + 1;
-    bucket->youngest = slot + 1;
-    r->running++;
-}
-
-static uint8_t bucket_of(uint64_t peer_hash) { return (uint8_t)(peer_hash >> 56); }
-
-/* A peer gets at most a quarter. */
-static bool peer_is_full(const copal__remembered_t *r, uint8_t bucket)
-{
-    uint32_t bound = r->pool.capacity / 4 ? r->pool.capacity / 4 : 1;
-    return r->buckets[bucket].count >= bound;
-}
-
-uint32_t copal__remembered_add(copal__remembered_t *r, copal_time_t now, uint64_t key, uint64_t peer_hash, bool hard,
-                               copal_time_t lifetime)
-{
-    uint8_t bucket = bucket_of(peer_hash);
-    expire(r, now);
-    if (hard && (peer_is_full(r, bucket) || !make_room(r)))
-        return COPAL__NONE;
-    if (!hard && r->pool.used == r->pool.capacity && r->lists[0].count)
-        drop_oldest(r, &r->lists[0]);
+    copal__queue_t *bucket = bucket_of(r, peer_hash);
+    if ((hard && is_full(r, bucket)) || !make_room(r, hard))
+        return NULL;
     uint32_t slot = copal__pool_take(&r->pool);
-    if (slot == COPAL__NONE)
-        return slot;
-    r->memories[slot] = (copal__memory_t){.key = key, .expiry = now + lifetime, .bucket = bucket, .hard = hard};
-    append(r, &r->memories[slot], slot);
+    copal__memory_t *m = &r->memories[slot];
+    *m = (copal__memory_t){.key = key, .expiry = r->now + lifetime, .bucket = (uint8_t)(bucket - r->buckets), .hard = hard};
+    push(r, &r->lists[hard], 0, slot);
+    if (hard) {
+        push(r, bucket, 1, slot);
+        r->running++;
+    }
     copal__index_add(&r->index, key, slot);
-    return slot;
+    return m;
 }
 
-copal_time_t copal__remembered_room_at(const copal__remembered_t *r, copal_time_t now, uint64_t peer_hash)
+copal_time_t copal__remembered_room_at(const copal__remembered_t *r, uint64_t peer_hash)
 {
-    uint8_t bucket = bucket_of(peer_hash);
-    uint32_t oldest = peer_is_full(r, bucket) ? r->buckets[bucket].oldest : r->lists[1].oldest;
-    return oldest ? r->memories[oldest - 1].expiry : now;
+    const copal__queue_t *bucket = bucket_of(r, peer_hash);
+    uint32_t oldest = is_full(r, bucket) ? bucket->oldest : r->lists[1].oldest;
+    return oldest ? r->memories[oldest - 1].expiry : r->now;
 }
 
-void copal__remembered_settle(copal__remembered_t *r, copal_time_t now, uint64_t key, uint64_t peer_hash,
-                              copal_time_t lifetime)
+void copal__remembered_settle(copal__remembered_t *r, uint64_t key, uint64_t peer_hash, copal_time_t lifetime)
 {
-    expire(r, now);
-    uint32_t slot = find(r, key);
-    if (slot == COPAL__NONE)
-        slot = copal__remembered_add(r, now, key, peer_hash, true, lifetime);
-    if (slot != COPAL__NONE && r->memories[slot].outcome == COPAL__RUNNING)
-        r->running -= r->memories[slot].hard;
-    if (slot != COPAL__NONE)
-        r->memories[slot].outcome = COPAL__RESENT;
+    copal__memory_t *m = find(r, key);
+    if (!m)
+        m = copal__remembered_add(r, key, peer_hash, true, lifetime);
+    if (!m)
+        return;
+    r->running -= m->hard && m->outcome == COPAL__RUNNING;
+    m->outcome = COPAL__RESENT;
 }
+
+/* ---- replies ---------------------------------------------------------------------------------------------- */
 
 /* Replies that must stay have their chunks reserved; others take what is left beside the reservations. */
 static bool store(copal__remembered_t *r, copal__memory_t *m, copal_bytes_t reply)
@@ -165,17 +167,16 @@ static bool store(copal__remembered_t *r, copal__memory_t *m, copal_bytes_t repl
         *link = slot + 1;
         link = &chunk->next;
     }
-    r->lists[m->hard].chunks += count;
+    r->kept += m->hard ? count : 0;
     m->size = (uint16_t)reply.size;
     return true;
 }
 
-void copal__remembered_reply(copal__remembered_t *r, uint32_t slot, uint64_t key, copal__outcome_t outcome, uint8_t code,
+void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, copal__outcome_t outcome, uint8_t code,
                              copal_bytes_t reply)
 {
-    if (slot == COPAL__NONE || r->memories[slot].key != key || r->memories[slot].outcome != COPAL__RUNNING)
+    if (!m || m->key != key || m->outcome != COPAL__RUNNING)
         return;
-    copal__memory_t *m = &r->memories[slot];
     m->outcome = (uint8_t)outcome;
     m->code = code;
     r->running -= m->hard;

@@ -26,8 +26,7 @@ typedef enum {
 typedef struct {
     uint64_t key; /* of peer, via and message ID */
     copal_time_t expiry;
-    uint32_t next;    /* younger entry of the same list, + 1 */
-    uint32_t sibling; /* younger entry of the same bucket, + 1 */
+    uint32_t next[2]; /* younger entry of the same list, and of the same bucket, + 1 */
     uint32_t chunk;   /* first of its reply, + 1 */
     uint16_t size;    /* octets of its reply behind the token */
     uint8_t code, outcome, bucket;
@@ -35,43 +34,41 @@ typedef struct {
 } copal__memory_t;
 
 typedef struct {
-    uint32_t oldest, youngest, count, chunks; /* entries + 1 */
-} copal__fifo_t;
-
-/** The entries that must stay of the peers with one hash. */
-typedef struct {
     uint32_t oldest, youngest, count; /* entries + 1 */
-} copal__bucket_t;
+} copal__queue_t;
 
 typedef struct {
     copal__memory_t *memories;
     copal__chunk_t *chunks;
     copal__pool_t pool, chunk_pool;
     copal__index_t index;
-    copal__fifo_t lists[2]; /* may go early, must stay */
-    copal__bucket_t *buckets;
-    uint32_t worst;         /* chunks of the largest reply */
-    uint32_t running;       /* entries that must stay and have no reply yet: each has `worst` chunks reserved */
+    copal__queue_t lists[2]; /* may go early, must stay */
+    copal__queue_t *buckets; /* those that must stay, by the hash of the peer */
+    copal_time_t now;
+    uint32_t worst;   /* chunks of the largest reply */
+    uint32_t running; /* entries that must stay and have no reply yet: each has `worst` chunks reserved */
+    uint32_t kept;    /* chunks of entries that must stay */
 } copal__remembered_t;
 
 /** `reply_size` is the largest reply, in octets. */
 void copal__remembered_lay(copal__remembered_t *r, copal__carver_t *carver, uint32_t capacity, uint32_t bytes,
                            uint32_t reply_size);
+/** Forgets what is over at `now`, which is the time of every call that follows. */
+void copal__remembered_expire(copal__remembered_t *r, copal_time_t now);
 /** The entry with this key, or NULL. */
-const copal__memory_t *copal__remembered_find(const copal__remembered_t *r, copal_time_t now, uint64_t key);
+const copal__memory_t *copal__remembered_find(const copal__remembered_t *r, uint64_t key);
 /** True where three quarters of the room is taken by what must stay. */
-bool copal__remembered_crowded(copal__remembered_t *r, copal_time_t now);
-/** Adds a running request. COPAL__NONE: no room for one that must stay, or no use for one that need not. */
-uint32_t copal__remembered_add(copal__remembered_t *r, copal_time_t now, uint64_t key, uint64_t peer_hash, bool hard,
-                               copal_time_t lifetime);
+bool copal__remembered_crowded(const copal__remembered_t *r);
+/** Adds a running request. NULL: no room for one that must stay, or no use for one that need not. */
+copal__memory_t *copal__remembered_add(copal__remembered_t *r, uint64_t key, uint64_t peer_hash, bool hard,
+                                       copal_time_t lifetime);
 /** When the entry leaves that keeps this peer from another one that must stay: the peer's own oldest, or the oldest of all. */
-copal_time_t copal__remembered_room_at(const copal__remembered_t *r, copal_time_t now, uint64_t peer_hash);
+copal_time_t copal__remembered_room_at(const copal__remembered_t *r, uint64_t peer_hash);
 /** The request with this key is settled under another one's: from now on a copy of it is only acknowledged. Without effect
  *  where there is no room. */
-void copal__remembered_settle(copal__remembered_t *r, copal_time_t now, uint64_t key, uint64_t peer_hash,
-                              copal_time_t lifetime);
-/** Stores the reply of a running request, if it is still there. */
-void copal__remembered_reply(copal__remembered_t *r, uint32_t slot, uint64_t key, copal__outcome_t outcome, uint8_t code,
+void copal__remembered_settle(copal__remembered_t *r, uint64_t key, uint64_t peer_hash, copal_time_t lifetime);
+/** Stores the reply of a running request, if the entry is still this one's. `m` may be NULL. */
+void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, copal__outcome_t outcome, uint8_t code,
                              copal_bytes_t reply);
 /** Copies the stored reply of an entry out; `out` has room for entry->size octets. */
 void copal__remembered_copy(const copal__remembered_t *r, const copal__memory_t *entry, uint8_t *out);

@@ -24,12 +24,26 @@ static copal__remembered_t table(uint32_t capacity, uint32_t chunks)
 }
 
 /* Keys double as peers: each in a bucket of its own. */
-static uint32_t add(copal__remembered_t *r, copal_time_t now, uint64_t key, bool hard)
+static copal__memory_t *add(copal__remembered_t *r, copal_time_t now, uint64_t key, bool hard)
 {
-    return copal__remembered_add(r, now, key, key << 56, hard, LIFETIME);
+    copal__remembered_expire(r, now);
+    return copal__remembered_add(r, key, key << 56, hard, LIFETIME);
 }
 
-static void reply(copal__remembered_t *r, uint32_t slot, uint64_t key, size_t size)
+/* All of one peer. */
+static copal__memory_t *add_of_one(copal__remembered_t *r, copal_time_t now, uint64_t key)
+{
+    copal__remembered_expire(r, now);
+    return copal__remembered_add(r, key, 0, true, LIFETIME);
+}
+
+static const copal__memory_t *find(copal__remembered_t *r, copal_time_t now, uint64_t key)
+{
+    copal__remembered_expire(r, now);
+    return copal__remembered_find(r, key);
+}
+
+static void reply(copal__remembered_t *r, copal__memory_t *slot, uint64_t key, size_t size)
 {
     uint8_t octets[REPLY];
     for (size_t i = 0; i < size; i++)
@@ -42,17 +56,17 @@ static void a_reply_is_found_whole_until_its_lifetime_ends(void **state)
     copal__remembered_t r = table(4, 8);
     uint8_t out[REPLY];
     (void)state;
-    uint32_t slot = add(&r, 0, 1, true);
-    assert_int_equal(copal__remembered_find(&r, 0, 1)->outcome, COPAL__RUNNING);
+    copal__memory_t *slot = add(&r, 0, 1, true);
+    assert_int_equal(find(&r, 0, 1)->outcome, COPAL__RUNNING);
     reply(&r, slot, 1, REPLY);
-    const copal__memory_t *m = copal__remembered_find(&r, LIFETIME - 1, 1);
+    const copal__memory_t *m = find(&r, LIFETIME - 1, 1);
     assert_non_null(m);
     assert_int_equal(m->size, REPLY);
     copal__remembered_copy(&r, m, out);
     for (size_t i = 0; i < REPLY; i++)
         assert_int_equal(out[i], (uint8_t)(1 + i));
-    assert_null(copal__remembered_find(&r, LIFETIME, 1));
-    assert_null(copal__remembered_find(&r, 0, 2));
+    assert_null(find(&r, LIFETIME, 1));
+    assert_null(find(&r, 0, 2));
     free(memory);
 }
 
@@ -62,10 +76,10 @@ static void what_must_stay_is_never_forgotten_early(void **state)
     (void)state;
     for (uint64_t key = 1; key <= 4; key++)
         reply(&r, add(&r, (copal_time_t)key, key, true), key, 0);
-    assert_int_equal(add(&r, 10, 5, true), COPAL__NONE);
-    assert_int_equal(add(&r, 10, 6, false), COPAL__NONE);
-    assert_true(copal__remembered_room_at(&r, 10, 0) == 1 + LIFETIME);
-    assert_int_not_equal(add(&r, 1 + LIFETIME, 5, true), COPAL__NONE);
+    assert_null(add(&r, 10, 5, true));
+    assert_null(add(&r, 10, 6, false));
+    assert_true(copal__remembered_room_at(&r, 0) == 1 + LIFETIME);
+    assert_non_null(add(&r, 1 + LIFETIME, 5, true));
     free(memory);
 }
 
@@ -75,11 +89,11 @@ static void what_need_not_stay_makes_room_oldest_first(void **state)
     (void)state;
     for (uint64_t key = 1; key <= 4; key++)
         reply(&r, add(&r, 0, key, false), key, 0);
-    assert_int_not_equal(add(&r, 1, 5, false), COPAL__NONE);
-    assert_null(copal__remembered_find(&r, 1, 1));
-    assert_int_not_equal(add(&r, 1, 6, true), COPAL__NONE);
-    assert_null(copal__remembered_find(&r, 1, 2));
-    assert_non_null(copal__remembered_find(&r, 1, 3));
+    assert_non_null(add(&r, 1, 5, false));
+    assert_null(find(&r, 1, 1));
+    assert_non_null(add(&r, 1, 6, true));
+    assert_null(find(&r, 1, 2));
+    assert_non_null(find(&r, 1, 3));
     free(memory);
 }
 
@@ -89,10 +103,10 @@ static void one_peer_gets_at_most_a_quarter(void **state)
     (void)state;
     reply(&r, add(&r, 5, 9, true), 9, 0);
     for (uint64_t key = 1; key <= 2; key++)
-        reply(&r, copal__remembered_add(&r, 6 + (copal_time_t)key, key, 0, true, LIFETIME), key, 0);
-    assert_int_equal(copal__remembered_add(&r, 9, 3, 0, true, LIFETIME), COPAL__NONE);
-    assert_true(copal__remembered_room_at(&r, 9, 0) == 7 + LIFETIME); /* its own oldest, not that of all */
-    assert_int_not_equal(add(&r, 9, 4, true), COPAL__NONE);
+        reply(&r, add_of_one(&r, 6 + (copal_time_t)key, key), key, 0);
+    assert_null(add_of_one(&r, 9, 3));
+    assert_true(copal__remembered_room_at(&r, 0) == 7 + LIFETIME); /* its own oldest, not that of all */
+    assert_non_null(add(&r, 9, 4, true));
     free(memory);
 }
 
@@ -100,14 +114,14 @@ static void room_for_the_largest_reply_is_reserved_before_a_request_runs(void **
 {
     copal__remembered_t r = table(8, 5); /* five chunks: two replies of two, one over */
     (void)state;
-    uint32_t first = add(&r, 0, 1, true), second = add(&r, 0, 2, true);
-    assert_int_equal(add(&r, 0, 3, true), COPAL__NONE);
-    uint32_t soft = add(&r, 0, 4, false);
+    copal__memory_t *first = add(&r, 0, 1, true), *second = add(&r, 0, 2, true);
+    assert_null(add(&r, 0, 3, true));
+    copal__memory_t *soft = add(&r, 0, 4, false);
     reply(&r, soft, 4, REPLY); /* may not take what is reserved: forgotten, not kept without its reply */
-    assert_null(copal__remembered_find(&r, 0, 4));
+    assert_null(find(&r, 0, 4));
     reply(&r, first, 1, REPLY);
     reply(&r, second, 2, 0); /* took nothing of what was reserved for it */
-    assert_int_not_equal(add(&r, 0, 5, true), COPAL__NONE);
+    assert_non_null(add(&r, 0, 5, true));
     free(memory);
 }
 
@@ -116,11 +130,12 @@ static void three_quarters_are_crowded(void **state)
     copal__remembered_t r = table(8, 64);
     (void)state;
     for (uint64_t key = 1; key <= 6; key++) {
-        assert_false(copal__remembered_crowded(&r, 0));
+        assert_false(copal__remembered_crowded(&r));
         reply(&r, add(&r, 0, key, true), key, 0);
     }
-    assert_true(copal__remembered_crowded(&r, 0));
-    assert_false(copal__remembered_crowded(&r, LIFETIME));
+    assert_true(copal__remembered_crowded(&r));
+    copal__remembered_expire(&r, LIFETIME);
+    assert_false(copal__remembered_crowded(&r));
     free(memory);
 }
 
@@ -128,11 +143,11 @@ static void a_reply_to_an_entry_that_made_room_is_dropped(void **state)
 {
     copal__remembered_t r = table(1, 8);
     (void)state;
-    uint32_t slot = add(&r, 0, 1, false);
+    copal__memory_t *slot = add(&r, 0, 1, false);
     reply(&r, add(&r, 0, 2, true), 2, 0);
     reply(&r, slot, 1, REPLY);
     assert_int_equal(r.chunk_pool.used, 0);
-    assert_int_equal(copal__remembered_find(&r, 0, 2)->size, 0);
+    assert_int_equal(find(&r, 0, 2)->size, 0);
     free(memory);
 }
 
