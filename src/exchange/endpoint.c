@@ -7,30 +7,45 @@
 
 /* ---- memory ----------------------------------------------------------------------------------------------- */
 
-#define DEFAULT(field, value) ((field) = (field) ? (field) : (value))
+static const copal_limits_t default_limits = {
+    .datagram_size = 1152,
+    .payload_size = 1024,
+    .token_size = 8,
+    .requests = 16,
+    .deferred = 16,
+    .remembered = 256,
+    .remembered_bytes = 32 * 1024,
+    .proven = 64,
+    .counters = 256,
+    .batch = 64,
+};
+
+static const copal_timing_t default_timing = {
+    .ack_timeout = 2000,
+    .ack_random_permille = 1500,
+    .max_retransmit = 4,
+    .nstart = 1,
+    .probing_rate = 1,
+    .ack_delay = 200,
+};
+
+/* Puts the defaults where fields are 0; all of them are of 32 bits. */
+static void complete(void *fields, const void *defaults, size_t size)
+{
+    for (size_t at = 0; at < size; at += sizeof(uint32_t)) {
+        uint32_t field;
+        memcpy(&field, (const uint8_t *)fields + at, sizeof field);
+        if (!field)
+            memcpy((uint8_t *)fields + at, (const uint8_t *)defaults + at, sizeof field);
+    }
+}
 
 static void complete_limits(copal_limits_t *l)
 {
-    DEFAULT(l->datagram_size, 1152);
-    DEFAULT(l->payload_size, l->datagram_size < 1024 ? l->datagram_size : 1024);
-    DEFAULT(l->token_size, 8);
-    DEFAULT(l->requests, 16);
-    DEFAULT(l->deferred, 16);
-    DEFAULT(l->remembered, 256);
-    DEFAULT(l->remembered_bytes, 32 * 1024);
-    DEFAULT(l->proven, 64);
-    DEFAULT(l->counters, 256);
-    DEFAULT(l->batch, 64);
-}
-
-static void complete_timing(copal_timing_t *t)
-{
-    DEFAULT(t->ack_timeout, 2000);
-    DEFAULT(t->ack_random_permille, 1500);
-    DEFAULT(t->max_retransmit, 4);
-    DEFAULT(t->nstart, 1);
-    DEFAULT(t->probing_rate, 1);
-    DEFAULT(t->ack_delay, 200);
+    bool given = l->payload_size;
+    complete(l, &default_limits, sizeof *l);
+    if (!given && l->payload_size > l->datagram_size)
+        l->payload_size = l->datagram_size;
 }
 
 static bool limits_are_valid(const copal_limits_t *l)
@@ -47,36 +62,34 @@ static bool timing_is_valid(const copal_timing_t *t)
            t->max_retransmit <= 20;
 }
 
-static void lay_out(copal_endpoint_t *e, copal__carver_t *carver, const copal_limits_t *l)
+/* Lays out all that is behind the endpoint itself; how many octets it takes together. */
+static size_t lay_out(copal_endpoint_t *e, void *memory, const copal_limits_t *l)
 {
-    uint32_t slots = l->requests + l->deferred, taken = 1;
-    while (taken < l->requests)
-        taken <<= 1;
-    copal__outbox_lay(&e->outbox, carver, l->batch, l->datagram_size);
-    copal__timers_lay(&e->timers, carver, slots);
-    copal__identifiers_lay(&e->identifiers, carver, l->counters);
-    copal__remembered_lay(&e->remembered, carver, l->remembered, l->remembered_bytes, l->datagram_size);
-    copal__proven_lay(&e->proven, carver, l->proven);
-    e->slots = copal__carve(carver, slots, sizeof *e->slots);
-    e->buffers = copal__carve(carver, slots, l->datagram_size);
-    e->destinations = copal__carve(carver, l->requests, sizeof *e->destinations);
-    e->taken = copal__carve(carver, taken, sizeof *e->taken);
-    e->taken_mask = taken - 1;
-    copal__pool_lay(&e->slot_pool, carver, slots);
-    copal__pool_lay(&e->destination_pool, carver, l->requests);
-    copal__index_lay(&e->sent, carver, slots);
-    copal__index_lay(&e->named, carver, slots);
-    copal__index_lay(&e->by_peer, carver, l->requests);
+    copal__carver_t carver = {memory, sizeof *e};
+    uint32_t slots = l->requests + l->deferred;
+    copal__outbox_lay(&e->outbox, &carver, l->batch, l->datagram_size);
+    copal__timers_lay(&e->timers, &carver, slots);
+    copal__identifiers_lay(&e->identifiers, &carver, l->counters);
+    copal__remembered_lay(&e->remembered, &carver, l->remembered, l->remembered_bytes, l->datagram_size);
+    copal__proven_lay(&e->proven, &carver, l->proven);
+    e->slots = copal__carve(&carver, slots, sizeof *e->slots);
+    e->buffers = copal__carve(&carver, slots, l->datagram_size);
+    e->destinations = copal__carve(&carver, l->requests, sizeof *e->destinations);
+    e->taken = copal__carve(&carver, l->requests, sizeof *e->taken);
+    copal__pool_lay(&e->slot_pool, &carver, slots);
+    copal__pool_lay(&e->destination_pool, &carver, l->requests);
+    copal__index_lay(&e->sent, &carver, slots);
+    copal__index_lay(&e->named, &carver, slots);
+    copal__index_lay(&e->by_peer, &carver, l->requests);
+    return carver.used;
 }
 
 size_t copal_endpoint_size(const copal_limits_t *limits)
 {
     copal_endpoint_t measure;
     copal_limits_t complete = *limits;
-    copal__carver_t carver = {NULL, sizeof measure};
     complete_limits(&complete);
-    lay_out(&measure, &carver, &complete);
-    return carver.used;
+    return lay_out(&measure, NULL, &complete);
 }
 
 static void derive_lifetimes(copal_endpoint_t *e)
@@ -86,26 +99,25 @@ static void derive_lifetimes(copal_endpoint_t *e)
     e->transmit_span = span;
     e->non_lifetime = span + MAX_LATENCY;
     e->exchange_lifetime = span + 2 * MAX_LATENCY + t->ack_timeout;
+    e->identifiers.lifetime = e->exchange_lifetime;
 }
 
 int copal_endpoint_init(copal_endpoint_t **endpoint, void *memory, size_t size, const copal_config_t *config)
 {
     copal_endpoint_t *e = memory;
-    copal_config_t complete = *config;
-    complete_limits(&complete.limits);
-    complete_timing(&complete.timing);
-    if (!config->random || !limits_are_valid(&complete.limits) || !timing_is_valid(&complete.timing))
-        return COPAL_EINVAL;
-    if (size < copal_endpoint_size(&complete.limits))
+    if (size < sizeof *e)
         return COPAL_ESPACE;
-    copal__carver_t carver = {memory, sizeof *e};
-    e->config = complete;
-    lay_out(e, &carver, &complete.limits);
+    e->config = *config;
+    complete_limits(&e->config.limits);
+    complete(&e->config.timing, &default_timing, sizeof default_timing);
+    if (!config->random || !limits_are_valid(&e->config.limits) || !timing_is_valid(&e->config.timing))
+        return COPAL_EINVAL;
+    if (size < lay_out(e, memory, &e->config.limits))
+        return COPAL_ESPACE;
     derive_lifetimes(e);
-    e->identifiers.lifetime = e->exchange_lifetime;
-    e->identifiers.random = complete.random;
-    e->identifiers.random_state = complete.random_state;
-    complete.random(complete.random_state, &e->key, sizeof e->key);
+    e->identifiers.random = config->random;
+    e->identifiers.random_state = config->random_state;
+    config->random(config->random_state, &e->key, sizeof e->key);
     *endpoint = e;
     return 0;
 }

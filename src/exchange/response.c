@@ -97,7 +97,7 @@ int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal_fro
 int copal__response_receive(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, bool oversize)
 {
     uint64_t hash = copal__peer_hash(e, &from->peer), key = copal__message_key(hash, 0, m->id);
-    copal__taken_t *taken = &e->taken[(uint32_t)key & e->taken_mask];
+    copal__taken_t *taken = &e->taken[(uint32_t)key % e->config.limits.requests];
     bool again = taken->key == key && e->now < taken->until;
     copal__slot_t *s = again ? NULL : by_token(e, hash, from, m->token);
     int status = status_of(m, oversize);

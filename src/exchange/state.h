@@ -129,7 +129,7 @@ struct copal_endpoint_t {
     copal__index_t named;   /* slots by name */
     copal__index_t by_peer; /* destinations */
     uint32_t asking, deferred; /* how many slots of each kind are taken */
-    uint32_t order, taken_mask;
+    uint32_t order;
 };
 
 /** The hash of a peer: the base of every other. */

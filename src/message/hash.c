@@ -6,47 +6,46 @@ typedef struct {
 
 static inline uint64_t rotate(uint64_t x, unsigned bits) { return x << bits | x >> (64 - bits); }
 
-static inline void round_once(state_t *s)
+static void mix(state_t *s, int rounds)
 {
-    s->v0 += s->v1;
-    s->v2 += s->v3;
-    s->v1 = rotate(s->v1, 13) ^ s->v0;
-    s->v3 = rotate(s->v3, 16) ^ s->v2;
-    s->v0 = rotate(s->v0, 32);
-    s->v2 += s->v1;
-    s->v0 += s->v3;
-    s->v1 = rotate(s->v1, 17) ^ s->v2;
-    s->v3 = rotate(s->v3, 21) ^ s->v0;
-    s->v2 = rotate(s->v2, 32);
+    while (rounds--) {
+        s->v0 += s->v1;
+        s->v2 += s->v3;
+        s->v1 = rotate(s->v1, 13) ^ s->v0;
+        s->v3 = rotate(s->v3, 16) ^ s->v2;
+        s->v0 = rotate(s->v0, 32);
+        s->v2 += s->v1;
+        s->v0 += s->v3;
+        s->v1 = rotate(s->v1, 17) ^ s->v2;
+        s->v3 = rotate(s->v3, 21) ^ s->v0;
+        s->v2 = rotate(s->v2, 32);
+    }
 }
 
-static void absorb(state_t *s, uint64_t word)
-{
-    s->v3 ^= word;
-    round_once(s);
-    round_once(s);
-    s->v0 ^= word;
-}
-
+/* Little-endian. */
 static uint64_t load(const uint8_t *at, size_t size)
 {
     uint64_t word = 0;
-    for (size_t i = 0; i < size; i++)
-        word |= (uint64_t)at[i] << (8 * i);
+    while (size)
+        word = word << 8 | at[--size];
     return word;
 }
 
 uint64_t copal__hash(const copal__key_t *key, uint64_t tweak, const void *data, size_t size)
 {
     const uint8_t *at = data;
-    size_t left = size;
     state_t s = {key->k0 ^ 0x736f6d6570736575u, key->k1 ^ 0x646f72616e646f6du ^ tweak, key->k0 ^ 0x6c7967656e657261u,
                  key->k1 ^ 0x7465646279746573u};
-    for (; left >= 8; at += 8, left -= 8)
-        absorb(&s, load(at, 8));
-    absorb(&s, load(at, left) | (uint64_t)(size & 0xff) << 56);
+    for (size_t left = size, part = 8; part == 8; left -= part) {
+        part = left < 8 ? left : 8;
+        uint64_t word = load(at + (size - left), part);
+        if (part < 8) /* the last one says the size */
+            word |= (uint64_t)size << 56;
+        s.v3 ^= word;
+        mix(&s, 2);
+        s.v0 ^= word;
+    }
     s.v2 ^= 0xff;
-    for (int i = 0; i < 4; i++)
-        round_once(&s);
+    mix(&s, 4);
     return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
