@@ -51,15 +51,16 @@ copal_tree_t *copal_host_tree(copal_host_t *host);
  *  the port is taken); nothing stays half made. */
 int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, uint16_t *bound);
 
-/** Runs until copal_host_stop; a stop that came just before counts. 0, COPAL_EEXIST: a thread runs it already, or
- *  COPAL_ESYSTEM. */
+/** Runs until copal_host_stop; a stop that came just before counts. 0, COPAL_EEXIST: a thread runs it already,
+ *  COPAL_EINVAL: inside a callback, or COPAL_ESYSTEM. */
 int copal_host_run(copal_host_t *host);
 /** Runs in a thread of its own, with all signals blocked. COPAL_EEXIST: it runs already. COPAL_ESYSTEM. */
 int copal_host_start(copal_host_t *host);
 /** Makes copal_host_run return soon; where copal_host_start made the thread, waits for its end (not from inside a
  *  callback). A host that copal_host_start did not start may be stopped in a signal handler, where that does not wait. */
 void copal_host_stop(copal_host_t *host);
-/** One turn: waits up to `timeout` milliseconds (-1: for ever) for something to do, and does it. 0, or COPAL_ESYSTEM. */
+/** One turn: waits up to `timeout` milliseconds (-1: for ever) for something to do, and does it. 0,
+ *  COPAL_EINVAL: inside a callback, or COPAL_ESYSTEM. */
 int copal_host_step(copal_host_t *host, int timeout);
 
 /** For an event loop of one's own (see adapters/): the descriptors to watch for reading, how many milliseconds until

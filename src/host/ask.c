@@ -45,6 +45,7 @@ static void receive(copal_receiver_t *self, const copal_response_t *response)
         waiter->status = keep(waiter->answer, response);
     waiter->ended = true;
     copal__lock_notify(&waiter->host->lock);
+    copal__host_wake(waiter->host); /* it may sleep in a step of its own */
 }
 
 /* Where another thread runs the host, it is left to that; when that ends, this one goes on. */

@@ -23,7 +23,9 @@ struct copal_host_t {
     size_t body_size; /* octets of the largest body that a blocking request puts together from blocks */
 
     int wake[2];
-    bool woken;       /* the wake descriptor was made readable since the last sleep */
+    bool woken;       /* the wake descriptor was made readable and not yet cleared */
+    uint32_t wakes;   /* how often it was to be readable */
+    unsigned sleepers, unheard; /* threads asleep; of them, those that were when the last wake came */
     bool more;        /* a socket had so much that there may be more: no need to sleep */
     bool turning;     /* a turn is under way, in the thread that holds the lock */
     copal_time_t now; /* of that turn */

@@ -24,7 +24,11 @@ copal_time_t copal__host_now(const copal_host_t *host)
 
 void copal__host_wake(copal_host_t *host)
 {
-    if (host->turning || host->woken)
+    if (host->turning && host->sleepers == 0)
+        return; /* whoever is awake looks again before it sleeps */
+    host->wakes++;
+    host->unheard = host->sleepers;
+    if (host->woken)
         return;
     host->woken = true;
     copal__wake_signal(host->wake);
@@ -63,6 +67,20 @@ static bool note(copal__side_t *side, const struct pollfd *fds, nfds_t count)
     return true;
 }
 
+/* After a sleep, which began when `wakes` was as given. The wake descriptor stays readable until all who were asleep have
+ * heard, and until the one that is to stop has. */
+static void hear(copal_host_t *host, uint32_t wakes, bool readable)
+{
+    uintptr_t runner = atomic_load(&host->runner);
+    bool stops_another = atomic_load(&host->stopping) && runner != 0 && runner != copal__thread();
+    host->sleepers--;
+    host->unheard -= wakes != host->wakes;
+    if (!readable || host->unheard > 0 || stops_another)
+        return;
+    copal__wake_clear(host->wake);
+    host->woken = false;
+}
+
 /* Another thread may open a socket meanwhile; it wakes us, and the next sleep watches it. */
 static int sleep_until_ready(copal_host_t *host, int timeout)
 {
@@ -73,17 +91,16 @@ static int sleep_until_ready(copal_host_t *host, int timeout)
     fds[0] = (struct pollfd){.fd = host->wake[0], .events = POLLIN};
     nfds_t server = watch(&host->server, fds + 1);
     nfds_t client = watch(&host->client, fds + 1 + server);
+    uint32_t wakes = host->wakes;
+    host->sleepers++;
     copal__lock_leave(&host->lock);
     int count = poll(fds, 1 + server + client, timeout);
     int reason = count < 0 ? errno : 0;
     copal__lock_enter(&host->lock);
+    hear(host, wakes, count > 0 && fds[0].revents);
     if (count <= 0) {
         errno = reason;
         return count == 0 || reason == EINTR ? 0 : COPAL_ESYSTEM;
-    }
-    if (fds[0].revents) {
-        copal__wake_clear(host->wake);
-        host->woken = false;
     }
     return note(&host->server, fds + 1, server) && note(&host->client, fds + 1 + server, client) ? 0 : COPAL_ESYSTEM;
 }
@@ -126,6 +143,8 @@ int copal__host_step(copal_host_t *host, int timeout)
 
 int copal_host_step(copal_host_t *host, int timeout)
 {
+    if (copal__lock_is_mine(&host->lock))
+        return COPAL_EINVAL; /* the turn under way still needs what it has received */
     copal__lock_enter(&host->lock);
     int status = copal__host_step(host, timeout);
     copal__lock_leave(&host->lock);
@@ -158,6 +177,8 @@ static bool become_runner(copal_host_t *host, uintptr_t self)
 
 int copal_host_run(copal_host_t *host)
 {
+    if (copal__lock_is_mine(&host->lock))
+        return COPAL_EINVAL;
     return become_runner(host, copal__thread()) ? run(host) : COPAL_EEXIST;
 }
 
@@ -191,7 +212,7 @@ void copal_host_stop(copal_host_t *host)
 {
     atomic_store(&host->stopping, true);
     copal__wake_signal(host->wake);
-    if (!atomic_load(&host->started) || atomic_load(&host->runner) == copal__thread())
+    if (!atomic_load(&host->started) || copal__lock_is_mine(&host->lock))
         return;
     if (atomic_exchange(&host->started, false)) {
         pthread_join(host->thread, NULL);
