@@ -174,16 +174,50 @@ static void the_second_request_has_the_timeout_of_the_first(void **state)
 
 /* ---- the server --------------------------------------------------------------------------------------------- */
 
-static void receive(bench_t *b, bool proven, copal_type_t type, uint16_t id, copal_bytes_t token, copal_bytes_t value)
+static void receive(bench_t *b, bool proven, const char *text, uint16_t id, copal_bytes_t token, copal_bytes_t value)
 {
     message_t m;
     copal_from_t from = {.peer = peer_of(1), .via = 7, .proven = proven};
-    message_start(&m, type, COPAL_POST, id, token);
+    message_start(&m, COPAL_CON, COPAL_POST, id, token);
     message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
     if (value.size)
         copal_write_option(&m.w, COPAL_OPTION_ECHO, value);
-    copal_write_text(&m.w, "payload");
+    copal_write_text(&m.w, text);
     assert_int_equal(bench_receive_from(b, &from, message_end(&m)), 0);
+}
+
+static void open_challenging(bench_t *b, server_t *s)
+{
+    copal_limits_t limits = {.remembered = 16, .remembered_bytes = 1500}; /* any POST is challenged */
+    bench_open(b, &(copal_config_t){.limits = limits, .service = server_service(s)});
+}
+
+/* What the challenge just sent holds; copied to `value`, of 40 octets. */
+static copal_bytes_t challenge_sent(bench_t *b, uint8_t *value)
+{
+    copal_option_t option;
+    assert_int_equal(bench_sent(b)->code, COPAL_UNAUTHORIZED);
+    assert_true(copal_option_find(&b->sent.message, COPAL_OPTION_ECHO, &option));
+    memcpy(value, option.value.data, option.value.size);
+    return (copal_bytes_t){value, option.value.size};
+}
+
+static void an_echo_in_another_request_than_the_challenged_one_proves_the_address_and_runs_it(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    uint8_t value[40];
+    open_challenging(&b, &s);
+    receive(&b, false, "one", 0x0101, BYTES(1), NO_BYTES);
+    copal_bytes_t proof = challenge_sent(&b, value);
+    receive(&b, true, "one", 0x0101, BYTES(1), NO_BYTES); /* a copy is let in */
+    assert_int_equal(bench_sent(&b)->code, COPAL_CONTENT);
+    s.text = "another";
+    receive(&b, false, "two", 0x0102, BYTES(2), proof);
+    check_bytes(bench_sent(&b)->payload, copal_text("another"));
+    assert_int_equal(s.runs, 2);
+    bench_close(&b);
 }
 
 static void a_deferred_copy_of_a_challenged_request_answers_the_one_with_the_echo(void **state)
@@ -192,17 +226,13 @@ static void a_deferred_copy_of_a_challenged_request_answers_the_one_with_the_ech
     bench_t b;
     server_t s;
     uint8_t value[40];
-    copal_option_t option;
-    copal_limits_t limits = {.remembered = 16, .remembered_bytes = 1280}; /* any POST is challenged */
-    bench_open(&b, &(copal_config_t){.limits = limits, .service = server_service(&s)});
+    open_challenging(&b, &s);
     s.defer = true;
-    receive(&b, false, COPAL_CON, 0x0101, BYTES(0xaa, 0xaa), NO_BYTES);
-    assert_int_equal(bench_sent(&b)->code, COPAL_UNAUTHORIZED);
-    assert_true(copal_option_find(&b.sent.message, COPAL_OPTION_ECHO, &option));
-    memcpy(value, option.value.data, option.value.size);
-    receive(&b, true, COPAL_CON, 0x0101, BYTES(0xaa, 0xaa), NO_BYTES); /* the copy: the address is known by now */
+    receive(&b, false, "one", 0x0101, BYTES(0xaa, 0xaa), NO_BYTES);
+    copal_bytes_t proof = challenge_sent(&b, value);
+    receive(&b, true, "one", 0x0101, BYTES(0xaa, 0xaa), NO_BYTES); /* the copy: the address is known by now */
     assert_int_equal(s.runs, 1);
-    receive(&b, false, COPAL_CON, 0x0102, BYTES(0xbb, 0xbb), (copal_bytes_t){value, option.value.size});
+    receive(&b, false, "one", 0x0102, BYTES(0xbb, 0xbb), proof);
     assert_int_equal(s.runs, 1);
     while (bench_take(&b)) /* empty ACKs of one or the other */
         assert_int_equal(b.sent.message.code, COPAL_EMPTY);
@@ -221,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_second_challenge_with_another_value_is_the_answer),
         cmocka_unit_test(a_4_01_without_echo_is_the_answer),
         cmocka_unit_test(the_second_request_has_the_timeout_of_the_first),
+        cmocka_unit_test(an_echo_in_another_request_than_the_challenged_one_proves_the_address_and_runs_it),
         cmocka_unit_test(a_deferred_copy_of_a_challenged_request_answers_the_one_with_the_echo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

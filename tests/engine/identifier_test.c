@@ -91,8 +91,10 @@ static void acknowledge(bench_t *b, uint32_t peer)
     assert_int_equal(bench_receive(b, peer, message_end(&m)), 0);
 }
 
-/* Sends as fast as it may for a while; returns how many requests left. Any ID of any peer must have rested. */
-static unsigned flood(bench_t *b, copal_time_t duration, uint32_t peers, bool confirmable, copal_time_t *last)
+/* Sends one request every `pace` milliseconds for a while, or as fast as it may; returns how many left. Any ID must have
+ * rested, whoever it went to. */
+static unsigned flood(bench_t *b, copal_time_t duration, copal_time_t pace, uint32_t peers, bool confirmable,
+                      copal_time_t *last)
 {
     outcome_t *o = malloc(sizeof *o);
     copal_time_t end = b->now + duration;
@@ -112,6 +114,7 @@ static unsigned flood(bench_t *b, copal_time_t duration, uint32_t peers, bool co
         uint16_t id = b->sent.message.id;
         assert_true(last[id] == 0 || b->now - last[id] >= EXCHANGE_LIFETIME);
         last[id] = b->now;
+        b->now += pace;
         count++;
         message_t m;
         message_start(&m, confirmable ? COPAL_ACK : COPAL_NON, COPAL_CONTENT, id, b->sent.message.token);
@@ -128,8 +131,19 @@ static void rfc7252_4_4_no_id_is_used_again_within_exchange_lifetime_and_the_mes
     bench_t b;
     copal_time_t *last = calloc(65536, sizeof *last);
     bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
-    unsigned count = flood(&b, 4 * EXCHANGE_LIFETIME, 1, true, last);
+    unsigned count = flood(&b, 4 * EXCHANGE_LIFETIME, 0, 1, true, last);
     assert_in_range(count, 4 * 32768, 5 * 65536); /* at least half of what the standard allows */
+    free(last);
+    bench_close(&b);
+}
+
+static void rfc7252_4_4_at_a_pace_that_comes_round_just_too_early_it_waits_too(void **state)
+{
+    (void)state;
+    bench_t b;
+    copal_time_t *last = calloc(65536, sizeof *last);
+    bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
+    flood(&b, 3 * EXCHANGE_LIFETIME, 3, 1, true, last); /* round in 197 s */
     free(last);
     bench_close(&b);
 }
@@ -140,7 +154,7 @@ static void with_one_counter_ids_are_unique_over_all_peers(void **state)
     bench_t b;
     copal_time_t *last = calloc(65536, sizeof *last);
     bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
-    unsigned count = flood(&b, 2 * EXCHANGE_LIFETIME, 100, false, last);
+    unsigned count = flood(&b, 2 * EXCHANGE_LIFETIME, 0, 100, false, last);
     assert_in_range(count, 2 * 32768, 3 * 65536);
     free(last);
     bench_close(&b);
@@ -163,7 +177,7 @@ static void rfc7252_4_4_an_id_that_waited_for_its_turn_rests_from_when_it_left(v
     assert_int_equal(silent.status, COPAL_ETIMEOUT);
     last[b.sent.message.id] = b.now;
     acknowledge(&b, 200);
-    flood(&b, 2 * EXCHANGE_LIFETIME, 1, true, last);
+    flood(&b, 2 * EXCHANGE_LIFETIME, 0, 1, true, last);
     free(last);
     bench_close(&b);
 }
@@ -238,6 +252,7 @@ int main(void)
         cmocka_unit_test(rfc7252_4_4_each_of_65536_peers_gets_two_requests_with_different_ids),
         cmocka_unit_test(rfc7252_4_4_each_of_65536_peers_gets_two_answers_with_different_ids),
         cmocka_unit_test(rfc7252_4_4_no_id_is_used_again_within_exchange_lifetime_and_the_message_waits),
+        cmocka_unit_test(rfc7252_4_4_at_a_pace_that_comes_round_just_too_early_it_waits_too),
         cmocka_unit_test(with_one_counter_ids_are_unique_over_all_peers),
         cmocka_unit_test(rfc7252_4_4_an_id_that_waited_for_its_turn_rests_from_when_it_left),
         cmocka_unit_test(while_no_id_is_free_a_request_has_none),

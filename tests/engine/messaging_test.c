@@ -32,6 +32,7 @@ static void rfc7252_4_2_a_confirmable_message_leaves_five_times_at_doubled_inter
     bench_open(&b, &(copal_config_t){0});
     bench_ask(&b, 1, COPAL_GET, true, &o);
     bench_sent(&b);
+    assert_int_equal(b.sent.via, 7);
     sent_t first = b.sent;
     copal_time_t start = b.now, interval = 0;
     for (int i = 0; i < 5; i++) {
@@ -239,11 +240,16 @@ static void answers_leave_from_where_the_request_came_to(void **state)
     server_t s;
     message_t m;
     bench_open(&b, &(copal_config_t){.service = server_service(&s)});
-    copal_from_t from = {.peer = peer_of(1), .via = 4711};
-    bench_receive_from(&b, &from, message_make(&m, COPAL_CON, COPAL_GET, 1, BYTES(1), NULL, NULL));
-    bench_sent(&b);
-    assert_int_equal(b.sent.via, 4711);
-    assert_true(peer_equal(&b.sent.to, &from.peer));
+    static const uint8_t sizes[] = {0, 1, 6, 30, COPAL_PEER_SIZE};
+    for (uint16_t i = 0; i < 5; i++) {
+        copal_from_t from = {.via = 4711u * i};
+        from.peer.size = sizes[i];
+        memset(from.peer.data, 0xee, sizes[i]);
+        bench_receive_from(&b, &from, message_make(&m, COPAL_CON, COPAL_GET, i, BYTES(1), NULL, NULL));
+        bench_sent(&b);
+        assert_int_equal(b.sent.via, 4711u * i);
+        assert_true(peer_equal(&b.sent.to, &from.peer));
+    }
     bench_close(&b);
 }
 

@@ -79,6 +79,8 @@ static void answer_later(void *context)
     exchange_t *x = context;
     copal_endpoint_t *e = x->to->endpoint;
     copal_message_t request;
+    if (!x->in_progress) /* answered already, from within a handler */
+        return;
     copal_option_t query;
     copal_writer_t *w;
     check_equal(copal_later_request(e, x->later, &request), 0);
@@ -114,6 +116,35 @@ static void defer(exchange_t *x, copal_call_t *call)
         network_at(&x->sim->network, call->now + 260000, find_stale, x);
 }
 
+static exchange_t *plan(simulation_t *sim);
+static void begin(void *context);
+static void cancel(void *context);
+
+/* Handlers and receivers may do anything: answer a deferred call, begin a request, cancel one. */
+static void do_something_else(simulation_t *sim, node_t *node)
+{
+    exchange_t *x = &sim->exchanges[roll(sim, sim->count)];
+    switch (roll(sim, 10)) {
+    case 0:
+        if (x->in_progress && x->behaviour == DEFERRED && x->to == node)
+            answer_later(x);
+        break;
+    case 1:
+        if (x->from == node)
+            cancel(x);
+        break;
+    case 2:
+        if (sim->count < EXCHANGES) {
+            x = plan(sim);
+            if (x->from == node)
+                begin(x);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
 static void serve(void *context, copal_call_t *call)
 {
     simulation_t *sim = context;
@@ -134,6 +165,7 @@ static void serve(void *context, copal_call_t *call)
     check(peer_equal(&call->from->peer, &x->from->peer));
     check(!x->in_progress); /* a duplicate of a request in progress is recognised, whatever its method */
     x->runs++;
+    do_something_else(sim, x->to);
     if (x->behaviour == AT_ONCE)
         write_body(x, copal_reply(call, COPAL_CONTENT));
     else
@@ -142,13 +174,10 @@ static void serve(void *context, copal_call_t *call)
 
 /* ---- client side ----------------------------------------------------------------------------------- */
 
-static exchange_t *plan(simulation_t *sim);
-static void begin(void *context);
-
 static void cancel(void *context)
 {
     exchange_t *x = context;
-    if (!x->committed)
+    if (!x->committed || x->cancelled)
         return;
     int ended = copal_request_cancel(x->from->endpoint, x->sim->network.now, x->handle);
     check_equal(ended, x->outcomes ? COPAL_ESTALE : 0);
@@ -187,6 +216,7 @@ static void receive(copal_receiver_t *self, const copal_response_t *response)
         check(response->message == NULL);
     }
     check_equal(copal_request_cancel(x->from->endpoint, response->now, x->handle), COPAL_ESTALE);
+    do_something_else(x->sim, x->from);
     if (x->followed && x->sim->count < EXCHANGES) {
         exchange_t *next = plan(x->sim);
         next->from = x->from;

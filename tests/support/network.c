@@ -18,7 +18,8 @@ struct event {
 
 void network_open(network_t *n, uint64_t seed, const weather_t *weather)
 {
-    *n = (network_t){.random = random_from(seed), .weather = *weather, .now = 1 + (copal_time_t)(seed % 5000)};
+    *n = (network_t){.random = random_from(seed), .weather = *weather};
+    n->now = (copal_time_t)(seed % 7) * 30000 - 60000; /* the clock's origin is any */
 }
 
 void network_close(network_t *n)
