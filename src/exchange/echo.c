@@ -7,7 +7,7 @@
 
 /* On the wire as it stands in memory: nobody but us reads it. */
 typedef struct {
-    uint64_t hash; /* of peer and of what follows */
+    uint64_t hash; /* of peer and what follows */
     uint32_t time; /* units of 1,024 ms */
     uint32_t digest;
     uint16_t id; /* of the message that was challenged */
@@ -18,8 +18,8 @@ static uint32_t time_of(const copal__serving_t *s) { return (uint32_t)((uint64_t
 
 static uint64_t seal(const copal__serving_t *s, const value_t *v)
 {
-    const uint64_t data[3] = {s->hash, (uint64_t)v->time << 32 | v->digest, v->id};
-    return copal__hash(&s->call.endpoint->key, TWEAK, data, sizeof data);
+    const size_t from = offsetof(value_t, time);
+    return copal__hash(&s->call.endpoint->key, s->origin.peer ^ TWEAK, &v->time, VALUE_SIZE - from);
 }
 
 /* What a request asks for, so that it is known again when it comes with an Echo option. */
@@ -52,6 +52,6 @@ bool copal__echo_check(const copal__serving_t *s, uint64_t *first_key)
     if (v.hash != seal(s, &v) || time_of(s) - v.time > LIFE)
         return false;
     if (v.digest == digest(s) && v.id != s->call.request->id)
-        *first_key = copal__message_key(s->hash, s->call.from->via, v.id);
+        *first_key = copal__message_key(s->origin.peer, s->call.from->via, v.id);
     return true;
 }

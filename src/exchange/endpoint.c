@@ -124,12 +124,18 @@ int copal_endpoint_init(copal_endpoint_t **endpoint, void *memory, size_t size, 
 
 /* ---- in --------------------------------------------------------------------------------------------------- */
 
+void copal__put_empty(uint8_t *at, copal_type_t type, uint16_t id)
+{
+    at[0] = (uint8_t)(1u << 6 | (unsigned)type << 4);
+    at[1] = COPAL_EMPTY;
+    at[2] = (uint8_t)(id >> 8);
+    at[3] = (uint8_t)id;
+}
+
 void copal__post_empty(copal_endpoint_t *e, const copal_from_t *to, copal_type_t type, uint16_t id)
 {
-    copal_writer_t w;
-    copal_writer_init(&w, copal__outbox_room(&e->outbox), e->config.limits.datagram_size);
-    copal_write_header(&w, type, COPAL_EMPTY, id, (copal_bytes_t){NULL, 0});
-    copal__outbox_post(&e->outbox, to, w.size);
+    copal__put_empty(copal__outbox_room(&e->outbox), type, id);
+    copal__outbox_post(&e->outbox, to, 4);
 }
 
 /* A CON that cannot be processed is answered with Reset (section 4.2), never by multicast (8.1); anything else is

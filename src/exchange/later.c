@@ -24,14 +24,10 @@ static void launch(copal_endpoint_t *e, copal__slot_t *s)
 
 static void acknowledge(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 {
-    uint8_t *ack = s->later.ack;
-    ack[0] = 1u << 6 | COPAL_ACK << 4;
-    ack[1] = COPAL_EMPTY;
-    ack[2] = (uint8_t)(s->later.request_id >> 8);
-    ack[3] = (uint8_t)s->later.request_id;
+    copal__put_empty(s->later.ack, COPAL_ACK, s->later.request_id);
     s->stand = COPAL__PROMISED;
     copal__slot_wake(e, s, COPAL_NEVER);
-    *out = (copal_datagram_t){&s->peer, s->via, {ack, sizeof s->later.ack}};
+    *out = (copal_datagram_t){&s->peer, s->via, {s->later.ack, sizeof s->later.ack}};
 }
 
 static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
@@ -68,7 +64,7 @@ static void again(copal__slot_t *s, const copal__serving_t *serving)
     copal_endpoint_t *e = serving->call.endpoint;
     const copal_message_t *m = serving->call.request;
     copal__later_t *later = &s->later;
-    if (serving->key != s->name) { /* once more, with an Echo: the answer goes to this one */
+    if (serving->origin.key != s->name) { /* once more, with an Echo: the answer goes to this one */
         if (m->token.size == later->token_size && m->token.size)
             memcpy(s->w.data + later->token_end - later->token_size, m->token.data, m->token.size);
         later->request_id = m->id;
@@ -99,7 +95,8 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
         return COPAL_EFULL;
     e->deferred++;
     copal__serving_identify(serving);
-    copal__slot_t *s = copal__slot_open(e, &calls, &call->from->peer, call->from->via, serving->hash, serving->key);
+    copal__slot_t *s = copal__slot_open(e, &calls, &call->from->peer, call->from->via, serving->origin.peer,
+                                       serving->origin.key);
     s->confirmable = m->type == COPAL_CON;
     s->deadline = call->now + e->exchange_lifetime;
     s->stand = s->confirmable ? COPAL__HELD : COPAL__PROMISED;

@@ -149,37 +149,32 @@ void copal_endpoint_unreachable(copal_endpoint_t *e, copal_time_t now, const cop
 /* ---- the application's side ------------------------------------------------------------------------- */
 
 /* No two open requests to a peer share a token, except the empty one. */
-static uint64_t draw_token(copal_endpoint_t *e, uint64_t hash, uint8_t *drawn)
-{
-    uint64_t name;
-    do {
-        e->config.random(e->config.random_state, drawn, TOKEN_DRAWN);
-        name = copal__hash(&e->key, hash, drawn, TOKEN_DRAWN);
-    } while (copal__slot_named(e, name, NULL));
-    return name;
-}
-
 void copal__request_redraw(copal_endpoint_t *e, copal__slot_t *s)
 {
+    uint8_t *token = s->w.data + s->asking.token_at;
+    uint64_t name;
     if (!s->asking.drawn)
         return;
+    do {
+        e->config.random(e->config.random_state, token, TOKEN_DRAWN);
+        name = copal__hash(&e->key, s->hash, token, TOKEN_DRAWN);
+    } while (copal__slot_named(e, name, NULL));
     copal__index_remove(&e->named, s->name, s->number);
-    s->name = draw_token(e, s->hash, s->w.data + s->asking.token_at);
-    copal__index_add(&e->named, s->name, s->number);
+    s->name = name;
+    copal__index_add(&e->named, name, s->number);
 }
 
 int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, copal_handle_t *handle, copal_writer_t **w)
 {
+    static const uint8_t undrawn[TOKEN_DRAWN];
     bool ping = request->code == COPAL_EMPTY, draws = !request->given_token && !ping;
-    uint8_t drawn[TOKEN_DRAWN];
-    copal_bytes_t token = {drawn, draws ? sizeof drawn : 0};
+    copal_bytes_t token = {undrawn, draws ? TOKEN_DRAWN : 0};
     if (request->given_token)
         token = request->token;
-    if (ping ? !request->confirmable || token.size
-             : COPAL_CODE_CLASS(request->code) != 0 || (!draws && token.size > e->config.limits.token_size))
+    if ((ping ? !request->confirmable || token.size : COPAL_CODE_CLASS(request->code) != 0) ||
+        (!draws && token.size > e->config.limits.token_size))
         return COPAL_EINVAL;
-    uint64_t hash = copal__peer_hash(e, request->to);
-    uint64_t name = draws ? draw_token(e, hash, drawn) : copal__hash(&e->key, hash, token.data, token.size);
+    uint64_t hash = copal__peer_hash(e, request->to), name = copal__hash(&e->key, hash, token.data, token.size);
     if (!draws && token.size && copal__slot_named(e, name, NULL))
         return COPAL_EEXIST;
     if (e->asking == e->config.limits.requests)
@@ -193,6 +188,7 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
     s->asking.drawn = draws;
     s->asking.token_size = (uint8_t)token.size;
     s->asking.token_at = (uint16_t)(s->w.size - token.size);
+    copal__request_redraw(e, s);
     *handle = copal__slot_handle(s);
     *w = &s->w;
     return 0;

@@ -4,39 +4,32 @@
 
 void copal__serving_identify(copal__serving_t *s)
 {
-    if (s->hashed)
+    if (s->identified)
         return;
-    s->hash = copal__peer_hash(s->call.endpoint, &s->call.from->peer);
-    s->key = copal__message_key(s->hash, s->call.from->via, s->call.request->id);
-    s->hashed = true;
+    const copal_endpoint_t *e = s->call.endpoint;
+    bool confirmable = s->call.request->type == COPAL_CON;
+    s->origin.peer = copal__peer_hash(e, &s->call.from->peer);
+    s->origin.key = copal__message_key(s->origin.peer, s->call.from->via, s->call.request->id);
+    s->origin.until = e->now + (confirmable ? e->exchange_lifetime : e->non_lifetime); /* section 4.8.2 */
+    s->identified = true;
 }
 
 /* ---- duplicates ------------------------------------------------------------------------------------------ */
 
-/* How long a request's message ID names it (section 4.8.2). */
-static copal_time_t lifetime(const copal__serving_t *s)
-{
-    const copal_endpoint_t *e = s->call.endpoint;
-    return s->call.request->type == COPAL_CON ? e->exchange_lifetime : e->non_lifetime;
-}
-
 static void replay(copal__serving_t *s, const copal__memory_t *entry)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    const copal_message_t *m = s->call.request;
-    if (m->type != COPAL_CON)
+    if (s->call.request->type != COPAL_CON)
         return; /* section 4.3: silently ignored */
     if (entry->outcome != COPAL__REPLIED) {
-        copal__post_empty(e, s->call.from, COPAL_ACK, m->id);
+        copal__post_empty(e, s->call.from, COPAL_ACK, s->call.request->id);
         return;
     }
-    copal_writer_t w;
-    copal_writer_init(&w, copal__outbox_room(&e->outbox), e->config.limits.datagram_size);
-    copal_write_header(&w, COPAL_ACK, entry->code, m->id, m->token);
-    if (w.error || entry->size > w.capacity - w.size)
+    copal_writer_t *w = copal_reply(&s->call, entry->code);
+    if (w->error || entry->size > w->capacity - w->size)
         return; /* the same ID with another, longer token: no duplicate, and no sound request */
-    copal__remembered_copy(&e->remembered, entry, w.data + w.size);
-    copal__outbox_post(&e->outbox, s->call.from, w.size + entry->size);
+    copal__remembered_copy(&e->remembered, entry, w->data + w->size);
+    copal__outbox_post(&e->outbox, s->call.from, w->size + entry->size);
 }
 
 static bool is_conditional(const copal__serving_t *s) { return s->options.if_matches || s->options.if_none_match; }
@@ -68,7 +61,7 @@ static bool is_duplicate(copal__serving_t *s)
     if (!unsafe && !e->deferred)
         return false;
     copal__serving_identify(s);
-    copal__slot_t *slot = running(e, s->key);
+    copal__slot_t *slot = running(e, s->origin.key);
     if (slot) {
         slot->kind->again(slot, s);
         return true;
@@ -76,7 +69,7 @@ static bool is_duplicate(copal__serving_t *s)
     if (!unsafe)
         return false;
     copal__remembered_expire(&e->remembered, e->now);
-    const copal__memory_t *entry = copal__remembered_find(&e->remembered, s->key);
+    const copal__memory_t *entry = copal__remembered_find(&e->remembered, s->origin.key);
     if (entry)
         replay(s, entry);
     return entry;
@@ -93,7 +86,7 @@ static void challenge(copal__serving_t *s)
 static void refuse(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    copal_time_t wait = copal__remembered_room_at(&e->remembered, s->hash) - e->now;
+    copal_time_t wait = copal__remembered_room_at(&e->remembered, s->origin.peer) - e->now;
     copal_writer_t *w = copal_reply(&s->call, COPAL_SERVICE_UNAVAILABLE);
     copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, ((uint32_t)wait + 999) / 1000);
     e->counters.refused++;
@@ -102,7 +95,7 @@ static void refuse(copal__serving_t *s)
 static bool is_proven(const copal__serving_t *s)
 {
     const copal_endpoint_t *e = s->call.endpoint;
-    return s->call.from->proven || copal__proven_has(&e->proven, e->now, s->hash);
+    return s->call.from->proven || copal__proven_has(&e->proven, e->now, s->origin.peer);
 }
 
 /* An Echo of ours proves the address, and tells which message was challenged. That one has not run: from now on it never
@@ -110,24 +103,21 @@ static bool is_proven(const copal__serving_t *s)
 static bool is_answered_already(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    if (!s->options.echo.size || is_safe(s))
+    copal__origin_t challenged = s->origin;
+    if (!s->options.echo.size || is_safe(s) || !copal__echo_check(s, &challenged.key))
         return false;
-    uint64_t first_key = s->key;
-    if (!copal__echo_check(s, &first_key))
+    copal__proven_add(&e->proven, e->now, s->origin.peer);
+    if (challenged.key == s->origin.key)
         return false;
-    copal__proven_add(&e->proven, e->now, s->hash);
-    if (first_key == s->key)
-        return false;
-    const copal__memory_t *first = copal__remembered_find(&e->remembered, first_key);
+    const copal__memory_t *first = copal__remembered_find(&e->remembered, challenged.key);
     bool answered = first && first->outcome != COPAL__RESENT;
-    copal__slot_t *slot = answered && first->outcome == COPAL__RUNNING ? running(e, first_key) : NULL;
+    copal__slot_t *slot = answered && first->outcome == COPAL__RUNNING ? running(e, challenged.key) : NULL;
     if (slot)
         slot->kind->again(slot, s);
     else if (answered)
         replay(s, first);
-    copal__remembered_settle(&e->remembered, answered ? s->key : first_key, s->hash, lifetime(s));
-    if (answered && copal__remembered_find(&e->remembered, s->key))
-        copal__remembered_settle(&e->remembered, first_key, s->hash, lifetime(s));
+    if (!answered || copal__remembered_settle(&e->remembered, &s->origin))
+        copal__remembered_settle(&e->remembered, &challenged);
     return answered;
 }
 
@@ -142,7 +132,7 @@ static bool admit(copal__serving_t *s)
         challenge(s);
         return false;
     }
-    s->memory = copal__remembered_add(&e->remembered, s->key, s->hash, hard, lifetime(s));
+    s->memory = copal__remembered_add(&e->remembered, &s->origin, hard);
     if (hard && !s->memory) {
         refuse(s);
         return false;
@@ -171,7 +161,7 @@ static void remember(copal__serving_t *s)
     copal_bytes_t reply = copal__reply_bytes(&s->w);
     if (empty)
         reply.size = 0;
-    copal__remembered_reply(&s->call.endpoint->remembered, s->memory, s->key, COPAL__REPLIED, s->code, reply);
+    copal__remembered_reply(&s->call.endpoint->remembered, s->memory, s->origin.key, COPAL__REPLIED, s->code, reply);
 }
 
 static void post(copal__serving_t *s)
@@ -180,7 +170,7 @@ static void post(copal__serving_t *s)
     if (s->call.request->type == COPAL_NON) {
         uint16_t id;
         copal__serving_identify(s);
-        if (copal__identifier_take(&e->identifiers, e->now, s->hash, &id) != COPAL_NEVER) {
+        if (copal__identifier_take(&e->identifiers, e->now, s->origin.peer, &id) != COPAL_NEVER) {
             e->counters.dropped++;
             return;
         }
@@ -227,7 +217,7 @@ int copal__request_receive(copal_endpoint_t *e, const copal_from_t *from, const 
     s.call = (copal_call_t){e, e->now, from, m, &s.options, datagram, 0};
     s.memory = NULL;
     s.fallback = COPAL_INTERNAL_SERVER_ERROR;
-    s.hashed = s.answered = s.deferred = false;
+    s.identified = s.answered = s.deferred = false;
     copal_code_t refusal = copal__request_options(&s.options, m, e->config.service.first_only, &culprit);
     if (oversize)
         refusal = COPAL_REQUEST_ENTITY_TOO_LARGE;

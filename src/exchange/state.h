@@ -28,11 +28,11 @@ typedef struct {
     copal_call_t call; /* first, so that a handler's call leads back here */
     copal_request_options_t options;
     copal_writer_t w;
-    uint64_t hash, key; /* of the peer; of the message. Valid where `hashed` */
+    copal__origin_t origin;  /* valid where `identified` */
     copal__memory_t *memory; /* in the table of remembered replies, or NULL */
     copal_code_t code;     /* of the answer */
     copal_code_t fallback; /* the answer where the handler gave none */
-    bool hashed, answered, deferred;
+    bool identified, answered, deferred;
 } copal__serving_t;
 
 typedef struct copal__slot_t copal__slot_t;
@@ -189,7 +189,7 @@ int copal__response_receive(copal_endpoint_t *e, const copal_from_t *from, const
 
 int copal__request_receive(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, copal_bytes_t datagram,
                            bool oversize);
-/** Computes `hash` and `key`, once. */
+/** Computes the origin, once: a plain GET never needs it. */
 void copal__serving_identify(copal__serving_t *s);
 /** Sets the payload window for the block that was asked for (RFC 7959 section 2.4). */
 void copal__block_open(const copal_endpoint_t *e, copal_writer_t *w, int32_t asked);
@@ -198,7 +198,9 @@ int copal__block_close(copal_writer_t *w, int32_t asked);
 /** What of a written message is a reply to be remembered: all behind header and token. */
 copal_bytes_t copal__reply_bytes(const copal_writer_t *w);
 
-/** Posts an Empty message: an acknowledgement or a Reset (sections 4.2, 4.3). */
+/** Writes the four octets of an Empty message: an acknowledgement or a Reset (sections 4.2, 4.3). */
+void copal__put_empty(uint8_t *at, copal_type_t type, uint16_t id);
+/** Posts one. */
 void copal__post_empty(copal_endpoint_t *e, const copal_from_t *to, copal_type_t type, uint16_t id);
 
 #endif

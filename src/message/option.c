@@ -34,15 +34,24 @@ copal_option_reader_t copal_message_options(const copal_message_t *message)
     return (copal_option_reader_t){options.data, options.size ? options.data + options.size : options.data, 0};
 }
 
+/* Also what tells whether options are well-formed: false, before the end, where the next one is not. */
 bool copal_option_next(copal_option_reader_t *reader, copal_option_t *option)
 {
-    if (reader->at == reader->end)
+    const uint8_t *at = reader->at, *end = reader->end;
+    if (at == end)
         return false;
-    size_t number = reader->number, length;
-    const uint8_t *value = copal__option_head(reader->at, reader->end, &number, &length);
-    reader->number = option->number = (uint16_t)number;
-    option->value = (copal_bytes_t){value, length};
-    reader->at = value + length;
+    size_t delta = *at >> 4, length = *at & 15u;
+    at++;
+    if (delta > 12 && !(at = copal__extended(at, end, &delta)))
+        return false;
+    if (length > 12 && !(at = copal__extended(at, end, &length)))
+        return false;
+    size_t number = reader->number + delta;
+    if (length > (size_t)(end - at) || number > UINT16_MAX)
+        return false;
+    option->number = reader->number = (uint16_t)number;
+    option->value = (copal_bytes_t){at, length};
+    reader->at = at + length;
     return true;
 }
 

@@ -6,14 +6,12 @@
 /* The end of the options from `at`: the marker, or `end`. NULL: an option is not well-formed. */
 static const uint8_t *skip_options(const uint8_t *at, const uint8_t *end)
 {
-    size_t number = 0, length;
-    while (at < end && *at != PAYLOAD_MARKER) {
-        at = copal__option_head(at, end, &number, &length);
-        if (!at)
+    copal_option_reader_t reader = {at, end, 0};
+    copal_option_t option;
+    while (reader.at < end && *reader.at != PAYLOAD_MARKER)
+        if (!copal_option_next(&reader, &option))
             return NULL;
-        at += length;
-    }
-    return at;
+    return reader.at;
 }
 
 int copal_message_parse(copal_message_t *message, copal_bytes_t datagram)

@@ -113,21 +113,21 @@ static bool make_room(copal__remembered_t *r, bool hard)
     return r->pool.used < r->pool.capacity;
 }
 
-copal__memory_t *copal__remembered_add(copal__remembered_t *r, uint64_t key, uint64_t peer_hash, bool hard,
-                                       copal_time_t lifetime)
+copal__memory_t *copal__remembered_add(copal__remembered_t *r, const copal__origin_t *origin, bool hard)
 {
-    copal__queue_t *bucket = bucket_of(r, peer_hash);
+    copal__queue_t *bucket = bucket_of(r, origin->peer);
     if ((hard && is_full(r, bucket)) || !make_room(r, hard))
         return NULL;
     uint32_t slot = copal__pool_take(&r->pool);
     copal__memory_t *m = &r->memories[slot];
-    *m = (copal__memory_t){.key = key, .expiry = r->now + lifetime, .bucket = (uint8_t)(bucket - r->buckets), .hard = hard};
+    *m = (copal__memory_t){.key = origin->key, .expiry = origin->until, .hard = hard};
+    m->bucket = (uint8_t)(bucket - r->buckets);
     push(r, &r->lists[hard], 0, slot);
     if (hard) {
         push(r, bucket, 1, slot);
         r->running++;
     }
-    copal__index_add(&r->index, key, slot);
+    copal__index_add(&r->index, origin->key, slot);
     return m;
 }
 
@@ -138,15 +138,16 @@ copal_time_t copal__remembered_room_at(const copal__remembered_t *r, uint64_t pe
     return oldest ? r->memories[oldest - 1].expiry : r->now;
 }
 
-void copal__remembered_settle(copal__remembered_t *r, uint64_t key, uint64_t peer_hash, copal_time_t lifetime)
+bool copal__remembered_settle(copal__remembered_t *r, const copal__origin_t *origin)
 {
-    copal__memory_t *m = find(r, key);
+    copal__memory_t *m = find(r, origin->key);
     if (!m)
-        m = copal__remembered_add(r, key, peer_hash, true, lifetime);
+        m = copal__remembered_add(r, origin, true);
     if (!m)
-        return;
+        return false;
     r->running -= m->hard && m->outcome == COPAL__RUNNING;
     m->outcome = COPAL__RESENT;
+    return true;
 }
 
 /* ---- replies ---------------------------------------------------------------------------------------------- */

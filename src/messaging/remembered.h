@@ -37,6 +37,13 @@ typedef struct {
     uint32_t oldest, youngest, count; /* entries + 1 */
 } copal__queue_t;
 
+/** What a request is known by. */
+typedef struct {
+    uint64_t peer; /* hash */
+    uint64_t key;  /* of peer, via and message ID */
+    copal_time_t until;
+} copal__origin_t;
+
 typedef struct {
     copal__memory_t *memories;
     copal__chunk_t *chunks;
@@ -60,13 +67,12 @@ const copal__memory_t *copal__remembered_find(const copal__remembered_t *r, uint
 /** True where three quarters of the room is taken by what must stay. */
 bool copal__remembered_crowded(const copal__remembered_t *r);
 /** Adds a running request. NULL: no room for one that must stay, or no use for one that need not. */
-copal__memory_t *copal__remembered_add(copal__remembered_t *r, uint64_t key, uint64_t peer_hash, bool hard,
-                                       copal_time_t lifetime);
+copal__memory_t *copal__remembered_add(copal__remembered_t *r, const copal__origin_t *origin, bool hard);
 /** When the entry leaves that keeps this peer from another one that must stay: the peer's own oldest, or the oldest of all. */
 copal_time_t copal__remembered_room_at(const copal__remembered_t *r, uint64_t peer_hash);
-/** The request with this key is settled under another one's: from now on a copy of it is only acknowledged. Without effect
- *  where there is no room. */
-void copal__remembered_settle(copal__remembered_t *r, uint64_t key, uint64_t peer_hash, copal_time_t lifetime);
+/** The request is settled under another one's key: from now on a copy of it is only acknowledged. False: there is no room
+ *  to remember that. */
+bool copal__remembered_settle(copal__remembered_t *r, const copal__origin_t *origin);
 /** Stores the reply of a running request, if the entry is still this one's. `m` may be NULL. */
 void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, copal__outcome_t outcome, uint8_t code,
                              copal_bytes_t reply);

@@ -27,14 +27,14 @@ static copal__remembered_t table(uint32_t capacity, uint32_t chunks)
 static copal__memory_t *add(copal__remembered_t *r, copal_time_t now, uint64_t key, bool hard)
 {
     copal__remembered_expire(r, now);
-    return copal__remembered_add(r, key, key << 56, hard, LIFETIME);
+    return copal__remembered_add(r, &(copal__origin_t){key << 56, key, now + LIFETIME}, hard);
 }
 
 /* All of one peer. */
 static copal__memory_t *add_of_one(copal__remembered_t *r, copal_time_t now, uint64_t key)
 {
     copal__remembered_expire(r, now);
-    return copal__remembered_add(r, key, 0, true, LIFETIME);
+    return copal__remembered_add(r, &(copal__origin_t){0, key, now + LIFETIME}, true);
 }
 
 static const copal__memory_t *find(copal__remembered_t *r, copal_time_t now, uint64_t key)
