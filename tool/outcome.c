@@ -17,6 +17,8 @@ copal_host_t *tool_client(const tool_request_t *request)
     return host;
 }
 
+enum { SURELY_FITS = 1000 }; /* octets of URI and payload that one message takes with all other options */
+
 int tool_no_answer(const tool_request_t *request, int error)
 {
     int saved = errno;
@@ -42,6 +44,10 @@ int tool_no_answer(const tool_request_t *request, int error)
         fprintf(stderr, "%s\n", strerror(saved));
         return TOOL_NO_ANSWER;
     case COPAL_ESPACE:
+        if (strlen(ask->uri) + ask->payload.size < SURELY_FITS) {
+            fprintf(stderr, "the answer is too large for this program to take in\n");
+            return TOOL_NO_ANSWER;
+        }
         fprintf(stderr,
                 "%zu octets of payload and the options do not fit one message; block-wise upload is not in this "
                 "build yet\n",

@@ -115,6 +115,21 @@ static bool is_json(int32_t content_format)
     return size > 4 && (strcmp(name + size - 5, "/json") == 0 || strcmp(name + size - 5, "+json") == 0);
 }
 
+/** Prints octets for people: lines and tabs are kept, and what else could steer a terminal is seen. */
+static void print_for_terminal(copal_bytes_t text)
+{
+    while (text.size) {
+        copal_bytes_t part = {text.data, 0};
+        while (part.size < text.size && text.data[part.size] != '\n' && text.data[part.size] != '\t')
+            part.size++;
+        tool_print_safe(stdout, part);
+        if (part.size < text.size)
+            putchar(text.data[part.size++]);
+        text.data += part.size;
+        text.size -= part.size;
+    }
+}
+
 void tool_print_payload(const copal_answer_t *answer)
 {
     copal_bytes_t payload = {answer->payload, answer->size};
@@ -124,7 +139,9 @@ void tool_print_payload(const copal_answer_t *answer)
     char *pretty = terminal && is_json(answer->content_format) ? tool_json_pretty(payload) : NULL;
     if (pretty)
         payload = copal_text(pretty);
-    if (payload.size)
+    if (terminal)
+        print_for_terminal(payload);
+    else if (payload.size)
         fwrite(payload.data, 1, payload.size, stdout);
     if (terminal && payload.size && payload.data[payload.size - 1] != '\n')
         putchar('\n');

@@ -146,7 +146,7 @@ void tool_print_option_value(FILE *stream, const copal_option_t *option);
 /** "2.05 Content"; "GET" for a request's. */
 void tool_print_code(FILE *stream, copal_code_t code);
 
-/** Prints a payload on standard output: as it is, but pretty on a terminal. */
+/** Prints a payload on standard output: as it is, but pretty and safe on a terminal. */
 void tool_print_payload(const copal_answer_t *answer);
 
 /** A JSON text with line breaks and indentation, to be freed; NULL where it is no JSON that can be shown as it is. */

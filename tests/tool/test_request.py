@@ -229,6 +229,25 @@ def test_rfc7959_2_4_blocks_of_different_answers_are_none():
     assert "blocks of the answer do not fit together" in done.stderr
 
 
+def test_an_answer_over_the_size_of_a_message_is_the_peer_s_doing():
+    with Answerer(lambda request: piggyback(request, "2.05", payload=bytes(2000))) as server:
+        done = copal("get", server.uri)
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert "the answer is too large" in done.stderr
+
+
+def test_rfc7252_5_4_3_elective_options_of_a_wrong_length_are_ignored():
+    def wrong(request):
+        number = int.from_bytes((request.all(coap.BLOCK2) or [b""])[0], "big") >> 4
+        options = [(coap.ETAG, bytes([number]) * 9), (coap.CONTENT_FORMAT, bytes([1, 0, 40])),
+                   (coap.BLOCK2, uint(number << 4 | (number < 1) << 3 | 6))]
+        return piggyback(request, "2.05", *options, payload=b"<" * 1024)
+
+    with Answerer(wrong) as server:
+        assert copal("get", server.uri).stdout == b"<" * 2048
+        assert "no link-format" in copal("discover", server.uri).stderr
+
+
 def test_a_separate_answer_is_acknowledged():
     def separate(request):
         if request.type == coap.ACK:

@@ -51,9 +51,16 @@ def test_json_is_indented(format):
 
 
 @pytest.mark.parametrize("text", [
-    '{"a":1', "{a:1}", '{"a":1} x', '{"a":1}\0', '[123456789012345678901234567890]', '{"a":1,"a":2}', "[-0]"])
+    '{"a":1', "{a:1}", '{"a":1} x', '[123456789012345678901234567890]', '{"a":1,"a":2}', "[-0]"])
 def test_json_that_is_none_or_would_be_shown_changed_stays_as_it_is(text):
     assert show(text.encode(), 50)[1] == text + "\n"
+
+
+def test_a_payload_cannot_steer_the_terminal():
+    assert show(b"a\tb\n\x1b]0;x\x07 caf\xc3\xa9 \xff\0\r\n")[1] == (
+        "a\tb\n\\x1b]0;x\\x07 caf\u00e9 \\xff\\x00\\x0d\n")
+    assert show(b'{"a":1}\0', 50)[1] == '{"a":1}\\x00\n'
+    assert show(b'{"a":"\x7f"}', 50)[1] == '{\n  "a": "\\x7f"\n}\n'
 
 
 def test_json_is_indented_only_where_the_content_format_says_json():
