@@ -107,6 +107,24 @@ int copal_host_request(copal_host_t *host, const copal_ask_t *ask, copal_receive
 /** As copal_request_cancel. */
 int copal_host_cancel(copal_host_t *host, copal_handle_t request);
 
+/** A body put together from the blocks it comes in (RFC 7959 section 2.4); empty when all but `most` is zero. */
+typedef struct {
+    uint8_t *data;    /* NUL-terminated beyond its size; NULL at first. Free it with copal_body_free, or by free() */
+    size_t size;
+    size_t most;      /* octets it may grow to */
+    size_t capacity_;
+    size_t etag_size_;
+    uint8_t etag_[8]; /* of the first block */
+    bool started_over_;
+} copal_body_t;
+
+/** Takes the payload of a response to a GET or FETCH. 0: the body is whole. 1: ask the same again with `*block2` as
+ *  copal_ask_t.block2 says, and without its ETag; 0 in it means from the start, since the value changed meanwhile (once).
+ *  COPAL_EFORMAT: blocks that do not fit together. COPAL_ESPACE: over `most`. COPAL_ENOMEM.
+ *  `block2` NULL: no more blocks are wanted; the payload is the body. */
+int copal_body_take(copal_body_t *body, const copal_message_t *response, int32_t *block2);
+void copal_body_free(copal_body_t *body);
+
 /** A response that is the caller's own; free it with copal_answer_free. */
 typedef struct {
     copal_code_t code;

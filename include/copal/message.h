@@ -145,7 +145,7 @@ copal_option_reader_t copal_message_options(const copal_message_t *message);
 /** The next option into `option`, borrowed from the datagram; false after the last. */
 bool copal_option_next(copal_option_reader_t *reader, copal_option_t *option);
 
-/** The first option `number` into `option`; false where there is none. */
+/** The first option `number` into `option`, of a length that its definition allows; false where there is none. */
 bool copal_option_find(const copal_message_t *message, uint16_t number, copal_option_t *option);
 
 /** The value as an unsigned integer, leading zeros allowed (RFC 7252 section 3.2); only the last 4 octets count. */

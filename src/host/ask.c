@@ -108,7 +108,7 @@ static int32_t content_format(copal_bytes_t datagram)
     copal_message_t message;
     copal_option_t option;
     if (!datagram.data || copal_message_parse(&message, datagram) < 0 ||
-        !find(&message, COPAL_OPTION_CONTENT_FORMAT, &option))
+        !copal_option_find(&message, COPAL_OPTION_CONTENT_FORMAT, &option))
         return -1;
     return (int32_t)copal_option_uint(&option);
 }

@@ -55,11 +55,18 @@ bool copal_option_next(copal_option_reader_t *reader, copal_option_t *option)
     return true;
 }
 
+/* One of another length is as if it were not there (RFC 7252 section 5.4.3). */
+static bool has_legal_length(const copal_option_t *option)
+{
+    const copal_option_definition_t *known = copal_option_definition(option->number);
+    return !known || (option->value.size >= known->least && option->value.size <= known->most);
+}
+
 bool copal_option_find(const copal_message_t *message, uint16_t number, copal_option_t *option)
 {
     copal_option_reader_t reader = copal_message_options(message);
     while (copal_option_next(&reader, option) && option->number <= number)
-        if (option->number == number)
+        if (option->number == number && has_legal_length(option))
             return true;
     return false;
 }

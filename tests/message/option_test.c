@@ -117,6 +117,17 @@ static void rfc7252_5_4_6_odd_numbers_are_critical(void **state)
     assert_false(copal_option_is_critical(COPAL_OPTION_ETAG));
 }
 
+static void rfc7252_5_4_3_an_option_of_another_length_is_not_found(void **state)
+{
+    static const uint8_t datagram[] = {0x40, 0x45, 0, 1, 0x49, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0x01, 7}; /* two ETags */
+    copal_message_t message;
+    copal_option_t option;
+    (void)state;
+    assert_int_equal(copal_message_parse(&message, (copal_bytes_t){datagram, sizeof datagram}), 0);
+    assert_true(copal_option_find(&message, COPAL_OPTION_ETAG, &option));
+    assert_int_equal(option.value.size, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +138,7 @@ int main(void)
         cmocka_unit_test(rfc7252_3_2_integers_may_have_leading_zeros),
         cmocka_unit_test(every_known_option_has_its_definition),
         cmocka_unit_test(no_other_option_has_one),
+        cmocka_unit_test(rfc7252_5_4_3_an_option_of_another_length_is_not_found),
         cmocka_unit_test(rfc7252_5_4_6_odd_numbers_are_critical),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
