@@ -46,7 +46,7 @@ static size_t arguments_of(const coap_event_t *event, mp_obj_t arguments[5])
     arguments[1] = id;
     arguments[2] = MP_OBJ_NEW_SMALL_INT(event->type);
     arguments[3] = token;
-    arguments[4] = mp_obj_new_bytes(event->payload, event->size);
+    arguments[4] = mp_obj_new_bytes(event->body.data, event->body.size);
     return 5;
 }
 
@@ -62,8 +62,8 @@ static void print(mp_obj_t exception)
     }
 }
 
-/* What a callback ended with: its traceback is printed. But Ctrl-C means the script, not only its callback, and is raised
- * again there, unless the prompt waits for input: nobody could catch it then, and the prompt's own comes another way. */
+/* What a callback ended with: its traceback is printed. But Ctrl-C means the script, not only its callback, and is
+ * raised again there, unless the prompt waits for input: nobody could catch it then, and the prompt has its own way. */
 static void ended_by(mp_obj_t exception)
 {
     bool caught = MP_STATE_THREAD(nlr_top)->prev != NULL;

@@ -1,8 +1,8 @@
 /* The driver for systems with threads and signals: a thread of our own turns the host, and a signal wakes the main one.
  *
- * mp_sched_schedule alone is heard only at the end of a time.sleep(); a signal without SA_RESTART ends the wait, the scheduler
- * runs, and MicroPython sleeps for the rest. One that comes just before the wait begins is lost, so it is sent again until
- * the drain has run. */
+ * mp_sched_schedule alone is heard only at the end of a time.sleep(); a signal without SA_RESTART ends the wait, the
+ * scheduler runs, and MicroPython sleeps for the rest. One that comes just before the wait begins is lost, so it is
+ * sent again until the drain has run. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 /* What came of requests and creations, on its way from the thread that turns the host to the script.
  *
- * Lists and flags are guarded by one mutex, taken last and held for pointer work only. Everything here is memory of malloc's:
- * the collector neither sees nor moves it, and the other thread may make and fill it. */
+ * Lists and flags are guarded by one mutex, taken last and held for pointer work only. Everything here is memory of
+ * malloc's: the collector does not see it, and the other thread may make and fill it. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ static void unlock(void)
 
 void coap_event_destroy(coap_event_t *event)
 {
-    free(event->payload);
+    copal_body_free(&event->body);
     free(event->blocks);
     free(event);
 }
@@ -62,9 +62,9 @@ static coap_event_t *take(coap_event_t **at)
     return event;
 }
 
-/* ---- the thread that turns the host ---------------------------------------------------------------- */
+/* ---- the thread that turns the host ------------------------------------------------------------- */
 
-/* Takes the response in. COAP_MORE: it is a block with others to come. */
+/* Takes the response in. 1: it is a block with others to come. */
 static int fill(coap_event_t *event, const copal_response_t *response)
 {
     if (!event->continued) {
@@ -82,7 +82,7 @@ static int fill(coap_event_t *event, const copal_response_t *response)
     return coap_blocks_take(event, response->message);
 }
 
-/* Asks for the next block; an error in place of COAP_MORE where that cannot be. */
+/* Asks for the next block. 1, or an error. */
 static int ask_on(coap_event_t *event)
 {
     copal_handle_t handle;
@@ -94,7 +94,7 @@ static int ask_on(coap_event_t *event)
     event->continued = true;
     event->handle = handle;
     unlock();
-    return COAP_MORE;
+    return 1;
 }
 
 static bool was_cancelled(const coap_event_t *event)
@@ -109,12 +109,12 @@ static void receive(copal_receiver_t *self, const copal_response_t *response)
 {
     coap_event_t *event = (coap_event_t *)self;
     int status = fill(event, response);
-    if (status == COAP_MORE && !was_cancelled(event)) {
+    if (status > 0 && !was_cancelled(event)) {
         status = ask_on(event);
         /* Cancelled meanwhile, by somebody who knew the last block's handle only. */
-        if (status == COAP_MORE && was_cancelled(event)) {
+        if (status > 0 && was_cancelled(event)) {
             copal_host_cancel(coap_state.host, event->handle);
-        } else if (status == COAP_MORE) {
+        } else if (status > 0) {
             return;
         }
     }
@@ -140,8 +140,8 @@ void coap_created(void *user, copal_tree_t *tree, copal_handle_t resource)
     }
     event->handle = resource;
     lock();
-    /* A peer that creates and deletes while the script is busy must not fill the memory: where the slot was used again, what
-     * was created before in it is gone. So there are never more creations waiting than resources can be. */
+    /* A peer that creates and deletes while the script is busy must not fill the memory: where the slot was used again,
+     * what was created before in it is gone. So there are never more creations waiting than resources can be. */
     for (coap_event_t **at = &events.first; *at != NULL; at = &(*at)->next) {
         if ((*at)->session == 0 && (*at)->handle.slot == resource.slot) {
             coap_event_destroy(take(at));
@@ -152,7 +152,7 @@ void coap_created(void *user, copal_tree_t *tree, copal_handle_t resource)
     unlock();
 }
 
-/* ---- the main thread -------------------------------------------------------------------------------- */
+/* ---- the main thread ---------------------------------------------------------------------------- */
 
 static coap_event_t *new_request(uint32_t session, const copal_ask_t *ask)
 {
@@ -216,30 +216,24 @@ static bool cancel_open(uint32_t session, int id)
     return event != NULL;
 }
 
-static bool cancel_waiting(uint32_t session, int id)
+static void cancel_waiting(uint32_t session, int id)
 {
-    bool found = false;
     lock();
     for (coap_event_t **at = &events.first; *at != NULL;) {
         if ((*at)->session == session && (id < 0 || (*at)->id == id)) {
             coap_event_destroy(take(at));
-            found = true;
         } else {
             at = &(*at)->next;
         }
     }
     unlock();
-    return found;
 }
 
-bool coap_cancel(uint32_t session, int id)
+void coap_cancel(uint32_t session, int id)
 {
-    bool found = false;
     while (cancel_open(session, id)) {
-        found = true;
     }
-    found |= cancel_waiting(session, id);
-    return found;
+    cancel_waiting(session, id);
 }
 
 void coap_events_clear(void)

@@ -1,10 +1,17 @@
-# network.Coap as a user C module, for ports built by CMake: USER_C_MODULES=<copal>/bindings/micropython/micropython.cmake
+# network.Coap as a user C module, for ports built by CMake:
+# USER_C_MODULES=<copal>/bindings/micropython/micropython.cmake
 get_filename_component(COPAL_DIR ${CMAKE_CURRENT_LIST_DIR}/../.. ABSOLUTE)
+
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    set(COPAL_PLATFORM linux)
+else()
+    set(COPAL_PLATFORM posix)
+endif()
 
 file(GLOB COPAL_USERMOD_SOURCES CONFIGURE_DEPENDS
     ${CMAKE_CURRENT_LIST_DIR}/*.c
     ${COPAL_DIR}/src/*/*.c
-    ${COPAL_DIR}/src/host/posix/*.c)
+    ${COPAL_DIR}/src/host/${COPAL_PLATFORM}/*.c)
 
 add_library(usermod_copal INTERFACE)
 target_sources(usermod_copal INTERFACE ${COPAL_USERMOD_SOURCES})

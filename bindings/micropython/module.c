@@ -40,7 +40,7 @@ void coap_close(void)
     }
 }
 
-/* ---- the keeper: an object that lives from init() to deinit(), or to the soft reset, which finalises it -------- */
+/* ---- the keeper: an object that lives from init() to deinit(), or to the soft reset, which finalises it  */
 
 typedef struct {
     mp_obj_base_t base;
@@ -63,7 +63,7 @@ static MP_DEFINE_CONST_DICT(keeper_locals, keeper_locals_table);
 
 static MP_DEFINE_CONST_OBJ_TYPE(keeper_type, MP_QSTR_Coap, MP_TYPE_FLAG_NONE, locals_dict, &keeper_locals);
 
-/* ---- init and deinit --------------------------------------------------------------------------------------- */
+/* ---- init and deinit ---------------------------------------------------------------------------- */
 
 /* Whether `address` is one of those that mean every address of the machine. */
 static bool is_any(const char *address)
@@ -169,7 +169,7 @@ static mp_obj_t deinit(void)
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(deinit_obj, deinit);
 
-/* ---- handlers ------------------------------------------------------------------------------------------------ */
+/* ---- handlers ----------------------------------------------------------------------------------- */
 
 static mp_obj_t handler(mp_obj_t callback)
 {
@@ -201,7 +201,7 @@ static mp_obj_t register_new_resource_handler(mp_obj_t callback)
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(register_new_resource_handler_obj, register_new_resource_handler);
 
-/* ---- the modules ---------------------------------------------------------------------------------------------- */
+/* ---- the modules -------------------------------------------------------------------------------- */
 
 static const mp_rom_map_elem_t coap_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR_Coap)},

@@ -1,9 +1,9 @@
 /* network.Coap for MicroPython: what the files of this folder share.
  *
  * Two threads meet here. The driver's turns the host: sockets, timers, the engine; it touches no Python object and no
- * memory of MicroPython's. The main thread runs the script; what the first has for it waits in the queue of events.c until a
- * drain there makes the objects and calls the script's functions. A port without threads calls copal_host_step and
- * coap_drain one after the other instead: only driver_*.c differs. */
+ * memory of MicroPython's. The main thread runs the script; what the first has for it waits in the queue of events.c
+ * until a drain there makes the objects and calls the script's functions. A port without threads would take the steps
+ * of the host and schedule the drains from one place, a timer say: only driver_*.c differs. */
 #ifndef COPAL_NETWORK_COAP_H
 #define COPAL_NETWORK_COAP_H
 
@@ -32,21 +32,18 @@ int coap_driver_start(copal_host_t *host);
 void coap_driver_stop(copal_host_t *host);
 
 /** From here on Ctrl-C leaves a note that MicroPython finds soon, as on the boards. The unix port's own way is to leave
- *  whatever it interrupts by a jump: a lock of the host's, of malloc's or of ours that is held then is held for ever. The port
- *  sets its way up again for each line at the prompt, so all of ours that works with an open host begins with this. */
+ *  whatever it interrupts by a jump: a lock of the host's, of malloc's or of ours that is held then is held for ever.
+ *  The port sets its way up again for each line at the prompt, so all that works with an open host begins with this. */
 void coap_defer_interrupt(void);
 /** The port's own way is good again. */
 void coap_allow_interrupt(void);
 
-/* ---- events: what waits for the script ----------------------------------------------------------- */
+/* ---- events: what waits for the script ---------------------------------------------------------- */
 
 /** What asking for the next block of a body takes. */
 typedef struct {
     copal_ask_t ask; /* borrows from `peer` and `kept` */
     copal_peer_t peer;
-    uint8_t etag[8]; /* of the first block */
-    size_t etag_size;
-    bool started_over;
     uint8_t kept[];
 } coap_blocks_t;
 
@@ -65,22 +62,19 @@ typedef struct coap_event_t {
     copal_type_t type;
     uint8_t token[8];
     size_t token_size;
-    uint8_t *payload;      /* of malloc, or NULL */
-    size_t size;
+    copal_body_t body;     /* the payload, from all its blocks */
 } coap_event_t;
 
 /** Keeps what the next blocks of the answer to `ask` would take. 0 or COPAL_ENOMEM. */
 int coap_blocks_prepare(coap_event_t *event, const copal_ask_t *ask);
-/** Takes the payload of a response. 0: it is whole; COAP_MORE: event->blocks->ask is to be sent; or COPAL_EFORMAT: blocks that
- *  do not fit together, COPAL_ESPACE, COPAL_ENOMEM. */
-int coap_blocks_take(coap_event_t *event, const copal_message_t *message);
-#define COAP_MORE 1
+/** Takes the payload of a response, as copal_body_take; 1: event->blocks->ask is to be sent. */
+int coap_blocks_take(coap_event_t *event, const copal_message_t *response);
 
 /** Sends a request of session `session`; its message ID, or an error as copal_host_request. */
 int coap_request(uint32_t session, const copal_ask_t *ask);
-/** Ends the open requests with message ID `id` of `session`, or all of them with id -1; their outcomes are not shown, even
- *  if they wait already. Whether there was one. */
-bool coap_cancel(uint32_t session, int id);
+/** Ends the open requests with message ID `id` of `session`, or all of them with id -1; their outcomes are not shown,
+ *  even if they wait already. */
+void coap_cancel(uint32_t session, int id);
 /** Forgets every event and request. The host is closed, or has ended them. */
 void coap_events_clear(void);
 /** For copal_host_config_t.created. */
@@ -92,7 +86,7 @@ size_t coap_events_waiting(void);
 coap_event_t *coap_event_next(void);
 void coap_event_destroy(coap_event_t *event);
 
-/* ---- drain: the script's functions are called ------------------------------------------------------ */
+/* ---- drain: the script's functions are called --------------------------------------------------- */
 
 /** Whether the main thread has something to do here. */
 bool coap_drain_wanted(void);
@@ -101,7 +95,7 @@ void coap_drain_schedule(void);
 /** Nobody was asked to drain: the scheduler's queue may have been emptied by a soft reset. */
 void coap_drain_forget(void);
 
-/* ---- values --------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------- */
 
 /** Whether an optional argument was given: None counts as not given. */
 static inline bool coap_given(mp_obj_t argument)
@@ -124,7 +118,7 @@ void coap_check_security(mp_obj_t key, mp_obj_t name);
 #define COAP_REQUIRED INT64_MIN
 int64_t coap_integer(mp_obj_t object, int64_t least, int64_t most, int64_t otherwise);
 
-/* ---- the types, and the functions of each file ------------------------------------------------------ */
+/* ---- the types, and the functions of each file -------------------------------------------------- */
 
 /** The script's object for a resource, the same one each time. */
 mp_obj_t coap_resource_object(copal_handle_t handle);

@@ -69,7 +69,7 @@ static void set_options(copal_handle_t handle, const copal_value_options_t *opti
     check(error);
 }
 
-/* ---- methods ---------------------------------------------------------------------------------------------------- */
+/* ---- methods ------------------------------------------------------------------------------------ */
 
 static mp_obj_t add_attribute(size_t positional, const mp_obj_t *values, mp_map_t *named)
 {
@@ -224,7 +224,7 @@ static MP_DEFINE_CONST_DICT(resource_locals, resource_locals_table);
 
 MP_DEFINE_CONST_OBJ_TYPE(coap_resource_type, MP_QSTR_CoapResource, MP_TYPE_FLAG_NONE, locals_dict, &resource_locals);
 
-/* ---- functions of Coap -------------------------------------------------------------------------------------------- */
+/* ---- functions of Coap -------------------------------------------------------------------------- */
 
 static mp_obj_t add_resource(size_t positional, const mp_obj_t *values, mp_map_t *named)
 {

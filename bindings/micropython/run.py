@@ -1,4 +1,5 @@
-# Runs a script and goes on serving after its end, until Ctrl-C, as a board would: micropython run.py SCRIPT [ARGUMENT...]
+# Runs a script and goes on serving after its end, until Ctrl-C, as a board would:
+# micropython run.py SCRIPT [ARGUMENT...]
 import sys
 import time
 

@@ -28,7 +28,7 @@ static int resolve(copal_peer_t *peer, const char *address, uint16_t port)
     return error;
 }
 
-/* ---- send_request -------------------------------------------------------------------------------------------------- */
+/* ---- send_request ------------------------------------------------------------------------------- */
 
 enum {
     METHOD, URI_PATH, CONTENT_FORMAT, PAYLOAD, TOKEN, INCLUDE_OPTIONS,
@@ -136,7 +136,7 @@ static mp_obj_t send_request(size_t positional, const mp_obj_t *values, mp_map_t
     case COPAL_EEXIST:
         mp_raise_ValueError(MP_ERROR_TEXT("an open request has that token"));
     case COPAL_ESPACE:
-        mp_raise_ValueError(MP_ERROR_TEXT("request does not fit one message, and block-wise uploads are not there yet"));
+        mp_raise_ValueError(MP_ERROR_TEXT("request does not fit; block-wise uploads are not there yet"));
     default:
         if (id < 0) {
             coap_raise(id);
@@ -146,7 +146,7 @@ static mp_obj_t send_request(size_t positional, const mp_obj_t *values, mp_map_t
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(send_request_obj, 1, send_request);
 
-/* ---- the other methods -------------------------------------------------------------------------------------------- */
+/* ---- the other methods -------------------------------------------------------------------------- */
 
 static mp_obj_t cancel(mp_obj_t self, mp_obj_t id)
 {
@@ -179,7 +179,7 @@ static MP_DEFINE_CONST_DICT(session_locals, session_locals_table);
 
 MP_DEFINE_CONST_OBJ_TYPE(coap_session_type, MP_QSTR_CoapClientSession, MP_TYPE_FLAG_NONE, locals_dict, &session_locals);
 
-/* ---- functions of Coap -------------------------------------------------------------------------------------------- */
+/* ---- functions of Coap -------------------------------------------------------------------------- */
 
 static mp_obj_t new_client_session(size_t positional, const mp_obj_t *values, mp_map_t *named)
 {

@@ -28,7 +28,8 @@ copal_bytes_t coap_octets(mp_obj_t object)
 {
     mp_buffer_info_t buffer;
     if (!mp_get_buffer(object, &buffer, MP_BUFFER_READ)) {
-        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s where str or bytes must be"), mp_obj_get_type_str(object));
+        const char *type = mp_obj_get_type_str(object);
+        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s where str or bytes must be"), type);
     }
     return (copal_bytes_t){buffer.buf, buffer.len};
 }

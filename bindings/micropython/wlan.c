@@ -47,7 +47,7 @@ static void first_address(char address[INET_ADDRSTRLEN], char mask[INET_ADDRSTRL
     }
 }
 
-/* (address, mask, gateway, DNS server), the last two unknown. COPAL_WLAN_IP takes the place of the machine's address. */
+/* (address, mask, gateway, DNS server), the last two unknown. COPAL_WLAN_IP takes the place of the address. */
 static mp_obj_t ifconfig(mp_obj_t self)
 {
     (void)self;
@@ -80,4 +80,5 @@ static const mp_rom_map_elem_t wlan_locals_table[] = {
 };
 static MP_DEFINE_CONST_DICT(wlan_locals, wlan_locals_table);
 
-MP_DEFINE_CONST_OBJ_TYPE(coap_wlan_type, MP_QSTR_WLAN, MP_TYPE_FLAG_NONE, make_new, make_new, locals_dict, &wlan_locals);
+MP_DEFINE_CONST_OBJ_TYPE(coap_wlan_type, MP_QSTR_WLAN, MP_TYPE_FLAG_NONE,
+                         make_new, make_new, locals_dict, &wlan_locals);

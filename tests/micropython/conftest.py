@@ -1,18 +1,12 @@
-"""What the tests of the MicroPython binding share."""
-import subprocess
-
+"""What the tests of the MicroPython binding share. The manual's scripts are tested where the manual is."""
 import pytest
 
+from support import manual
 from support.client import Client
 from support.micropython import Interpreter, Server
-from support.process import ROOT
 from support.udp import free_port
 
-
-@pytest.fixture(scope="session", autouse=True)
-def sanitized_interpreter():
-    """The interpreter with the sanitizers in copal and in the binding; quick where it is up to date."""
-    subprocess.run(["make", "build/micropython-asan"], cwd=ROOT, check=True)
+collect_ignore = [] if manual.server_script() else ["test_manual.py"]
 
 
 @pytest.fixture

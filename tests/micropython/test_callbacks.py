@@ -19,8 +19,8 @@ def content(request):
 # ---- when they come
 
 
-@pytest.mark.parametrize("wait", ["time.sleep(3600)", "while True: pass", "while True: time.sleep_ms(1000)", "sys.stdin.readline()",
-                                  "select.poll().poll(3600000)"])
+@pytest.mark.parametrize("wait", ["time.sleep(3600)", "while True: pass", "while True: time.sleep_ms(1000)",
+                                  "sys.stdin.readline()", "select.poll().poll(3600000)"])
 def test_a_callback_comes_while_the_script_waits_or_is_busy(interpreter, wait):
     with Answerer(content) as peer:
         session(interpreter, peer.port)

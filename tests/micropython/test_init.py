@@ -194,12 +194,14 @@ def test_the_interpreter_ends_cleanly_by_an_exception():
 
 
 def test_constants_are_those_of_the_contract(interpreter):
-    assert interpreter.value("(Coap.REQUEST_GET, Coap.REQUEST_POST, Coap.REQUEST_PUT, Coap.REQUEST_DELETE)") == (1, 2, 4, 8)
-    assert interpreter.value("(Coap.REQUEST_FETCH, Coap.REQUEST_PATCH, Coap.REQUEST_IPATCH)") == (16, 32, 64)
-    names = ["TEXT_PLAIN", "APP_LINK_FORMAT", "APP_XML", "APP_OCTET_STREAM", "APP_RDF_XML", "APP_EXI", "APP_JSON", "APP_CBOR"]
-    values = interpreter.value("[{}]".format(", ".join("Coap.MEDIATYPE_" + name for name in names)))
-    assert values == [0, 40, 41, 42, 43, 47, 50, 60]
-    assert interpreter.value("(Coap.PROTOCOL_UDP, Coap.PROTOCOL_DTLS)") == (1, 2)
+    constants = {
+        "REQUEST_GET": 1, "REQUEST_POST": 2, "REQUEST_PUT": 4, "REQUEST_DELETE": 8,
+        "REQUEST_FETCH": 16, "REQUEST_PATCH": 32, "REQUEST_IPATCH": 64,
+        "MEDIATYPE_TEXT_PLAIN": 0, "MEDIATYPE_APP_LINK_FORMAT": 40, "MEDIATYPE_APP_XML": 41,
+        "MEDIATYPE_APP_OCTET_STREAM": 42, "MEDIATYPE_APP_RDF_XML": 43, "MEDIATYPE_APP_EXI": 47,
+        "MEDIATYPE_APP_JSON": 50, "MEDIATYPE_APP_CBOR": 60, "PROTOCOL_UDP": 1, "PROTOCOL_DTLS": 2}
+    names = "[{}]".format(", ".join("Coap." + name for name in constants))
+    assert interpreter.value(names) == list(constants.values())
 
 
 def test_a_handler_must_be_callable_or_none(interpreter):

@@ -41,7 +41,8 @@ def test_media_type_0_is_sent_and_minus_1_is_not(server, client):
     assert options(client.get("a")) == []
 
 
-@pytest.mark.parametrize("number, octets", [(0, b""), (40, b"\x28"), (255, b"\xff"), (256, b"\x01\x00"), (65535, b"\xff\xff")])
+@pytest.mark.parametrize("number, octets", [
+    (0, b""), (40, b"\x28"), (255, b"\xff"), (256, b"\x01\x00"), (65535, b"\xff\xff")])
 def test_content_format_takes_as_few_octets_as_it_needs(server, client, number, octets):
     add(server, f"'a', media_type={number}")
     assert client.get("a").all(CONTENT_FORMAT) == [octets]

@@ -1,4 +1,4 @@
-"""The manual's two example scripts, taken verbatim from the manual where it is present, and a machine for them to run on:
+"""The manual's two example scripts, taken verbatim from the manual where it is present, and what they need to run:
 addresses of their own, since both want port 5683, and a host that is called what the client script calls its server."""
 import os
 import random
@@ -37,8 +37,9 @@ def addresses(count):
 
 
 def with_server_name(folder, address, *command):
-    """The command, changed so that it finds SERVER_NAME at `address`: it gets a hosts file of its own, in a name space of its
-    own; the machine's is not touched. Outside of a container that forbids it, this needs no privilege."""
+    """The command, changed so that it finds SERVER_NAME at `address`; without one, what to put before it. It gets a
+    hosts file of its own, in a name space of its own; the machine's is not touched. Where the system allows it, this
+    needs no privilege."""
     hosts = Path(folder) / "hosts"
     hosts.write_text(f"{address} {SERVER_NAME}\n127.0.0.1 localhost\n")
     private = "-m" if os.geteuid() == 0 else "-rm"

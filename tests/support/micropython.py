@@ -60,8 +60,9 @@ def micropython(sanitized=True):
 
 def run(script, *arguments, status=0, prelude=PRELUDE, **env):
     """Runs a script to its end; what it printed, as text, standard error after standard output."""
-    done = subprocess.run([micropython(), "-c", prelude + textwrap.dedent(script), *arguments], stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=SECONDS, env=environment(**env))
+    command = [micropython(), "-c", prelude + textwrap.dedent(script), *arguments]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS,
+                          env=environment(**env))
     said = (done.stdout + done.stderr).decode(errors="replace")
     assert done.returncode == status, (done.returncode, said)
     return said
@@ -86,6 +87,26 @@ class Script(Program):
 
     def interrupt(self):
         self.send(signal.SIGINT)
+
+
+class Board(Script):
+    """A script file and, after its end, a prompt at which nobody types: what it set up goes on, as on a board.
+    WLAN.ifconfig tells it `address`; `prefix` is a command to run it by."""
+
+    def __init__(self, script, address, prefix=()):
+        command = [*prefix, micropython(), "-i", str(script)]
+        Program.__init__(self, *command, stdin=subprocess.PIPE, env={"COPAL_WLAN_IP": address})
+
+    def wait_for_prompt(self):
+        """Waits for the script's end; returns the board."""
+        self.wait_for("^Use Ctrl-D to exit")
+        return self
+
+    def __exit__(self, *error):
+        self.process.stdin.close()
+        status = self.process.wait(SECONDS)
+        self.end()
+        assert status == 0 or error[0], (status, self.lines)
 
 
 class Interpreter(Script):
