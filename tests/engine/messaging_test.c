@@ -326,6 +326,50 @@ static void a_cancelled_request_is_silent_and_its_handle_stale(void **state)
     bench_close(&b);
 }
 
+typedef struct {
+    copal_receiver_t receiver; /* first */
+    bench_t *bench;
+    copal_handle_t victim;
+    outcome_t *next;
+} replacer_t;
+
+/* Cancels a request and begins another, most likely in the very same memory. */
+static void replace(copal_receiver_t *self, const copal_response_t *response)
+{
+    replacer_t *r = (replacer_t *)self;
+    assert_int_equal(response->status, COPAL_ETIMEOUT);
+    assert_int_equal(copal_request_cancel(r->bench->endpoint, response->now, r->victim), 0);
+    bench_ask_token(r->bench, 3, true, BYTES(0xcc), r->next);
+}
+
+static void what_send_gave_out_stays_as_it_is_whatever_a_callback_does(void **state)
+{
+    (void)state;
+    bench_t b;
+    outcome_t victim, next;
+    copal_peer_t to = peer_of(2);
+    copal_handle_t handle;
+    copal_writer_t *w;
+    copal_datagram_t out[4];
+    bench_open(&b, &(copal_config_t){.limits = {.requests = 2}});
+    copal_request_t request = {.to = &to, .code = COPAL_GET, .confirmable = true, .timeout = 1000};
+    assert_int_equal(copal_request_begin(b.endpoint, &request, &handle, &w), 0);
+    replacer_t r = {.receiver = {replace}, .bench = &b, .next = &next};
+    assert_int_equal(copal_request_commit(b.endpoint, b.now, handle, &r.receiver), 0);
+    bench_sent(&b);
+    b.now += 999;
+    r.victim = bench_ask_token(&b, 1, true, BYTES(0xaa), &victim);
+    b.now += 1; /* the first ends now, and before it the second leaves */
+    for (size_t count; (count = copal_endpoint_send(b.endpoint, b.now, out, 4)) > 0;) {
+        for (size_t i = 0; i < count; i++) {
+            copal_peer_t first = peer_of(1);
+            assert_int_equal(out[i].bytes.data[4], peer_equal(out[i].to, &first) ? 0xaa : 0xcc);
+        }
+    }
+    assert_int_equal(victim.count, 0);
+    bench_close(&b);
+}
+
 static void a_request_that_was_not_committed_can_be_cancelled(void **state)
 {
     (void)state;
@@ -445,6 +489,7 @@ int main(void)
         cmocka_unit_test(a_client_without_a_service_answers_not_found),
         cmocka_unit_test(rfc7252_4_2_an_icmp_error_counts_only_with_type_id_and_token_of_an_open_request),
         cmocka_unit_test(a_cancelled_request_is_silent_and_its_handle_stale),
+        cmocka_unit_test(what_send_gave_out_stays_as_it_is_whatever_a_callback_does),
         cmocka_unit_test(a_request_that_was_not_committed_can_be_cancelled),
         cmocka_unit_test(a_writers_error_ends_the_request_without_an_outcome),
         cmocka_unit_test(requests_that_cannot_be_are_refused),
