@@ -134,7 +134,7 @@ void copal__put_empty(uint8_t *at, copal_type_t type, uint16_t id)
 
 void copal__post_empty(copal_endpoint_t *e, const copal_from_t *to, copal_type_t type, uint16_t id)
 {
-    copal__put_empty(copal__outbox_room(&e->outbox), type, id);
+    copal__put_empty(copal__outbox_place(&e->outbox), type, id);
     copal__outbox_post(&e->outbox, to, 4);
 }
 
@@ -190,7 +190,7 @@ static int dispatch(copal_endpoint_t *e, const copal_from_t *from, const copal_m
 int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, copal_bytes_t datagram)
 {
     copal_message_t m;
-    if (!copal__outbox_room(&e->outbox))
+    if (!copal__outbox_has_room(&e->outbox))
         return COPAL_EFULL;
     e->now = now;
     e->counters.received++;

@@ -128,8 +128,7 @@ static void restart(copal_endpoint_t *e, copal__slot_t *s, copal_code_t code)
     data[1] = code;
     s->w.size = s->w.options = s->later.token_end;
     s->later.keeps_request = false;
-    if (COPAL_CODE_CLASS(code) == 2)
-        copal__block_open(e, &s->w, s->later.block2);
+    copal__answer_open(e, &s->w, code, s->later.block2);
 }
 
 int copal_later_begin(copal_endpoint_t *e, copal_handle_t handle, copal_code_t code, copal_writer_t **w)
@@ -142,32 +141,20 @@ int copal_later_begin(copal_endpoint_t *e, copal_handle_t handle, copal_code_t c
     return 0;
 }
 
-static int close_answer(copal_endpoint_t *e, copal__slot_t *s)
-{
-    int error = COPAL_CODE_CLASS(s->w.data[1]) == 2 ? copal__block_close(&s->w, s->later.block2) : s->w.error;
-    if (error == COPAL_ENOTFOUND) {
-        restart(e, s, COPAL_BAD_REQUEST);
-        copal_write_text(&s->w, "no such block");
-        return 0;
-    }
-    if (error)
-        restart(e, s, COPAL_INTERNAL_SERVER_ERROR);
-    return error;
-}
-
 int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle)
 {
     copal__slot_t *s = copal__slot_find(e, handle, &calls);
     if (!s || is_answered(s) || s->later.keeps_request)
         return COPAL_ESTALE;
     e->now = now;
-    int error = close_answer(e, s);
+    copal_code_t instead = copal__answer_close(&s->w, s->w.data[1], s->later.block2);
+    int error = s->w.error;
+    if (instead)
+        restart(e, s, error ? COPAL_INTERNAL_SERVER_ERROR : instead);
+    if (instead && !error)
+        copal_write_text(&s->w, "no such block");
     bool piggybacked = s->stand == COPAL__HELD;
-    copal_bytes_t reply = copal__reply_bytes(&s->w);
-    if (!piggybacked)
-        reply.size = 0; /* a duplicate gets an empty ACK, or nothing */
-    copal__remembered_reply(&e->remembered, s->later.memory, s->name, piggybacked ? COPAL__REPLIED : COPAL__SEPARATE,
-                            s->w.data[1], reply);
+    copal__remembered_reply(&e->remembered, s->later.memory, s->name, piggybacked ? &s->w : NULL, piggybacked);
     copal_type_t type = piggybacked ? COPAL_ACK : s->confirmable ? COPAL_CON : COPAL_NON;
     s->w.data[0] = (uint8_t)((s->w.data[0] & 0xcfu) | (unsigned)type << 4);
     if (piggybacked) { /* the message ID is the request's and in its place */

@@ -21,38 +21,29 @@ static bool first_counts(uint16_t number)
 
 static copal_code_t take(copal_request_options_t *o, const copal_option_t *option)
 {
-    copal_block_t block;
-    switch (option->number) {
-    case COPAL_OPTION_IF_MATCH:
-        o->if_matches++;
-        break;
-    case COPAL_OPTION_ETAG:
-        o->etags++;
-        break;
-    case COPAL_OPTION_IF_NONE_MATCH:
-        o->if_none_match = true;
-        break;
-    case COPAL_OPTION_CONTENT_FORMAT:
-        o->content_format = (int32_t)copal_option_uint(option);
-        break;
-    case COPAL_OPTION_URI_QUERY:
-        o->queries++;
-        break;
-    case COPAL_OPTION_ACCEPT:
-        o->accept = (int32_t)copal_option_uint(option);
-        break;
-    case COPAL_OPTION_BLOCK2:
-        o->block2 = (int32_t)copal_option_uint(option);
-        return copal_block_decode(&block, (uint32_t)o->block2) ? COPAL_BAD_REQUEST : 0;
-    case COPAL_OPTION_PROXY_URI:
-    case COPAL_OPTION_PROXY_SCHEME:
+    uint16_t number = option->number;
+    uint32_t value = copal_option_uint(option);
+    if (number == COPAL_OPTION_PROXY_URI || number == COPAL_OPTION_PROXY_SCHEME)
         return COPAL_PROXYING_NOT_SUPPORTED; /* section 5.7.2 */
-    case COPAL_OPTION_ECHO:
-        o->echo = option->value;
-        break;
-    default:
-        break;
+    if (number == COPAL_OPTION_BLOCK2) {
+        copal_block_t block;
+        o->block2 = (int32_t)value;
+        return copal_block_decode(&block, value) ? COPAL_BAD_REQUEST : 0;
     }
+    if (number == COPAL_OPTION_IF_MATCH)
+        o->if_matches++;
+    if (number == COPAL_OPTION_ETAG)
+        o->etags++;
+    if (number == COPAL_OPTION_URI_QUERY)
+        o->queries++;
+    if (number == COPAL_OPTION_IF_NONE_MATCH)
+        o->if_none_match = true;
+    if (number == COPAL_OPTION_CONTENT_FORMAT)
+        o->content_format = (int32_t)value;
+    if (number == COPAL_OPTION_ACCEPT)
+        o->accept = (int32_t)value;
+    if (number == COPAL_OPTION_ECHO)
+        o->echo = option->value;
     return 0;
 }
 

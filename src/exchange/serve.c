@@ -155,22 +155,13 @@ static void execute(copal__serving_t *s)
         copal_reply_text(&s->call, s->fallback, NULL);
 }
 
-static void remember(copal__serving_t *s)
-{
-    bool empty = s->call.request->type != COPAL_CON; /* a duplicate NON is ignored: no reply is needed */
-    copal_bytes_t reply = copal__reply_bytes(&s->w);
-    if (empty)
-        reply.size = 0;
-    copal__remembered_reply(&s->call.endpoint->remembered, s->memory, s->origin.key, COPAL__REPLIED, s->code, reply);
-}
-
 static void post(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
     if (s->call.request->type == COPAL_NON) {
-        uint16_t id;
         copal__serving_identify(s);
-        if (copal__identifier_take(&e->identifiers, e->now, s->origin.peer, &id) != COPAL_NEVER) {
+        uint32_t id = copal__identifier_take(&e->identifiers, e->now, s->origin.peer);
+        if (id == COPAL__NONE) {
             e->counters.dropped++;
             return;
         }
@@ -182,14 +173,12 @@ static void post(copal__serving_t *s)
 
 static void finish(copal__serving_t *s)
 {
-    bool success = COPAL_CODE_CLASS(s->code) == 2;
-    int error = success ? copal__block_close(&s->w, s->options.block2) : s->w.error;
-    if (error == COPAL_ENOTFOUND)
-        copal_reply_text(&s->call, COPAL_BAD_REQUEST, "no such block");
-    if (s->w.error) /* what does not fit: an error keeps its code and loses its text */
-        copal_reply_text(&s->call, success ? COPAL_INTERNAL_SERVER_ERROR : s->code, NULL);
-    if (s->memory)
-        remember(s);
+    copal_endpoint_t *e = s->call.endpoint;
+    copal_code_t instead = copal__answer_close(&s->w, s->code, s->options.block2);
+    if (instead)
+        copal_reply_text(&s->call, instead, s->w.error ? NULL : "no such block");
+    /* A duplicate NON is ignored: its reply is not needed. */
+    copal__remembered_reply(&e->remembered, s->memory, s->origin.key, &s->w, s->call.request->type == COPAL_CON);
     if (s->call.from->multicast && COPAL_CODE_CLASS(s->code) != 2)
         return; /* section 8.2: no error where nobody asked this server */
     if (!s->w.error) /* not even a token that came in a datagram over the limit */

@@ -79,12 +79,13 @@ void copal__slot_wake(copal_endpoint_t *e, copal__slot_t *s, copal_time_t at)
 
 bool copal__slot_identify(copal_endpoint_t *e, copal__slot_t *s)
 {
-    copal_time_t when = copal__identifier_take(&e->identifiers, e->now, s->hash, &s->id);
-    if (when != COPAL_NEVER) {
+    uint32_t id = copal__identifier_take(&e->identifiers, e->now, s->hash);
+    if (id == COPAL__NONE) {
         s->stand = COPAL__NO_ID;
-        copal__slot_wake(e, s, when);
+        copal__slot_wake(e, s, copal__identifier_free_at(&e->identifiers, s->hash));
         return false;
     }
+    s->id = (uint16_t)id;
     s->w.data[2] = (uint8_t)(s->id >> 8);
     s->w.data[3] = (uint8_t)s->id;
     copal__index_add(&e->sent, copal__message_key(s->hash, 0, s->id), s->number);

@@ -191,12 +191,11 @@ int copal__request_receive(copal_endpoint_t *e, const copal_from_t *from, const 
                            bool oversize);
 /** Computes the origin, once: a plain GET never needs it. */
 void copal__serving_identify(copal__serving_t *s);
-/** Sets the payload window for the block that was asked for (RFC 7959 section 2.4). */
-void copal__block_open(const copal_endpoint_t *e, copal_writer_t *w, int32_t asked);
-/** Adds the Block2 option where one is due. Returns the writer's error; COPAL_ENOTFOUND: there is no such block. */
-int copal__block_close(copal_writer_t *w, int32_t asked);
-/** What of a written message is a reply to be remembered: all behind header and token. */
-copal_bytes_t copal__reply_bytes(const copal_writer_t *w);
+/** Sets an answer's payload window for the block that was asked for (RFC 7959 section 2.4). */
+void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code_t code, int32_t asked);
+/** Completes an answer: adds Block2 where it is due. Returns 0, or the code of the bare answer to send instead: there is no
+ *  such block, or, with the writer's error, it does not fit. */
+copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, int32_t asked);
 
 /** Writes the four octets of an Empty message: an acknowledgement or a Reset (sections 4.2, 4.3). */
 void copal__put_empty(uint8_t *at, copal_type_t type, uint16_t id);

@@ -14,16 +14,6 @@ typedef struct {
 /* Never of two empty ones, which may have no address: one is a literal, or an attribute's name. */
 static bool equal(copal_bytes_t a, copal_bytes_t b) { return a.size == b.size && memcmp(a.data, b.data, a.size) == 0; }
 
-static filter_t read_filter(copal_bytes_t argument)
-{
-    filter_t filter = {0};
-    filter.given = copal__split(&argument, '=', &filter.name);
-    filter.value = argument;
-    filter.prefix = argument.size && argument.data[argument.size - 1] == '*';
-    filter.value.size -= filter.prefix;
-    return filter;
-}
-
 /* Compares `text`, with its escapes undone, with the filter's value. */
 static bool fits(const filter_t *filter, copal_bytes_t text, bool escaped)
 {
@@ -62,13 +52,15 @@ static bool attribute_fits(const filter_t *filter, const copal_attribute_t *attr
 
 bool copal_link_matches(const copal_link_t *link, copal_bytes_t argument)
 {
-    filter_t filter = read_filter(argument);
-    if (equal(filter.name, copal_text("href")))
-        return !filter.given || fits(&filter, link->target, false);
+    filter_t filter;
+    filter.given = copal__split(&argument, '=', &filter.name);
+    filter.prefix = argument.size && argument.data[argument.size - 1] == '*';
+    filter.value = (copal_bytes_t){argument.data, argument.size - filter.prefix};
     copal_bytes_t attributes = link->attributes;
-    copal_attribute_t attribute;
-    while (copal_attribute_next(&attributes, &attribute) > 0)
+    copal_attribute_t attribute = {copal_text("href"), link->target, false}; /* then those that it has */
+    do {
         if (equal(attribute.name, filter.name) && (!filter.given || attribute_fits(&filter, &attribute)))
             return true;
+    } while (copal_attribute_next(&attributes, &attribute) > 0);
     return false;
 }

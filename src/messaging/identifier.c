@@ -8,25 +8,31 @@ void copal__identifiers_lay(copal__identifiers_t *ids, copal__carver_t *carver, 
     ids->mask = counters - 1;
 }
 
-static copal__counter_t *counter_of(copal__identifiers_t *ids, uint64_t hash)
+static copal__counter_t *counter_of(const copal__identifiers_t *ids, uint64_t hash)
 {
     return &ids->counters[(uint32_t)(hash >> 32) & ids->mask];
 }
 
-copal_time_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uint64_t hash, uint16_t *id)
+copal_time_t copal__identifier_free_at(const copal__identifiers_t *ids, uint64_t hash)
+{
+    const copal__counter_t *c = counter_of(ids, hash);
+    unsigned segment = c->next / SEGMENT_SIZE;
+    bool entered = (unsigned)c->used >> segment & 1u;
+    return entered && c->next % SEGMENT_SIZE == 0 ? c->last[segment] + ids->lifetime : INT64_MIN;
+}
+
+uint32_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uint64_t hash)
 {
     copal__counter_t *c = counter_of(ids, hash);
     if (!c->started) {
         ids->random(ids->random_state, &c->next, sizeof c->next);
         c->started = true;
-    } else if (c->next % SEGMENT_SIZE == 0) {
-        unsigned segment = c->next / SEGMENT_SIZE;
-        if ((unsigned)c->used >> segment & 1u && now - c->last[segment] < ids->lifetime)
-            return c->last[segment] + ids->lifetime;
     }
-    *id = c->next++;
-    copal__identifier_touch(ids, now, hash, *id);
-    return COPAL_NEVER;
+    if (now < copal__identifier_free_at(ids, hash))
+        return COPAL__NONE;
+    uint16_t id = c->next++;
+    copal__identifier_touch(ids, now, hash, id);
+    return id;
 }
 
 void copal__identifier_touch(copal__identifiers_t *ids, copal_time_t now, uint64_t hash, uint16_t id)

@@ -5,7 +5,7 @@
 #define COPAL_MESSAGING_IDENTIFIER_H
 
 #include "copal/base.h"
-#include "memory.h"
+#include "table.h"
 
 #define COPAL__SEGMENTS 4u
 
@@ -26,8 +26,10 @@ typedef struct {
 
 /** `counters` is a power of two. The other fields are the caller's to set. */
 void copal__identifiers_lay(copal__identifiers_t *ids, copal__carver_t *carver, uint32_t counters);
-/** Takes an ID for the peer with this hash. Returns COPAL_NEVER and sets `*id`, or the time when one will be free. */
-copal_time_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uint64_t hash, uint16_t *id);
+/** An ID for the peer with this hash; COPAL__NONE: none is free. */
+uint32_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uint64_t hash);
+/** When the next one is. */
+copal_time_t copal__identifier_free_at(const copal__identifiers_t *ids, uint64_t hash);
 /** An ID taken before leaves only now: its lifetime counts from here. */
 void copal__identifier_touch(copal__identifiers_t *ids, copal_time_t now, uint64_t hash, uint16_t id);
 

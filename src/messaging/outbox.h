@@ -19,17 +19,20 @@ typedef struct {
 } copal__outbox_t;
 
 void copal__outbox_lay(copal__outbox_t *o, copal__carver_t *carver, uint32_t capacity, size_t datagram_size);
-/** Room for one datagram of the full size, the same until it is posted; NULL: the batch must be sent first. */
-static inline uint8_t *copal__outbox_room(copal__outbox_t *o)
+/** Whether there is room for one datagram of the full size; false: the batch must be sent first. */
+static inline bool copal__outbox_has_room(copal__outbox_t *o)
 {
     if (o->taken == o->count)
         o->tail = o->taken = o->count = 0;
-    return o->count < o->capacity ? o->buffer + o->tail : NULL;
+    return o->count < o->capacity;
 }
+
+/** Where that room is, the same until it is posted. */
+static inline uint8_t *copal__outbox_place(const copal__outbox_t *o) { return o->buffer + o->tail; }
 
 /** Posts the first `size` octets of that room. */
 void copal__outbox_post(copal__outbox_t *o, const copal_from_t *to, size_t size);
-/** Takes the next one; false where there is none. It stays as it is until the next copal__outbox_room. */
+/** Takes the next one; false where there is none. It stays as it is until the next copal__outbox_has_room. */
 static inline bool copal__outbox_take(copal__outbox_t *o, copal_datagram_t *out)
 {
     if (o->taken == o->count)

@@ -89,16 +89,13 @@ bool copal__remembered_crowded(const copal__remembered_t *r)
            promised(r) > r->chunk_pool.capacity - r->chunk_pool.capacity / 4;
 }
 
-static copal__queue_t *bucket_of(const copal__remembered_t *r, uint64_t peer_hash)
-{
-    return &r->buckets[peer_hash >> 56];
-}
+static uint8_t bucket_of(uint64_t peer_hash) { return (uint8_t)(peer_hash >> 56); }
 
 /* A peer gets at most a quarter. */
-static bool is_full(const copal__remembered_t *r, const copal__queue_t *bucket)
+static bool is_full(const copal__remembered_t *r, uint8_t bucket)
 {
     uint32_t quarter = r->pool.capacity / 4;
-    return bucket->count >= (quarter ? quarter : 1);
+    return r->buckets[bucket].count >= (quarter ? quarter : 1);
 }
 
 /* Makes room for one more: what must stay has its largest reply reserved. */
@@ -115,16 +112,15 @@ static bool make_room(copal__remembered_t *r, bool hard)
 
 copal__memory_t *copal__remembered_add(copal__remembered_t *r, const copal__origin_t *origin, bool hard)
 {
-    copal__queue_t *bucket = bucket_of(r, origin->peer);
+    uint8_t bucket = bucket_of(origin->peer);
     if ((hard && is_full(r, bucket)) || !make_room(r, hard))
         return NULL;
     uint32_t slot = copal__pool_take(&r->pool);
     copal__memory_t *m = &r->memories[slot];
-    *m = (copal__memory_t){.key = origin->key, .expiry = origin->until, .hard = hard};
-    m->bucket = (uint8_t)(bucket - r->buckets);
+    *m = (copal__memory_t){.key = origin->key, .expiry = origin->until, .bucket = bucket, .hard = hard};
     push(r, &r->lists[hard], 0, slot);
     if (hard) {
-        push(r, bucket, 1, slot);
+        push(r, &r->buckets[bucket], 1, slot);
         r->running++;
     }
     copal__index_add(&r->index, origin->key, slot);
@@ -133,8 +129,8 @@ copal__memory_t *copal__remembered_add(copal__remembered_t *r, const copal__orig
 
 copal_time_t copal__remembered_room_at(const copal__remembered_t *r, uint64_t peer_hash)
 {
-    const copal__queue_t *bucket = bucket_of(r, peer_hash);
-    uint32_t oldest = is_full(r, bucket) ? bucket->oldest : r->lists[1].oldest;
+    uint8_t bucket = bucket_of(peer_hash);
+    uint32_t oldest = is_full(r, bucket) ? r->buckets[bucket].oldest : r->lists[1].oldest;
     return oldest ? r->memories[oldest - 1].expiry : r->now;
 }
 
@@ -153,35 +149,38 @@ bool copal__remembered_settle(copal__remembered_t *r, const copal__origin_t *ori
 /* ---- replies ---------------------------------------------------------------------------------------------- */
 
 /* Replies that must stay have their chunks reserved; others take what is left beside the reservations. */
-static bool store(copal__remembered_t *r, copal__memory_t *m, copal_bytes_t reply)
+static bool store(copal__remembered_t *r, copal__memory_t *m, const uint8_t *data, size_t size)
 {
-    uint32_t reserved = r->running * r->worst, count = chunks_of(reply.size);
+    uint32_t reserved = r->running * r->worst, count = chunks_of(size);
     if (!m->hard && r->chunk_pool.used + reserved + count > r->chunk_pool.capacity)
         return false;
-    uint32_t *link = &m->chunk;
-    for (size_t at = 0; at < reply.size; at += COPAL__CHUNK_DATA) {
+    m->size = (uint16_t)size;
+    r->kept += m->hard ? count : 0;
+    for (uint32_t *link = &m->chunk; count; count--) {
         uint32_t slot = copal__pool_take(&r->chunk_pool);
         copal__chunk_t *chunk = &r->chunks[slot];
-        size_t left = reply.size - at;
-        memcpy(chunk->data, reply.data + at, left < COPAL__CHUNK_DATA ? left : COPAL__CHUNK_DATA);
+        size_t part = size < COPAL__CHUNK_DATA ? size : COPAL__CHUNK_DATA;
+        memcpy(chunk->data, data, part);
+        data += part;
+        size -= part;
         chunk->next = 0;
         *link = slot + 1;
         link = &chunk->next;
     }
-    r->kept += m->hard ? count : 0;
-    m->size = (uint16_t)reply.size;
     return true;
 }
 
-void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, copal__outcome_t outcome, uint8_t code,
-                             copal_bytes_t reply)
+void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, const copal_writer_t *reply, bool whole)
 {
     if (!m || m->key != key || m->outcome != COPAL__RUNNING)
         return;
-    m->outcome = (uint8_t)outcome;
-    m->code = code;
+    m->outcome = COPAL__SEPARATE;
     r->running -= m->hard;
-    if (!store(r, m, reply))
+    if (!reply)
+        return;
+    m->code = reply->data[1];
+    m->outcome = COPAL__REPLIED;
+    if (whole && !store(r, m, reply->data + reply->options, reply->size - reply->options))
         m->outcome = COPAL__FORGOTTEN;
 }
 

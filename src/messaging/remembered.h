@@ -3,7 +3,7 @@
 #ifndef COPAL_MESSAGING_REMEMBERED_H
 #define COPAL_MESSAGING_REMEMBERED_H
 
-#include "copal/base.h"
+#include "copal/message.h"
 #include "table.h"
 
 #define COPAL__CHUNK_DATA 60u
@@ -73,9 +73,9 @@ copal_time_t copal__remembered_room_at(const copal__remembered_t *r, uint64_t pe
 /** The request is settled under another one's key: from now on a copy of it is only acknowledged. False: there is no room
  *  to remember that. */
 bool copal__remembered_settle(copal__remembered_t *r, const copal__origin_t *origin);
-/** Stores the reply of a running request, if the entry is still this one's. `m` may be NULL. */
-void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, copal__outcome_t outcome, uint8_t code,
-                             copal_bytes_t reply);
+/** Stores the reply of a running request, if the entry is still this one's: its code, and where it is `whole` all behind
+ *  header and token. NULL for the reply: it goes in a message of its own. `m` may be NULL. */
+void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, const copal_writer_t *reply, bool whole);
 /** Copies the stored reply of an entry out; `out` has room for entry->size octets. */
 void copal__remembered_copy(const copal__remembered_t *r, const copal__memory_t *entry, uint8_t *out);
 

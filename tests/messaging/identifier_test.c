@@ -27,12 +27,9 @@ static copal__identifiers_t identifiers(uint16_t first)
 static void a_counter_starts_at_random_and_counts_up(void **state)
 {
     copal__identifiers_t ids = identifiers(65535);
-    uint16_t id;
     (void)state;
-    assert_true(copal__identifier_take(&ids, 0, 0, &id) == COPAL_NEVER);
-    assert_int_equal(id, 65535);
-    assert_true(copal__identifier_take(&ids, 0, 0, &id) == COPAL_NEVER);
-    assert_int_equal(id, 0);
+    assert_int_equal(copal__identifier_take(&ids, 0, 0), 65535);
+    assert_int_equal(copal__identifier_take(&ids, 0, 0), 0);
 }
 
 /* At any pace, the same ID comes again only an EXCHANGE_LIFETIME after its last use. */
@@ -45,13 +42,13 @@ static void rfc7252_4_4_no_id_is_used_again_within_exchange_lifetime(void **stat
         for (size_t i = 0; i < 65536; i++)
             last[i] = -LIFETIME;
         for (uint32_t taken = 0; taken < 300000; taken++) {
-            uint16_t id;
-            copal_time_t when = copal__identifier_take(&ids, now, 0, &id);
-            if (when != COPAL_NEVER) {
-                assert_true(when > now);
-                now = when;
-                assert_true(copal__identifier_take(&ids, now, 0, &id) == COPAL_NEVER);
+            uint32_t id = copal__identifier_take(&ids, now, 0);
+            if (id == COPAL__NONE) {
+                assert_true(copal__identifier_free_at(&ids, 0) > now);
+                now = copal__identifier_free_at(&ids, 0);
+                id = copal__identifier_take(&ids, now, 0);
             }
+            assert_true(id <= UINT16_MAX);
             assert_true(now - last[id] >= LIFETIME);
             last[id] = now;
             now += pace > 4 ? pace - 4 : taken % 4 == 0;
@@ -63,12 +60,12 @@ static void rfc7252_4_4_no_id_is_used_again_within_exchange_lifetime(void **stat
 static void an_id_that_left_late_is_kept_from_reuse_from_then_on(void **state)
 {
     copal__identifiers_t ids = identifiers(0);
-    uint16_t id;
     (void)state;
     for (uint32_t i = 0; i < 65536; i++)
-        assert_true(copal__identifier_take(&ids, 0, 0, &id) == COPAL_NEVER);
+        assert_int_equal(copal__identifier_take(&ids, 0, 0), i);
     copal__identifier_touch(&ids, 1000, 0, 5); /* queued behind others, sent a second later */
-    assert_true(copal__identifier_take(&ids, 1000, 0, &id) == 1000 + LIFETIME);
+    assert_int_equal(copal__identifier_take(&ids, 1000, 0), COPAL__NONE);
+    assert_true(copal__identifier_free_at(&ids, 0) == 1000 + LIFETIME);
 }
 
 int main(void)

@@ -20,11 +20,13 @@ static void datagrams_leave_in_order_and_stay_until_the_next_is_written(void **s
     copal__outbox_lay(&o, &carver, 2, 64);
 
     for (int round = 0; round < 3; round++) {
-        memcpy(copal__outbox_room(&o), "first", 5);
+        assert_true(copal__outbox_has_room(&o));
+        memcpy(copal__outbox_place(&o), "first", 5);
         copal__outbox_post(&o, &to, 5);
-        memset(copal__outbox_room(&o), 'x', 64); /* a full one fits behind */
+        assert_true(copal__outbox_has_room(&o));
+        memset(copal__outbox_place(&o), 'x', 64); /* a full one fits behind */
         copal__outbox_post(&o, &to, 64);
-        assert_null(copal__outbox_room(&o));
+        assert_false(copal__outbox_has_room(&o));
         assert_true(copal__outbox_take(&o, &out[0]));
         assert_true(copal__outbox_take(&o, &out[1]));
         assert_false(copal__outbox_take(&o, &out[2]));

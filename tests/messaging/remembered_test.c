@@ -43,12 +43,13 @@ static const copal__memory_t *find(copal__remembered_t *r, copal_time_t now, uin
     return copal__remembered_find(r, key);
 }
 
-static void reply(copal__remembered_t *r, copal__memory_t *slot, uint64_t key, size_t size)
+static void reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, size_t size)
 {
-    uint8_t octets[REPLY];
+    uint8_t octets[4 + REPLY] = {0x60, 69};
     for (size_t i = 0; i < size; i++)
-        octets[i] = (uint8_t)(key + i);
-    copal__remembered_reply(r, slot, key, COPAL__REPLIED, 69, (copal_bytes_t){octets, size});
+        octets[4 + i] = (uint8_t)(key + i);
+    copal_writer_t w = {.data = octets, .options = 4, .size = 4 + size};
+    copal__remembered_reply(r, m, key, &w, true);
 }
 
 static void a_reply_is_found_whole_until_its_lifetime_ends(void **state)
