@@ -9,6 +9,7 @@ enum { WHOLE = 1024 }; /* the proportions' unit; they may take up to twice as mu
 #define LEAST_MEMORY   ((size_t)64 << 10)
 #define DEFAULT_MEMORY ((size_t)64 << 20)
 #define LARGEST_VALUE  ((size_t)1 << 20)
+#define LARGEST_ARENA  ((size_t)UINT32_MAX) /* a tree takes no more than about twice that */
 
 static uint32_t clamp(size_t value, size_t least, size_t most)
 {
@@ -69,7 +70,7 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest(&config->tree.dynamic, config->tree.resources / 2);
     suggest(&config->tree.value_size, clamp(memory >> 4, 1024, LARGEST_VALUE));
     if (config->tree.arena == 0)
-        config->tree.arena = memory >> 2 > 8192 ? memory >> 2 : 8192;
+        config->tree.arena = clamp(memory >> 2, 8192, LARGEST_ARENA);
 }
 
 void copal__host_lay(copal__layout_t *layout, copal__carver_t *carver, const copal_host_config_t *config)

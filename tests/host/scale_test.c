@@ -34,7 +34,7 @@ static void every_bound_grows_with_the_memory(void **state)
 {
     copal_host_config_t least = scaled(64 * KIB);
     (void)state;
-    for (size_t memory = 128 * KIB; memory <= 1024 * MIB; memory *= 2) {
+    for (size_t memory = 128 * KIB; memory > 0; memory *= 2) {
         copal_host_config_t more = scaled(memory);
         assert_true(more.server.deferred >= least.server.deferred);
         assert_true(more.server.remembered >= least.server.remembered);
