@@ -31,7 +31,7 @@ typedef struct {
 typedef struct {
     uint32_t ack_timeout;         /* (2000), at most 1,000,000 */
     uint32_t ack_random_permille; /* ACK_RANDOM_FACTOR in thousandths (1500), 1000 to 4000 */
-    uint32_t max_retransmit;      /* times (4), at most 20 */
+    uint32_t max_retransmit;      /* times (4), at most 20, and no back-off over 2^31 */
     uint32_t nstart;              /* outstanding interactions with one peer (1) */
     uint32_t probing_rate;        /* octets per second toward a peer that does not answer (1) */
     uint32_t ack_delay;           /* how long a deferred answer may still ride on the ACK (200) */
@@ -176,7 +176,7 @@ void copal_reply_text(copal_call_t *call, copal_code_t code, const char *text);
 
 /** Promises an answer for later and copies the request into a slot. Its empty ACK leaves after ack_delay unless the answer
  *  comes first. After EXCHANGE_LIFETIME the call is dropped and its handle stale.
- *  COPAL_EFULL: limits.deferred are waiting. COPAL_EINVAL: the token is longer than limits.token_size, or called by
+ *  COPAL_EEXIST: it is deferred already; from then on copal_reply has no effect. COPAL_EFULL: limits.deferred are waiting. COPAL_EINVAL: the token is longer than limits.token_size, or called by
  *  multicast. On an error answer now, or just return: then the answer is 5.03, or 4.00 for the token. */
 int copal_defer(copal_call_t *call, copal_handle_t *later);
 

@@ -59,7 +59,7 @@ static bool limits_are_valid(const copal_limits_t *l)
 static bool timing_is_valid(const copal_timing_t *t)
 {
     return t->ack_timeout <= 1000000 && t->ack_random_permille >= 1000 && t->ack_random_permille <= 4000 &&
-           t->max_retransmit <= 20;
+           t->max_retransmit <= 20 && t->ack_timeout * t->ack_random_permille / 1000 <= 0x7fffffffu >> t->max_retransmit;
 }
 
 /* Lays out all that is behind the endpoint itself; how many octets it takes together. */

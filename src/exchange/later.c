@@ -87,6 +87,8 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     copal__serving_t *serving = (copal__serving_t *)(void *)call;
     copal_endpoint_t *e = call->endpoint;
     const copal_message_t *m = call->request;
+    if (serving->deferred)
+        return COPAL_EEXIST;
     serving->fallback = COPAL_BAD_REQUEST; /* RFC 8974 section 2.2.2 */
     if (call->from->multicast || m->token.size > e->config.limits.token_size)
         return COPAL_EINVAL;

@@ -19,12 +19,14 @@ static bool fits(const filter_t *filter, copal_bytes_t text, bool escaped)
 {
     size_t length = 0;
     for (size_t i = 0; i < text.size; i++, length++) {
+        if (length == filter->value.size)
+            return filter->prefix; /* at once: a peer may ask for many filters of long texts */
         if (escaped && text.data[i] == '\\' && i + 1 < text.size)
             i++;
-        if (length < filter->value.size ? text.data[i] != filter->value.data[length] : !filter->prefix)
+        if (text.data[i] != filter->value.data[length])
             return false;
     }
-    return length >= filter->value.size;
+    return length == filter->value.size;
 }
 
 /* "relation-type target attributes can contain multiple values, and each value MUST be treated as a separate target

@@ -65,6 +65,29 @@ static void limits_out_of_range_are_refused(void **state)
     free(memory);
 }
 
+static int init_timing(const copal_timing_t *timing)
+{
+    random_t random = random_from(1);
+    copal_config_t config = {.timing = *timing, .random = random_fill, .random_state = &random};
+    copal_endpoint_t *e;
+    size_t size = copal_endpoint_size(&config.limits);
+    void *memory = calloc(1, size);
+    int result = copal_endpoint_init(&e, memory, size, &config);
+    free(memory);
+    return result;
+}
+
+static void a_timing_whose_back_off_cannot_be_counted_is_refused(void **state)
+{
+    (void)state;
+    copal_timing_t timing = {.ack_timeout = 524287, .ack_random_permille = 1000, .max_retransmit = 12};
+    assert_int_equal(init_timing(&timing), 0);
+    timing.max_retransmit = 13;
+    assert_int_equal(init_timing(&timing), COPAL_EINVAL);
+    timing.max_retransmit = 21;
+    assert_int_equal(init_timing(&timing), COPAL_EINVAL);
+}
+
 static void a_small_datagram_size_alone_is_a_sound_limit(void **state)
 {
     (void)state;
@@ -364,6 +387,7 @@ int main(void)
         cmocka_unit_test(limits_of_zero_are_the_documented_defaults),
         cmocka_unit_test(memory_of_one_octet_less_is_refused),
         cmocka_unit_test(limits_out_of_range_are_refused),
+        cmocka_unit_test(a_timing_whose_back_off_cannot_be_counted_is_refused),
         cmocka_unit_test(a_small_datagram_size_alone_is_a_sound_limit),
         cmocka_unit_test(an_endpoint_with_one_of_everything_still_does_everything),
         cmocka_unit_test(memory_that_is_not_needed_is_not_touched),

@@ -636,6 +636,27 @@ static void a_handler_that_neither_answers_nor_defers_is_answered_5_00(void **st
     bench_close(&b);
 }
 
+static void defer_twice(void *context, copal_call_t *call)
+{
+    int *results = context;
+    copal_handle_t later;
+    results[0] = copal_defer(call, &later);
+    results[1] = copal_defer(call, &later);
+}
+
+static void a_call_is_deferred_once(void **state)
+{
+    (void)state;
+    bench_t b;
+    message_t m;
+    int results[2];
+    bench_open(&b, &(copal_config_t){.limits = {.deferred = 2}, .service = {.handle = defer_twice, .context = results}});
+    bench_accept(&b, 1, get(&m, COPAL_NON, 0x0102));
+    assert_int_equal(results[0], 0);
+    assert_int_equal(results[1], COPAL_EEXIST);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -664,6 +685,7 @@ int main(void)
         cmocka_unit_test(a_call_that_is_never_answered_is_dropped_after_exchange_lifetime),
         cmocka_unit_test(a_deferred_request_is_viewed_whole),
         cmocka_unit_test(a_late_answer_that_does_not_fit_becomes_5_00),
+        cmocka_unit_test(a_call_is_deferred_once),
         cmocka_unit_test(a_handler_that_neither_answers_nor_defers_is_answered_5_00),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
