@@ -108,8 +108,8 @@ static int32_t content_format(copal_bytes_t datagram)
     copal_message_t message;
     copal_option_t option;
     if (!datagram.data || copal_message_parse(&message, datagram) < 0 ||
-        !copal_option_find(&message, COPAL_OPTION_CONTENT_FORMAT, &option))
-        return -1;
+        !copal_option_find(&message, COPAL_OPTION_CONTENT_FORMAT, &option) || option.value.size > 2)
+        return -1; /* one of a wrong length is ignored, too (RFC 7252 section 5.4.3) */
     return (int32_t)copal_option_uint(&option);
 }
 
