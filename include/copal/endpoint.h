@@ -176,8 +176,9 @@ void copal_reply_text(copal_call_t *call, copal_code_t code, const char *text);
 
 /** Promises an answer for later and copies the request into a slot. Its empty ACK leaves after ack_delay unless the answer
  *  comes first. After EXCHANGE_LIFETIME the call is dropped and its handle stale.
- *  COPAL_EEXIST: it is deferred already; from then on copal_reply has no effect. COPAL_EFULL: limits.deferred are waiting. COPAL_EINVAL: the token is longer than limits.token_size, or called by
- *  multicast. On an error answer now, or just return: then the answer is 5.03, or 4.00 for the token. */
+ *  COPAL_EEXIST: it is deferred already; from then on copal_reply has no effect. COPAL_EFULL: limits.deferred are
+ *  waiting. COPAL_EINVAL: the token is longer than limits.token_size, or called by multicast. On these two answer now, or
+ *  just return: then the answer is 5.03, or 4.00 for the token. */
 int copal_defer(copal_call_t *call, copal_handle_t *later);
 
 /** The deferred request, viewed in its slot until copal_later_begin. COPAL_ESTALE. */

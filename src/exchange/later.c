@@ -59,23 +59,26 @@ static int settle(copal_endpoint_t *e, copal__slot_t *s, const copal_from_t *fro
     return 0;
 }
 
-static void again(copal__slot_t *s, const copal__serving_t *serving)
+static bool again(copal__slot_t *s, const copal__serving_t *serving)
 {
     copal_endpoint_t *e = serving->call.endpoint;
     const copal_message_t *m = serving->call.request;
     copal__later_t *later = &s->later;
     if (serving->origin.key != s->name) { /* once more, with an Echo: the answer goes to this one */
-        if (m->token.size == later->token_size && m->token.size)
+        if (m->token.size != later->token_size)
+            return false; /* there is no place for its token */
+        if (m->token.size)
             memcpy(s->w.data + later->token_end - later->token_size, m->token.data, m->token.size);
         later->request_id = m->id;
     }
     if (!s->confirmable || s->stand == COPAL__ONCE)
-        return; /* NON: ignored (section 4.3); ONCE: the answer leaves anyway */
+        return true; /* NON: ignored (section 4.3); ONCE: the answer leaves anyway */
     copal__post_empty(e, serving->call.from, COPAL_ACK, m->id);
     if (s->stand == COPAL__HELD) {
         s->stand = COPAL__PROMISED;
         copal__slot_wake(e, s, COPAL_NEVER);
     }
+    return true;
 }
 
 static const copal__kind_t calls = {due, settle, again};

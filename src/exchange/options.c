@@ -8,6 +8,12 @@ static bool unrecognized(const copal_option_t *option, bool repeated)
     return !d || option->value.size < d->least || option->value.size > d->most || (repeated && !d->repeatable);
 }
 
+/* "The value of a Uri-Path Option MUST NOT be "." or ".."" (section 5.10.1). */
+static bool is_dots(copal_bytes_t segment)
+{
+    return (segment.size == 1 || segment.size == 2) && segment.data[0] == '.' && segment.data[segment.size - 1] == '.';
+}
+
 static bool not_served(uint16_t number)
 {
     return number == COPAL_OPTION_OSCORE || number == COPAL_OPTION_BLOCK1;
@@ -58,6 +64,8 @@ copal_code_t copal__request_options(copal_request_options_t *o, const copal_mess
         bool repeated = option.number == previous;
         previous = option.number;
         if (option.number == COPAL_OPTION_URI_PATH && option.value.size <= 255) {
+            if (is_dots(option.value))
+                return COPAL_BAD_REQUEST;
             if (!o->path.data)
                 o->path.data = at;
             o->path.size = (size_t)(reader.at - o->path.data);

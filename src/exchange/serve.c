@@ -14,6 +14,23 @@ void copal__serving_identify(copal__serving_t *s)
     s->identified = true;
 }
 
+/* Sends the answer that is written. */
+static void post(copal__serving_t *s)
+{
+    copal_endpoint_t *e = s->call.endpoint;
+    if (s->call.request->type == COPAL_NON) {
+        copal__serving_identify(s);
+        uint32_t id = copal__identifier_take(&e->identifiers, e->now, s->origin.peer);
+        if (id == COPAL__NONE) {
+            e->counters.dropped++;
+            return;
+        }
+        s->w.data[2] = (uint8_t)(id >> 8);
+        s->w.data[3] = (uint8_t)id;
+    }
+    copal__outbox_post(&e->outbox, s->call.from, s->w.size);
+}
+
 /* ---- duplicates ------------------------------------------------------------------------------------------ */
 
 static void replay(copal__serving_t *s, const copal__memory_t *entry)
@@ -112,10 +129,12 @@ static bool is_answered_already(copal__serving_t *s)
     const copal__memory_t *first = copal__remembered_find(&e->remembered, challenged.key);
     bool answered = first && first->outcome != COPAL__RESENT;
     copal__slot_t *slot = answered && first->outcome == COPAL__RUNNING ? running(e, challenged.key) : NULL;
-    if (slot)
-        slot->kind->again(slot, s);
-    else if (answered)
+    if (slot && !slot->kind->again(slot, s)) {
+        copal_reply_text(&s->call, COPAL_SERVICE_UNAVAILABLE, NULL);
+        post(s);
+    } else if (answered && !slot) {
         replay(s, first);
+    }
     if (!answered || copal__remembered_settle(&e->remembered, &s->origin))
         copal__remembered_settle(&e->remembered, &challenged);
     return answered;
@@ -153,22 +172,6 @@ static void execute(copal__serving_t *s)
         service->handle(service->context, &s->call);
     if (!s->answered && !s->deferred)
         copal_reply_text(&s->call, s->fallback, NULL);
-}
-
-static void post(copal__serving_t *s)
-{
-    copal_endpoint_t *e = s->call.endpoint;
-    if (s->call.request->type == COPAL_NON) {
-        copal__serving_identify(s);
-        uint32_t id = copal__identifier_take(&e->identifiers, e->now, s->origin.peer);
-        if (id == COPAL__NONE) {
-            e->counters.dropped++;
-            return;
-        }
-        s->w.data[2] = (uint8_t)(id >> 8);
-        s->w.data[3] = (uint8_t)id;
-    }
-    copal__outbox_post(&e->outbox, s->call.from, s->w.size);
 }
 
 static void finish(copal__serving_t *s)

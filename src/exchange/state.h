@@ -44,8 +44,9 @@ typedef struct {
     bool (*due)(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out);
     /** An acknowledgement or Reset came for the message it sent. */
     int (*settle)(copal_endpoint_t *e, copal__slot_t *s, const copal_from_t *from, const copal_message_t *m, bool oversize);
-    /** The request that it answers came again: as a duplicate, or once more with an Echo. NULL: it answers none. */
-    void (*again)(copal__slot_t *s, const copal__serving_t *serving);
+    /** The request that it answers came again: as a duplicate, or once more with an Echo. False: its answer cannot be
+     *  that one's, too. NULL: it answers none. */
+    bool (*again)(copal__slot_t *s, const copal__serving_t *serving);
 } copal__kind_t;
 
 /** A peer with open requests (RFC 7252 section 4.7). */

@@ -2,28 +2,22 @@
 
 static inline uint64_t rotate(uint64_t x, unsigned bits) { return x << bits | x >> (64 - bits); }
 
-/* Little-endian. */
-static uint64_t load(const uint8_t *at, size_t size)
-{
-    uint64_t word = 0;
-    while (size)
-        word = word << 8 | at[--size];
-    return word;
-}
-
 uint64_t copal__hash(const copal__key_t *key, uint64_t tweak, const void *data, size_t size)
 {
     const uint8_t *at = data;
     uint64_t v0 = key->k0 ^ 0x736f6d6570736575u, v1 = key->k1 ^ 0x646f72616e646f6du ^ tweak;
     uint64_t v2 = key->k0 ^ 0x6c7967656e657261u, v3 = key->k1 ^ 0x7465646279746573u;
-    /* Words of eight octets; then a shorter one, which says the size; then the finish, without one. */
+    /* Little-endian words of eight octets; then a shorter one, which says the size; then the finish, without one. */
     for (size_t words = size / 8 + 2; words; words--) {
         uint64_t word = 0;
         if (words > 2) {
-            word = load(at, 8);
+            word = (uint64_t)at[7] << 56 | (uint64_t)at[6] << 48 | (uint64_t)at[5] << 40 | (uint64_t)at[4] << 32 |
+                   (uint64_t)at[3] << 24 | (uint64_t)at[2] << 16 | (uint64_t)at[1] << 8 | at[0]; /* compiled to a load */
             at += 8;
         } else if (words == 2) {
-            word = load(at, size % 8) | (uint64_t)size << 56;
+            for (size_t rest = size % 8; rest; rest--)
+                word = word << 8 | at[rest - 1];
+            word |= (uint64_t)size << 56;
         } else {
             v2 ^= 0xff;
         }

@@ -243,6 +243,27 @@ static void a_deferred_copy_of_a_challenged_request_answers_the_one_with_the_ech
     bench_close(&b);
 }
 
+static void one_with_the_echo_and_a_token_of_another_size_is_told_to_come_again(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    uint8_t value[40];
+    open_challenging(&b, &s);
+    s.defer = true;
+    receive(&b, false, "one", 0x0101, BYTES(0xaa, 0xaa), NO_BYTES);
+    copal_bytes_t proof = challenge_sent(&b, value);
+    receive(&b, true, "one", 0x0101, BYTES(0xaa, 0xaa), NO_BYTES);
+    receive(&b, false, "one", 0x0102, BYTES(0xbb), proof); /* its token has no place in the answer under way */
+    assert_int_equal(s.runs, 1);
+    const copal_message_t *refusal = bench_sent(&b);
+    assert_int_equal(refusal->code, COPAL_SERVICE_UNAVAILABLE);
+    check_bytes(refusal->token, BYTES(0xbb));
+    assert_int_equal(bench_answer(&b, s.later, "x"), 0);
+    check_bytes(bench_sent(&b)->token, BYTES(0xaa, 0xaa));
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +274,7 @@ int main(void)
         cmocka_unit_test(the_second_request_has_the_timeout_of_the_first),
         cmocka_unit_test(an_echo_in_another_request_than_the_challenged_one_proves_the_address_and_runs_it),
         cmocka_unit_test(a_deferred_copy_of_a_challenged_request_answers_the_one_with_the_echo),
+        cmocka_unit_test(one_with_the_echo_and_a_token_of_another_size_is_told_to_come_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
