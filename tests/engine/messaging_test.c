@@ -360,12 +360,15 @@ static void what_send_gave_out_stays_as_it_is_whatever_a_callback_does(void **st
     b.now += 999;
     r.victim = bench_ask_token(&b, 1, true, BYTES(0xaa), &victim);
     b.now += 1; /* the first ends now, and before it the second leaves */
+    unsigned left = 0;
     for (size_t count; (count = copal_endpoint_send(b.endpoint, b.now, out, 4)) > 0;) {
-        for (size_t i = 0; i < count; i++) {
-            copal_peer_t first = peer_of(1);
-            assert_int_equal(out[i].bytes.data[4], peer_equal(out[i].to, &first) ? 0xaa : 0xcc);
+        for (size_t i = 0; i < count; i++, left++) {
+            copal_peer_t expected = peer_of(left == 0 ? 1 : 3);
+            assert_true(peer_equal(out[i].to, &expected));
+            assert_int_equal(out[i].bytes.data[4], left == 0 ? 0xaa : 0xcc);
         }
     }
+    assert_int_equal(left, 2);
     assert_int_equal(victim.count, 0);
     bench_close(&b);
 }
