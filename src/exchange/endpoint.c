@@ -212,8 +212,8 @@ size_t copal_endpoint_send(copal_endpoint_t *e, copal_time_t now, copal_datagram
     size_t count = 0;
     while (count < capacity && copal__outbox_take(&e->outbox, &out[count]))
         count++;
-    while (count < capacity && copal__timer_next(&e->timers) <= now) {
-        copal__slot_t *s = &e->slots[copal__timer_first(&e->timers)];
+    for (uint32_t slot; count < capacity && (slot = copal__timer_due(&e->timers, now)) != COPAL__NONE;) {
+        copal__slot_t *s = &e->slots[slot];
         e->now = now; /* a callback may have told another time */
         if (count && copal__slot_is_over(e, s))
             break; /* its callback may reuse the memory of what is in `out` */

@@ -71,19 +71,16 @@ static copal__slot_t *running(const copal_endpoint_t *e, uint64_t key)
     return slot && slot->kind->again ? slot : NULL;
 }
 
-static bool is_duplicate(copal__serving_t *s)
+static bool is_duplicate(copal__serving_t *s, bool safe)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    bool unsafe = !is_safe(s);
-    if (!unsafe && !e->deferred)
-        return false;
     copal__serving_identify(s);
     copal__slot_t *slot = running(e, s->origin.key);
     if (slot) {
         slot->kind->again(slot, s);
         return true;
     }
-    if (!unsafe)
+    if (safe)
         return false;
     copal__remembered_expire(&e->remembered, e->now);
     const copal__memory_t *entry = copal__remembered_find(&e->remembered, s->origin.key);
@@ -121,7 +118,7 @@ static bool is_answered_already(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
     copal__origin_t challenged = s->origin;
-    if (!s->options.echo.size || is_safe(s) || !copal__echo_check(s, &challenged.key))
+    if (!s->options.echo.size || !copal__echo_check(s, &challenged.key))
         return false;
     copal__proven_add(&e->proven, e->now, s->origin.peer);
     if (challenged.key == s->origin.key)
@@ -144,8 +141,6 @@ static bool is_answered_already(copal__serving_t *s)
 static bool admit(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    if (is_safe(s))
-        return true;
     bool hard = must_stay(s);
     if (hard && copal__remembered_crowded(&e->remembered) && !is_proven(s)) {
         challenge(s);
@@ -180,8 +175,8 @@ static void finish(copal__serving_t *s)
     copal_code_t instead = copal__answer_close(&s->w, s->code, s->options.block2);
     if (instead)
         copal_reply_text(&s->call, instead, s->w.error ? NULL : "no such block");
-    /* A duplicate NON is ignored: its reply is not needed. */
-    copal__remembered_reply(&e->remembered, s->memory, s->origin.key, &s->w, s->call.request->type == COPAL_CON);
+    if (s->memory) /* a duplicate NON is ignored: its reply is not needed */
+        copal__remembered_reply(&e->remembered, s->memory, s->origin.key, &s->w, s->call.request->type == COPAL_CON);
     if (s->call.from->multicast && COPAL_CODE_CLASS(s->code) != 2)
         return; /* section 8.2: no error where nobody asked this server */
     if (!s->w.error) /* not even a token that came in a datagram over the limit */
@@ -222,11 +217,12 @@ int copal__request_receive(copal_endpoint_t *e, const copal_from_t *from, const 
         finish(&s);
         return 0;
     }
-    if (is_duplicate(&s) || is_answered_already(&s)) {
+    bool safe = is_safe(&s); /* such a one is looked up only among calls in progress */
+    if (((!safe || e->deferred) && is_duplicate(&s, safe)) || (!safe && is_answered_already(&s))) {
         e->counters.duplicates++;
         return 0;
     }
-    if (admit(&s))
+    if (safe || admit(&s))
         execute(&s);
     if (!s.deferred)
         finish(&s);

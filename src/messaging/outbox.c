@@ -13,8 +13,6 @@ void copal__outbox_post(copal__outbox_t *o, const copal_from_t *to, size_t size)
 {
     copal__posted_t *posted = &o->posted[o->count++];
     posted->to = to->peer;
-    posted->via = to->via;
-    posted->size = (uint32_t)size;
-    posted->data = o->buffer + o->tail;
+    posted->datagram = (copal_datagram_t){&posted->to, to->via, {copal__outbox_place(o), size}};
     o->tail += size;
 }

@@ -7,8 +7,7 @@
 
 typedef struct {
     copal_peer_t to;
-    uint32_t via, size;
-    uint8_t *data;
+    copal_datagram_t datagram;
 } copal__posted_t;
 
 typedef struct {
@@ -37,8 +36,7 @@ static inline bool copal__outbox_take(copal__outbox_t *o, copal_datagram_t *out)
 {
     if (o->taken == o->count)
         return false;
-    const copal__posted_t *posted = &o->posted[o->taken++];
-    *out = (copal_datagram_t){&posted->to, posted->via, {posted->data, posted->size}};
+    *out = o->posted[o->taken++].datagram;
     return true;
 }
 

@@ -21,10 +21,13 @@ typedef struct {
 void copal__timers_lay(copal__timers_t *t, copal__carver_t *carver, uint32_t capacity);
 /** Sets the timer of `slot`, in place of what it was; COPAL_NEVER clears it. */
 void copal__timer_set(copal__timers_t *t, uint32_t slot, copal_time_t at);
-/** The slot that is due first; COPAL__NONE where no timer is set. */
-static inline uint32_t copal__timer_first(const copal__timers_t *t) { return t->count ? t->heap[0] : COPAL__NONE; }
+/** The slot that has been due for longest at `now`; COPAL__NONE where none is. */
+static inline uint32_t copal__timer_due(const copal__timers_t *t, copal_time_t now)
+{
+    return t->count && t->timers[t->heap[0]].at <= now ? t->heap[0] : COPAL__NONE;
+}
 
-/** When it is due, or COPAL_NEVER. */
+/** When the next one is due, or COPAL_NEVER. */
 static inline copal_time_t copal__timer_next(const copal__timers_t *t)
 {
     return t->count ? t->timers[t->heap[0]].at : COPAL_NEVER;

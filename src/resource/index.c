@@ -40,7 +40,7 @@ copal__resource_t *copal__tree_lookup_subtree(copal_tree_t *t, copal_bytes_t pat
         if (depths >> depth & 1) {
             copal_bytes_t part = {path.data, (size_t)(reader.at - path.data)};
             copal__resource_t *r = copal__tree_lookup(t, part, copal__tree_hash(t, part));
-            if (r && r->handler && r->handler->subtree)
+            if (r && r->handler.subtree)
                 best = r;
         }
         if (!copal_option_next(&reader, &segment))
@@ -58,7 +58,7 @@ void copal__tree_link(copal_tree_t *t, copal__resource_t *r)
     t->last = r;
     atomic_store_explicit(head, r, memory_order_release);
     atomic_store_explicit(end, r, memory_order_release);
-    if (r->handler && r->handler->subtree) {
+    if (r->handler.subtree) {
         uint32_t bit = 1u << (r->depth < 31 ? r->depth : 31);
         atomic_store_explicit(&t->depths, atomic_load_explicit(&t->depths, memory_order_relaxed) | bit,
                               memory_order_relaxed);

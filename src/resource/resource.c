@@ -50,14 +50,13 @@ static copal__resource_t *make(copal_tree_t *t, const copal__seed_t *seed)
 /* Gives it what it answers with. False: no room. */
 static bool equip(copal_tree_t *t, copal__resource_t *r, const copal__seed_t *seed)
 {
-    if (!seed->handler) {
-        atomic_init(&r->value, copal__value_make(&t->arena, seed->value, seed->options, 1));
-        return copal__value_of(r) != NULL;
+    if (seed->handler) {
+        r->handler = *seed->handler;
+        return true;
     }
-    r->handler = copal__arena_take(&t->arena, sizeof *r->handler);
-    if (r->handler)
-        *r->handler = *seed->handler;
-    return r->handler != NULL;
+    copal__value_t *value = copal__value_make(&t->arena, seed->value, seed->options, 1);
+    atomic_init(&r->value, value);
+    return value != NULL;
 }
 
 int copal__tree_create(copal_tree_t *t, const copal__seed_t *seed, copal_handle_t *handle)
@@ -94,7 +93,6 @@ void copal__tree_destroy(copal_tree_t *t, copal__resource_t *r)
     copal__pool_give(&t->pool, r->slot);
     copal__arena_retire(&t->arena, copal__value_of(r));
     copal__arena_retire(&t->arena, copal__attributes_of(r));
-    copal__arena_retire(&t->arena, r->handler);
     copal__arena_retire(&t->arena, r);
 }
 

@@ -93,7 +93,7 @@ static copal_code_t serve_change(copal_tree_t *t, const copal_call_t *call, uint
 
 static copal_code_t serve_handler(copal_tree_t *t, copal_call_t *call, const copal__resource_t *r)
 {
-    copal_handler_t handler = *r->handler; /* it may remove its own resource */
+    copal_handler_t handler = r->handler; /* it may remove its own resource */
     copal_code_t method = call->request->code;
     if (!(handler.methods & COPAL_METHOD(method)))
         return COPAL_METHOD_NOT_ALLOWED;

@@ -25,7 +25,7 @@ struct copal__resource_t {
     copal__resource_t *former;                 /* the one before; only writers go that way */
     _Atomic(copal__value_t *) value;           /* NULL: a handler resource */
     _Atomic(copal__attributes_t *) attributes; /* NULL: none */
-    copal_handler_t *handler;                  /* NULL: a value resource */
+    copal_handler_t handler;                   /* `handle` is NULL in a value resource */
     uint32_t hash, slot;
     uint32_t depth; /* segments of the path */
     uint16_t path_size, link_size;

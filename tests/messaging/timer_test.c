@@ -23,16 +23,17 @@ static void the_earliest_timer_is_due_first(void **state)
     copal__timers_t t;
     (void)state;
     open_timers(&t);
-    assert_int_equal(copal__timer_first(&t), COPAL__NONE);
+    assert_int_equal(copal__timer_due(&t, 1000000), COPAL__NONE);
     assert_true(copal__timer_next(&t) == COPAL_NEVER);
     copal__timer_set(&t, 3, 30);
     copal__timer_set(&t, 1, 10);
     copal__timer_set(&t, 2, 20);
-    assert_int_equal(copal__timer_first(&t), 1);
+    assert_int_equal(copal__timer_due(&t, 9), COPAL__NONE);
+    assert_int_equal(copal__timer_due(&t, 10), 1);
     copal__timer_set(&t, 1, 40); /* set anew, it is later than all */
-    assert_int_equal(copal__timer_first(&t), 2);
+    assert_int_equal(copal__timer_due(&t, 1000000), 2);
     copal__timer_set(&t, 2, COPAL_NEVER);
-    assert_int_equal(copal__timer_first(&t), 3);
+    assert_int_equal(copal__timer_due(&t, 1000000), 3);
     assert_true(copal__timer_next(&t) == 30);
     free(memory);
 }
@@ -45,10 +46,10 @@ static void timers_of_one_time_are_due_in_the_order_they_were_set(void **state)
     for (uint32_t i = 0; i < SLOTS; i++)
         copal__timer_set(&t, (i * 29) % SLOTS, 5);
     for (uint32_t i = 0; i < SLOTS; i++) {
-        assert_int_equal(copal__timer_first(&t), (i * 29) % SLOTS);
+        assert_int_equal(copal__timer_due(&t, 1000000), (i * 29) % SLOTS);
         copal__timer_set(&t, (i * 29) % SLOTS, COPAL_NEVER);
     }
-    assert_int_equal(copal__timer_first(&t), COPAL__NONE);
+    assert_int_equal(copal__timer_due(&t, 1000000), COPAL__NONE);
     free(memory);
 }
 
@@ -72,7 +73,7 @@ static void any_sequence_of_changes_keeps_the_order(void **state)
             least = model[i] < least ? model[i] : least;
         assert_true(copal__timer_next(&t) == least);
         if (least != COPAL_NEVER)
-            assert_true(model[copal__timer_first(&t)] == least);
+            assert_true(model[copal__timer_due(&t, least)] == least);
     }
     free(memory);
 }
