@@ -221,6 +221,28 @@ def test_a_drain_that_was_scheduled_outlives_deinit(interpreter):
         assert interpreter.value("got") == []
 
 
+def test_what_waited_before_deinit_is_not_shown_after_the_next_init(interpreter):
+    with Answerer(content) as peer:
+        session(interpreter, peer.port)
+        interpreter.do(f"""
+            def hold(_):
+                global session
+                for _ in range(5):
+                    session.send_request(1)
+                time.sleep(0.1)
+                Coap.deinit()
+                Coap.init()
+                Coap.register_response_handler(answer)
+                session = Coap.new_client_session('127.0.0.1', port={peer.port})
+                made.append('anew')
+            micropython.schedule(hold, None)
+            wait(lambda: made)
+            id = session.send_request(1)
+        """)
+        interpreter.wait("got")
+        assert interpreter.value("[g[1] for g in got] == [id]") is True
+
+
 def test_init_and_deinit_many_times_under_traffic(server):
     port = server.port
     with Client(port) as client:

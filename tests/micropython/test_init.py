@@ -156,13 +156,14 @@ def test_nothing_survives_deinit(interpreter):
             print(Coap.get_resource('a'), Coap.get_client_sessions())
             s2 = Coap.new_client_session('127.0.0.1', port={peer.port})
             s2.send_request(Coap.REQUEST_GET)
+            time.sleep(0.1)
         """) == ["None []"]
         for call in ["r.value()", "r.get_details()", "s.send_request(1)", "s.get_details()"]:
             assert interpreter.raises(call) == "RuntimeError", call
-        interpreter.do("Coap.register_response_handler(answer); s2.send_request(Coap.REQUEST_GET)")
-        interpreter.wait("len(got) >= 1")
+        interpreter.do("Coap.register_response_handler(answer); id = s2.send_request(Coap.REQUEST_GET)")
+        interpreter.wait("got")
         interpreter.do("time.sleep(0.1)")
-        assert interpreter.value("(len(failed), len(made))") == (0, 0)
+        assert interpreter.value("([g[1] for g in got] == [id], failed, made)") == (True, [], [])
 
 
 def test_an_object_of_before_deinit_is_not_one_of_after_it(interpreter):
