@@ -24,6 +24,8 @@ def test_a_get_takes_less_than_2000_instructions():
     assert int(found[1]) < 2000
 
 
-def test_the_core_is_under_25_kilobytes_of_thumb_2():
-    found = re.search(r"^core +(\d+)$", run("bench/size"), re.MULTILINE)
-    assert int(found[1]) < 25 * 1024
+def test_the_core_is_under_22_kilobytes_of_thumb_2_and_a_server_and_client_under_18():
+    table = run("bench/size")
+    assert int(re.search(r"^core +(\d+)$", table, re.MULTILINE)[1]) < 22 * 1024
+    linked = [int(octets) for octets in re.findall(r"^of it in +(\d+) ", table, re.MULTILINE)]
+    assert linked[0] < 18 * 1024 and linked[1] < linked[0] and linked[2] < linked[0]
