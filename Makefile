@@ -16,7 +16,7 @@ build/asan: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_WERROR=ON
 build/asan: GOALS = tool tests examples
 build/asan-posix: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix
 build/asan-posix: GOALS = tool tests
-build/gcc: FLAGS = -DCMAKE_C_COMPILER=gcc -DCOPAL_WERROR=ON
+build/gcc: FLAGS = -DCMAKE_C_COMPILER=gcc -DCOPAL_WERROR=ON -DCOPAL_LTO=OFF
 build/gcc: GOALS = all tests examples benches
 build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix
 build/clang: GOALS = all tests examples benches
