@@ -59,7 +59,8 @@ static bool limits_are_valid(const copal_limits_t *l)
 static bool timing_is_valid(const copal_timing_t *t)
 {
     return t->ack_timeout <= 1000000 && t->ack_random_permille >= 1000 && t->ack_random_permille <= 4000 &&
-           t->max_retransmit <= 20 && t->ack_timeout * t->ack_random_permille / 1000 <= 0x7fffffffu >> t->max_retransmit;
+           t->max_retransmit <= 20 &&
+           t->ack_timeout * t->ack_random_permille / 1000 <= 0x7fffffffu >> t->max_retransmit;
 }
 
 /* Lays out all that is behind the endpoint itself; how many octets it takes together. */
@@ -140,10 +141,10 @@ void copal__post_empty(copal_endpoint_t *e, const copal_from_t *to, copal_type_t
 
 /* A CON that cannot be processed is answered with Reset (section 4.2), never by multicast (8.1); anything else is
  * ignored (sections 4.2, 4.3). */
-static int reject(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, int error)
+static int reject(copal_endpoint_t *e, const copal__arrival_t *a, int error)
 {
-    if (m->type == COPAL_CON && !from->multicast)
-        copal__post_empty(e, from, COPAL_RST, m->id);
+    if (a->message.type == COPAL_CON && !a->from->multicast)
+        copal__post_empty(e, a->from, COPAL_RST, a->message.id);
     return error;
 }
 
@@ -163,43 +164,46 @@ static copal_bytes_t cut(copal_bytes_t datagram)
 }
 
 /* An acknowledgement or a Reset goes to what it answers; a request in an ACK is none (section 4.2). */
-static int settle(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, bool oversize)
+static int settle(copal_endpoint_t *e, const copal__arrival_t *a)
 {
-    copal__slot_t *s = copal__slot_by_id(e, &from->peer, m->id);
-    bool is_request = m->code != COPAL_EMPTY && COPAL_CODE_CLASS(m->code) == 0;
-    return s && !is_request ? s->kind->settle(e, s, from, m, oversize) : COPAL_EIGNORED;
+    copal__slot_t *s = copal__slot_by_id(e, &a->from->peer, a->message.id);
+    bool is_request = a->message.code != COPAL_EMPTY && COPAL_CODE_CLASS(a->message.code) == 0;
+    return s && !is_request ? s->kind->settle(e, s, a) : COPAL_EIGNORED;
 }
 
-static int dispatch(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, copal_bytes_t datagram,
-                    bool oversize)
+static int dispatch(copal_endpoint_t *e, const copal__arrival_t *a)
 {
-    unsigned class_ = COPAL_CODE_CLASS(m->code);
-    if (class_ == 1 || class_ >= 6 || (m->type == COPAL_RST && m->code != COPAL_EMPTY))
-        return reject(e, from, m, COPAL_EFORMAT);
-    if (m->type == COPAL_ACK || m->type == COPAL_RST)
-        return settle(e, from, m, oversize);
+    copal_type_t type = a->message.type;
+    copal_code_t code = a->message.code;
+    unsigned class_ = COPAL_CODE_CLASS(code);
+    if (class_ == 1 || class_ >= 6 || (type == COPAL_RST && code != COPAL_EMPTY))
+        return reject(e, a, COPAL_EFORMAT);
+    if (type == COPAL_ACK || type == COPAL_RST)
+        return settle(e, a);
     if (class_ != 0 && e->respond)
-        return e->respond(e, from, m, oversize);
-    if (class_ != 0 || m->code == COPAL_EMPTY)
-        return reject(e, from, m, COPAL_EIGNORED);
-    if (from->multicast && m->type == COPAL_CON)
+        return e->respond(e, a);
+    if (class_ != 0 || code == COPAL_EMPTY)
+        return reject(e, a, COPAL_EIGNORED);
+    if (a->from->multicast && type == COPAL_CON)
         return COPAL_EIGNORED; /* multicast requests are NON (section 8.1) */
-    return copal__request_receive(e, from, m, datagram, oversize);
+    return copal__request_receive(e, a);
 }
 
 int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, copal_bytes_t datagram)
 {
-    copal_message_t m;
+    copal__arrival_t a;
     if (!copal__outbox_has_room(&e->outbox))
         return COPAL_EFULL;
     e->now = now;
     e->counters.received++;
-    bool oversize = datagram.size > e->config.limits.datagram_size;
-    int error = copal_message_parse(&m, oversize ? cut(datagram) : datagram);
+    a.from = from;
+    a.datagram = datagram;
+    a.oversize = datagram.size > e->config.limits.datagram_size;
+    int error = copal_message_parse(&a.message, a.oversize ? cut(datagram) : datagram);
     if (error == COPAL_EFORMAT)
-        error = reject(e, from, &m, error);
+        error = reject(e, &a, error);
     else if (!error)
-        error = dispatch(e, from, &m, datagram, oversize);
+        error = dispatch(e, &a);
     if (error == COPAL_EFORMAT || error == COPAL_EVERSION)
         e->counters.malformed++;
     return error;

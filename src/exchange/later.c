@@ -52,9 +52,9 @@ static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 }
 
 /* "silently ignoring any Response Code or payload" of the acknowledgement (section 5.2.2). */
-static int settle(copal_endpoint_t *e, copal__slot_t *s, const copal_from_t *from, const copal_message_t *m, bool oversize)
+static int settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t *a)
 {
-    (void)from, (void)m, (void)oversize;
+    (void)a;
     end(e, s);
     return 0;
 }

@@ -62,26 +62,27 @@ static bool answer_challenge(copal_endpoint_t *e, copal__slot_t *s, const copal_
 }
 
 /* What a response means for its request: 0, or the error that the request ends with. */
-static int status_of(const copal_message_t *m, bool oversize)
+static int status_of(const copal__arrival_t *a)
 {
-    return oversize ? COPAL_ESPACE : copal__response_is_critical(m) ? COPAL_ECRITICAL : 0;
+    return a->oversize ? COPAL_ESPACE : copal__response_is_critical(&a->message) ? COPAL_ECRITICAL : 0;
 }
 
-static void conclude(copal_endpoint_t *e, copal__slot_t *s, int status, const copal_message_t *m, const copal_from_t *from)
+static void conclude(copal_endpoint_t *e, copal__slot_t *s, int status, const copal__arrival_t *a)
 {
-    if (status || !answer_challenge(e, s, m))
-        copal__request_end(e, s, status, status ? NULL : m, from);
+    if (status || !answer_challenge(e, s, &a->message))
+        copal__request_end(e, s, status, status ? NULL : &a->message, a->from);
 }
 
-int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal_from_t *from, const copal_message_t *m,
-                          bool oversize)
+int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t *a)
 {
-    if (m->type == COPAL_RST || (is_ping(s) && m->code == COPAL_EMPTY)) {
-        copal__request_end(e, s, is_ping(s) ? 0 : COPAL_ERESET, NULL, from);
-    } else if (m->code != COPAL_EMPTY) {
-        if (is_ping(s) || !s->confirmable || !token_matches(s, m->token))
+    const copal_message_t *m = &a->message;
+    bool ping = is_ping(s);
+    if (m->code != COPAL_EMPTY) {
+        if (ping || !s->confirmable || !token_matches(s, m->token))
             return COPAL_EIGNORED;
-        conclude(e, s, status_of(m, oversize), m, from);
+        conclude(e, s, status_of(a), a);
+    } else if (ping || m->type == COPAL_RST) {
+        copal__request_end(e, s, ping ? 0 : COPAL_ERESET, NULL, a->from);
     } else if (s->stand == COPAL__SENT) {
         s->stand = COPAL__EXPECTING;
         copal__request_release(e, s);
@@ -92,22 +93,23 @@ int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal_fro
     return 0;
 }
 
-/* Taken once; when it comes again it is acknowledged again, and nothing else (section 4.5). What is not wanted is rejected
- * with Reset. */
-int copal__response_receive(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, bool oversize)
+/* Taken once; when it comes again it is acknowledged again, and nothing else (section 4.5). What is not wanted is
+ * rejected with Reset. */
+int copal__response_receive(copal_endpoint_t *e, const copal__arrival_t *a)
 {
-    uint64_t hash = copal__peer_hash(e, &from->peer), key = copal__message_key(hash, 0, m->id);
+    const copal_message_t *m = &a->message;
+    uint64_t hash = copal__peer_hash(e, &a->from->peer), key = copal__message_key(hash, 0, m->id);
     copal__taken_t *taken = &e->taken[(uint32_t)key % e->config.limits.requests];
     bool again = taken->key == key && e->now < taken->until;
-    copal__slot_t *s = again ? NULL : by_token(e, hash, from, m->token);
-    int status = status_of(m, oversize);
+    copal__slot_t *s = again ? NULL : by_token(e, hash, a->from, m->token);
+    int status = status_of(a);
     bool takes = again || (s && !status);
     if (takes)
         *taken = (copal__taken_t){key, e->now + e->exchange_lifetime};
-    if (m->type == COPAL_CON && !from->multicast)
-        copal__post_empty(e, from, takes ? COPAL_ACK : COPAL_RST, m->id);
+    if (m->type == COPAL_CON && !a->from->multicast)
+        copal__post_empty(e, a->from, takes ? COPAL_ACK : COPAL_RST, m->id);
     if (!s)
         return COPAL_EIGNORED;
-    conclude(e, s, status, m, from);
+    conclude(e, s, status, a);
     return 0;
 }

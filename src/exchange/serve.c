@@ -112,8 +112,9 @@ static bool is_proven(const copal__serving_t *s)
     return s->call.from->proven || copal__proven_has(&e->proven, e->now, s->origin.peer);
 }
 
-/* An Echo of ours proves the address, and tells which message was challenged. That one has not run: from now on it never
- * will, since this is it again. Unless it was let in meanwhile, by the proof of another: then its reply is the answer. */
+/* An Echo of ours proves the address, and tells which message was challenged. That one has not run: from now on it
+ * never will, since this is it again. Unless it was let in meanwhile, by the proof of another: then its reply is the
+ * answer. */
 static bool is_answered_already(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
@@ -196,17 +197,17 @@ static void explain(copal_writer_t *w, uint16_t number)
     copal_write_text(w, " not understood");
 }
 
-int copal__request_receive(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, copal_bytes_t datagram,
-                           bool oversize)
+int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
 {
     copal__serving_t s;
     uint16_t culprit = 0;
-    s.call = (copal_call_t){e, e->now, from, m, &s.options, datagram, 0};
+    const copal_message_t *m = &a->message;
+    s.call = (copal_call_t){e, e->now, a->from, m, &s.options, a->datagram, 0};
     s.memory = NULL;
     s.fallback = COPAL_INTERNAL_SERVER_ERROR;
     s.identified = s.answered = s.deferred = false;
     copal_code_t refusal = copal__request_options(&s.options, m, e->config.service.first_only, &culprit);
-    if (oversize)
+    if (a->oversize)
         refusal = COPAL_REQUEST_ENTITY_TOO_LARGE;
     if (refusal == COPAL_BAD_OPTION && m->type == COPAL_NON)
         return COPAL_EIGNORED; /* section 5.4.1: a NON with an unknown critical option is rejected silently */

@@ -33,7 +33,8 @@ copal__slot_t *copal__slot_by_id(const copal_endpoint_t *e, const copal_peer_t *
     uint32_t slot = copal__index_first(&e->sent, copal__message_key(copal__peer_hash(e, peer), 0, id));
     for (; slot != COPAL__NONE; slot = copal__index_next(&e->sent, slot)) {
         copal__slot_t *s = &e->slots[slot];
-        if (s->id == id && (s->stand == COPAL__SENT || s->stand == COPAL__EXPECTING) && copal__peer_equal(&s->peer, peer))
+        bool waits = s->stand == COPAL__SENT || s->stand == COPAL__EXPECTING;
+        if (waits && s->id == id && copal__peer_equal(&s->peer, peer))
             return s;
     }
     return NULL;
@@ -53,7 +54,8 @@ copal__slot_t *copal__slot_open(copal_endpoint_t *e, const copal__kind_t *kind, 
     s->name = name;
     s->number = number;
     s->generation = generation ? generation : 1;
-    copal_writer_init(&s->w, e->buffers + (size_t)number * e->config.limits.datagram_size, e->config.limits.datagram_size);
+    size_t size = e->config.limits.datagram_size;
+    copal_writer_init(&s->w, e->buffers + number * size, size);
     copal__index_add(&e->named, name, number);
     return s;
 }

@@ -23,6 +23,14 @@ typedef enum {
     COPAL__ONCE,      /* call: its answer leaves once, on the ACK or as NON */
 } copal__stand_t;
 
+/** A datagram that came in. */
+typedef struct {
+    const copal_from_t *from;
+    copal_bytes_t datagram;
+    copal_message_t message;
+    bool oversize; /* the datagram is over the limit: only header and token of the message are there */
+} copal__arrival_t;
+
 /** A request being served, with what the endpoint needs besides. */
 typedef struct {
     copal_call_t call; /* first, so that a handler's call leads back here */
@@ -43,7 +51,7 @@ typedef struct {
     /** Its timer is due. True: `out` is to be sent. */
     bool (*due)(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out);
     /** An acknowledgement or Reset came for the message it sent. */
-    int (*settle)(copal_endpoint_t *e, copal__slot_t *s, const copal_from_t *from, const copal_message_t *m, bool oversize);
+    int (*settle)(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t *a);
     /** The request that it answers came again: as a duplicate, or once more with an Echo. False: its answer cannot be
      *  that one's, too. NULL: it answers none. */
     bool (*again)(copal__slot_t *s, const copal__serving_t *serving);
@@ -115,7 +123,7 @@ struct copal_endpoint_t {
     copal__key_t key;
     copal_time_t exchange_lifetime, non_lifetime, transmit_span;
     /** Takes CON and NON responses; NULL until there is a request. */
-    int (*respond)(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, bool oversize);
+    int (*respond)(copal_endpoint_t *e, const copal__arrival_t *a);
     copal__outbox_t outbox;
     copal__timers_t timers;
     copal__identifiers_t identifiers;
@@ -182,14 +190,12 @@ void copal__request_launch(copal_endpoint_t *e, copal__slot_t *s);
 void copal__request_redraw(copal_endpoint_t *e, copal__slot_t *s);
 /** It no longer counts as outstanding: the next one in the queue may go. */
 void copal__request_release(copal_endpoint_t *e, copal__slot_t *s);
-int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal_from_t *from, const copal_message_t *m,
-                          bool oversize);
-int copal__response_receive(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, bool oversize);
+int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t *a);
+int copal__response_receive(copal_endpoint_t *e, const copal__arrival_t *a);
 
 /* serve.c, reply.c, later.c: the server */
 
-int copal__request_receive(copal_endpoint_t *e, const copal_from_t *from, const copal_message_t *m, copal_bytes_t datagram,
-                           bool oversize);
+int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a);
 /** Computes the origin, once: a plain GET never needs it. */
 void copal__serving_identify(copal__serving_t *s);
 /** Sets an answer's payload window for the block that was asked for (RFC 7959 section 2.4). */

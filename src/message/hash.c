@@ -12,7 +12,7 @@ uint64_t copal__hash(const copal__key_t *key, uint64_t tweak, const void *data, 
         uint64_t word = 0;
         if (words > 2) {
             word = (uint64_t)at[7] << 56 | (uint64_t)at[6] << 48 | (uint64_t)at[5] << 40 | (uint64_t)at[4] << 32 |
-                   (uint64_t)at[3] << 24 | (uint64_t)at[2] << 16 | (uint64_t)at[1] << 8 | at[0]; /* compiled to a load */
+                   (uint64_t)at[3] << 24 | (uint64_t)at[2] << 16 | (uint64_t)at[1] << 8 | at[0]; /* one load */
             at += 8;
         } else if (words == 2) {
             for (size_t rest = size % 8; rest; rest--)

@@ -170,7 +170,8 @@ static bool store(copal__remembered_t *r, copal__memory_t *m, const uint8_t *dat
     return true;
 }
 
-void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, const copal_writer_t *reply, bool whole)
+void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, const copal_writer_t *reply,
+                             bool whole)
 {
     if (!m || m->key != key || m->outcome != COPAL__RUNNING)
         return;

@@ -75,7 +75,8 @@ copal_time_t copal__remembered_room_at(const copal__remembered_t *r, uint64_t pe
 bool copal__remembered_settle(copal__remembered_t *r, const copal__origin_t *origin);
 /** Stores the reply of a running request, if the entry is still this one's: its code, and where it is `whole` all behind
  *  header and token. NULL for the reply: it goes in a message of its own. `m` may be NULL. */
-void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, const copal_writer_t *reply, bool whole);
+void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_t key, const copal_writer_t *reply,
+                             bool whole);
 /** Copies the stored reply of an entry out; `out` has room for entry->size octets. */
 void copal__remembered_copy(const copal__remembered_t *r, const copal__memory_t *entry, uint8_t *out);
 
