@@ -8,10 +8,12 @@ else()
     set(COPAL_PLATFORM posix)
 endif()
 
+# These ports have a network and a WLAN of their own.
 file(GLOB COPAL_USERMOD_SOURCES CONFIGURE_DEPENDS
     ${CMAKE_CURRENT_LIST_DIR}/*.c
     ${COPAL_DIR}/src/*/*.c
     ${COPAL_DIR}/src/host/${COPAL_PLATFORM}/*.c)
+list(REMOVE_ITEM COPAL_USERMOD_SOURCES ${CMAKE_CURRENT_LIST_DIR}/wlan.c)
 
 add_library(usermod_copal INTERFACE)
 target_sources(usermod_copal INTERFACE ${COPAL_USERMOD_SOURCES})

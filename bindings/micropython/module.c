@@ -245,7 +245,7 @@ static const mp_obj_module_t coap_module = {
 #if MICROPY_PY_NETWORK
 
 /* The port has a network of its own: Coap becomes one more name in it. */
-static void network_attribute(mp_obj_t self, qstr name, mp_obj_t *destination)
+void coap_network_attribute(mp_obj_t self, qstr name, mp_obj_t *destination)
 {
     (void)self;
     if (name == MP_QSTR_Coap && destination[0] == MP_OBJ_NULL) {
@@ -254,7 +254,7 @@ static void network_attribute(mp_obj_t self, qstr name, mp_obj_t *destination)
 }
 
 extern const mp_obj_module_t mp_module_network;
-MP_REGISTER_MODULE_DELEGATION(mp_module_network, network_attribute);
+MP_REGISTER_MODULE_DELEGATION(mp_module_network, coap_network_attribute);
 
 #else
 

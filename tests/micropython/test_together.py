@@ -155,7 +155,7 @@ def test_a_build_that_is_up_to_date_is_silent():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_cmake_file_names_the_sources_that_the_make_file_names(tmp_path):
+def test_the_cmake_file_names_the_sources_that_the_make_file_names_but_wlan(tmp_path):
     (tmp_path / "CMakeLists.txt").write_text(f"""
         cmake_minimum_required(VERSION 3.18)
         project(port C)
@@ -173,4 +173,5 @@ all:
     subprocess.run(["cmake", "-S", tmp_path, "-B", tmp_path / "build"], check=True, capture_output=True)
     by_cmake = (tmp_path / "build/sources").read_text().split(";")
     by_make = subprocess.run(["make", "-s", "-C", tmp_path], check=True, capture_output=True, text=True).stdout.split()
+    by_make.remove(str(ROOT / "bindings/micropython/wlan.c"))
     assert sorted(by_cmake) == sorted(by_make) and len(by_make) > 20
