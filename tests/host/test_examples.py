@@ -51,8 +51,9 @@ def test_server():
         assert ask(server.uri("greeting")) == "hello"
         ask(server.uri("greeting", host="[::1]"), "-m", "put", "-e", "good morning")
         assert ask(server.uri("greeting")) == "good morning"
+        # The C library's time() may be a tick behind the clock that Python reads.
         before = int(time.time())
-        assert before <= int(ask(server.uri("time"))) <= int(time.time())
+        assert before - 1 <= int(ask(server.uri("time"))) <= int(time.time())
         assert ask(server.uri(".well-known/core")) == "</greeting>;ct=0,</time>"
 
 
