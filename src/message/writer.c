@@ -4,6 +4,7 @@
 
 #define PAYLOAD_MARKER 0xff
 #define FIELD_MOST (269u + 0xffffu) /* the most that an extended field can say */
+#define HEAD_MOST  5u               /* octets of an option's head */
 
 /* Where an option goes, and the option behind it, whose head is written again since its delta becomes smaller. */
 typedef struct {
@@ -28,11 +29,6 @@ static inline uint8_t *put_extension(uint8_t *at, size_t field)
         *at++ = (uint8_t)(field - 13);
     }
     return at;
-}
-
-static size_t head_size(size_t delta, size_t length)
-{
-    return 1 + extension_size(delta) + extension_size(length);
 }
 
 static uint8_t *put_head(uint8_t *at, size_t delta, size_t length)
@@ -106,21 +102,21 @@ uint8_t *copal__write_space(copal_writer_t *w, uint16_t number, size_t size)
     if (number < w->number)
         find_place(w, number, &place);
 
-    size_t taken = head_size(number - place.before, size) + size;
+    uint8_t heads[2 * HEAD_MOST], *second = put_head(heads, number - place.before, size), *end = second;
     if (place.after)
-        taken += head_size(place.after - number, place.length);
-    size_t behind = w->size - place.rest;
-    if (!append(w, taken - (place.rest - place.at)))
+        end = put_head(second, place.after - number, place.length);
+    size_t grown = (size_t)(end - heads) + size - (place.rest - place.at), behind = w->size - place.rest;
+    if (!append(w, grown))
         return NULL;
-    if (behind)
-        memmove(w->data + place.at + taken, w->data + place.rest, behind);
-    if (w->payload)
-        w->payload += place.at + taken - place.rest;
-    uint8_t *value = put_head(w->data + place.at, number - place.before, size);
-    if (place.after)
-        put_head(value + size, place.after - number, place.length);
-    else
+    if (number > w->number)
         w->number = number;
+    if (behind)
+        memmove(w->data + place.rest + grown, w->data + place.rest, behind);
+    if (w->payload)
+        w->payload += grown;
+    uint8_t *value = w->data + place.at + (second - heads);
+    memcpy(w->data + place.at, heads, (size_t)(second - heads));
+    memcpy(value + size, second, (size_t)(end - second));
     return value;
 }
 

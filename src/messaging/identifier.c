@@ -17,8 +17,7 @@ copal_time_t copal__identifier_free_at(const copal__identifiers_t *ids, uint64_t
 {
     const copal__counter_t *c = counter_of(ids, hash);
     unsigned segment = c->next / SEGMENT_SIZE;
-    bool entered = (unsigned)c->used >> segment & 1u;
-    return entered && c->next % SEGMENT_SIZE == 0 ? c->last[segment] + ids->lifetime : INT64_MIN;
+    return c->next % SEGMENT_SIZE == 0 ? c->until[segment] : INT64_MIN;
 }
 
 uint32_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uint64_t hash)
@@ -27,6 +26,8 @@ uint32_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uin
     if (!c->started) {
         ids->random(ids->random_state, &c->next, sizeof c->next);
         c->started = true;
+        for (unsigned i = 0; i < COPAL__SEGMENTS; i++)
+            c->until[i] = INT64_MIN;
     }
     if (now < copal__identifier_free_at(ids, hash))
         return COPAL__NONE;
@@ -38,7 +39,5 @@ uint32_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uin
 void copal__identifier_touch(copal__identifiers_t *ids, copal_time_t now, uint64_t hash, uint16_t id)
 {
     copal__counter_t *c = counter_of(ids, hash);
-    unsigned segment = id / SEGMENT_SIZE;
-    c->last[segment] = now;
-    c->used = (uint8_t)(c->used | 1u << segment);
+    c->until[id / SEGMENT_SIZE] = now + ids->lifetime;
 }

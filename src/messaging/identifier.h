@@ -12,8 +12,7 @@
 typedef struct {
     uint16_t next;
     bool started;
-    uint8_t used; /* bit for each segment that was entered */
-    copal_time_t last[COPAL__SEGMENTS];
+    copal_time_t until[COPAL__SEGMENTS]; /* no ID of the segment is used again before; INT64_MIN: none was used */
 } copal__counter_t;
 
 typedef struct {
