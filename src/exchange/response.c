@@ -51,10 +51,8 @@ static bool answer_challenge(copal_endpoint_t *e, copal__slot_t *s, const copal_
     if (s->asking.echoed)
         return is_same_echo(s, &echo);
     copal_write_option(&s->w, COPAL_OPTION_ECHO, echo.value);
-    if (s->w.error) {
-        s->w.error = 0; /* an option that finds no room changes nothing else */
+    if (s->w.error)
         return false;
-    }
     s->asking.echoed = true;
     copal__request_redraw(e, s);
     copal__request_launch(e, s);
