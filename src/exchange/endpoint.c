@@ -75,13 +75,11 @@ static size_t lay_out(copal_endpoint_t *e, void *memory, const copal_limits_t *l
     copal__proven_lay(&e->proven, &carver, l->proven);
     e->slots = copal__carve(&carver, slots, sizeof *e->slots);
     e->buffers = copal__carve(&carver, slots, l->datagram_size);
-    e->destinations = copal__carve(&carver, l->requests, sizeof *e->destinations);
     e->taken = copal__carve(&carver, l->requests, sizeof *e->taken);
     copal__pool_lay(&e->slot_pool, &carver, slots);
-    copal__pool_lay(&e->destination_pool, &carver, l->requests);
     copal__index_lay(&e->sent, &carver, slots);
     copal__index_lay(&e->named, &carver, slots);
-    copal__index_lay(&e->by_peer, &carver, l->requests);
+    copal__index_lay(&e->by_peer, &carver, slots);
     return carver.used;
 }
 

@@ -5,70 +5,42 @@
 
 #define TOKEN_DRAWN 8u /* octets of a token we draw (section 5.3.1) */
 
-/* ---- NSTART: a destination counts what is outstanding and queues the rest ----------------------- */
+/* ---- NSTART: the requests that count toward it, or wait for it, are found by their peer -------------- */
 
-static copal__destination_t *destination_of(copal_endpoint_t *e, uint64_t hash)
+/* Lets the oldest request go that waits for this peer, if it may. Takes as many steps as there are others. */
+static void advance(copal_endpoint_t *e, uint64_t hash)
 {
-    uint32_t at = copal__index_first(&e->by_peer, hash);
-    while (at != COPAL__NONE && e->destinations[at].hash != hash)
-        at = copal__index_next(&e->by_peer, at);
-    if (at == COPAL__NONE) {
-        at = copal__pool_take(&e->destination_pool); /* as many as requests: there is one */
-        e->destinations[at] = (copal__destination_t){.hash = hash};
-        copal__index_add(&e->by_peer, hash, at);
+    uint32_t outstanding = 0, at = copal__index_first(&e->by_peer, hash);
+    copal__slot_t *next = NULL;
+    for (; at != COPAL__NONE; at = copal__index_next(&e->by_peer, at)) {
+        copal__slot_t *s = &e->slots[at];
+        if (s->hash == hash && s->stand != COPAL__QUEUED)
+            outstanding++;
+        else if (s->hash == hash && (!next || copal__request_is_older(s, next)))
+            next = s;
     }
-    return &e->destinations[at];
-}
-
-static void leave_queue(copal__destination_t *d, copal__asking_t *r)
-{
-    *(r->previous ? &r->previous->asking.next : &d->head) = r->next;
-    *(r->next ? &r->next->asking.previous : &d->tail) = r->previous;
-}
-
-/* Lets the first of the queue go, if it may. */
-static void advance(copal_endpoint_t *e, copal__destination_t *d)
-{
-    copal__slot_t *s = d->head;
-    if (!s || d->outstanding >= e->config.timing.nstart)
+    if (!next || outstanding >= e->config.timing.nstart)
         return;
-    leave_queue(d, &s->asking);
-    d->outstanding++;
-    s->asking.holding = true;
-    s->stand = COPAL__READY;
-    copal__slot_wake(e, s, e->now);
+    next->stand = COPAL__READY;
+    copal__slot_wake(e, next, e->now);
 }
 
 static void enqueue(copal_endpoint_t *e, copal__slot_t *s)
 {
-    copal__destination_t *d = destination_of(e, s->hash);
-    s->asking.destination = d;
-    s->asking.next = NULL;
-    s->asking.previous = d->tail;
-    *(d->tail ? &d->tail->asking.next : &d->head) = s;
-    d->tail = s;
+    copal__index_add(&e->by_peer, s->hash, s->number);
+    s->asking.counts = true;
     s->stand = COPAL__QUEUED;
     copal__slot_wake(e, s, COPAL_NEVER);
-    advance(e, d);
+    advance(e, s->hash);
 }
 
 void copal__request_release(copal_endpoint_t *e, copal__slot_t *s)
 {
-    copal__destination_t *d = s->asking.destination;
-    if (!d)
+    if (!s->asking.counts)
         return;
-    if (s->asking.holding)
-        d->outstanding--;
-    else
-        leave_queue(d, &s->asking);
-    s->asking.destination = NULL;
-    s->asking.holding = false;
-    advance(e, d);
-    if (!d->outstanding) {
-        uint32_t at = (uint32_t)(d - e->destinations);
-        copal__index_remove(&e->by_peer, d->hash, at);
-        copal__pool_give(&e->destination_pool, at);
-    }
+    copal__index_remove(&e->by_peer, s->hash, s->number);
+    s->asking.counts = false;
+    advance(e, s->hash);
 }
 
 /* ---- life of a request ---------------------------------------------------------------------------- */

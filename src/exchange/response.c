@@ -17,7 +17,7 @@ static bool is_better(const copal__slot_t *a, const copal__slot_t *b)
 {
     if (!a || a->stand != b->stand)
         return !a || b->stand == COPAL__EXPECTING;
-    return (int32_t)(b->asking.order - a->asking.order) < 0;
+    return copal__request_is_older(b, a);
 }
 
 static copal__slot_t *by_token(const copal_endpoint_t *e, uint64_t hash, const copal_from_t *from, copal_bytes_t token)

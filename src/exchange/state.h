@@ -57,25 +57,16 @@ typedef struct {
     bool (*again)(copal__slot_t *s, const copal__serving_t *serving);
 } copal__kind_t;
 
-/** A peer with open requests (RFC 7252 section 4.7). */
-typedef struct {
-    uint64_t hash;
-    uint32_t outstanding;
-    copal__slot_t *head, *tail; /* queue */
-} copal__destination_t;
-
 /** The part of a slot that only requests have. */
 typedef struct {
     copal_receiver_t *receiver;
-    copal__destination_t *destination; /* NULL while it does not count toward NSTART or wait */
-    copal__slot_t *next, *previous;    /* in the destination's queue */
-    uint32_t order;                    /* requests were committed in this order */
-    uint16_t first_id;                 /* the one the application knows */
-    uint16_t token_at;                 /* offset of the token in the datagram */
+    uint32_t order;    /* requests were committed in this order */
+    uint16_t first_id; /* the one the application knows */
+    uint16_t token_at; /* offset of the token in the datagram */
     uint8_t token_size;
-    bool holding; /* counts as an outstanding interaction */
-    bool drawn;   /* the token is ours to change */
-    bool echoed;  /* an Echo challenge was answered */
+    bool counts; /* is an outstanding interaction with its peer (section 4.7), or waits until it may be */
+    bool drawn;  /* the token is ours to change */
+    bool echoed; /* an Echo challenge was answered */
 } copal__asking_t;
 
 /** The part of a slot that only deferred calls have. */
@@ -131,12 +122,11 @@ struct copal_endpoint_t {
     copal__proven_t proven;
     copal__slot_t *slots;
     uint8_t *buffers; /* one datagram for each slot */
-    copal__destination_t *destinations;
     copal__taken_t *taken;
-    copal__pool_t slot_pool, destination_pool;
+    copal__pool_t slot_pool;
     copal__index_t sent;    /* slots by peer and message ID */
     copal__index_t named;   /* slots by name */
-    copal__index_t by_peer; /* destinations */
+    copal__index_t by_peer; /* requests that count toward NSTART or wait, by peer */
     uint32_t asking, deferred; /* how many slots of each kind are taken */
     uint32_t order;
 };
@@ -180,6 +170,11 @@ void copal__slot_emit(const copal__slot_t *s, copal_datagram_t *out);
 bool copal__slot_transmit(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out);
 
 /* request.c, response.c: the client */
+
+static inline bool copal__request_is_older(const copal__slot_t *a, const copal__slot_t *b)
+{
+    return (int32_t)(a->asking.order - b->asking.order) < 0;
+}
 
 /** Ends it, and tells its receiver. */
 void copal__request_end(copal_endpoint_t *e, copal__slot_t *s, int status, const copal_message_t *message,
