@@ -67,9 +67,11 @@ static coap_event_t *take(coap_event_t **at)
 /* Takes the response in. 1: it is a block with others to come. */
 static int fill(coap_event_t *event, const copal_response_t *response)
 {
+    lock();
     if (!event->continued) {
-        event->id = response->id;
+        event->id = response->id; /* coap_request may not have come to it yet */
     }
+    unlock();
     if (response->token.size > 0) {
         event->token_size = response->token.size; /* at most 8: send_request lets no longer one pass */
         memcpy(event->token, response->token.data, event->token_size);
