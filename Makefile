@@ -75,6 +75,6 @@ clean: ## removes build/
 
 .PHONY: help
 help: ## lists the commands
-	@sed -n 's/^\([a-z-]*\):.*## /make \1 — /p' Makefile
+	@sed -n 's/^\([a-z/-]*\):.*## /make \1 — /p' $(MAKEFILE_LIST)
 
 -include bindings/micropython/build.mk

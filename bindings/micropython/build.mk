@@ -2,7 +2,12 @@
 micropython_sources := $(wildcard include/copal/*.h src/*/*.[ch] src/host/*/*.[ch] bindings/micropython/*)
 export MICROPY_DIR
 
-build/micropython: $(micropython_sources) | tools/installed/run
+# A source of one's own may change at any time, and be another one.
+.PHONY: micropy_dir
+micropy_dir:
+build/micropython build/micropython-asan: $(if $(MICROPY_DIR),micropy_dir)
+
+build/micropython: $(micropython_sources) | tools/installed/run ## builds MicroPython with network.Coap, in about a minute
 	@bindings/micropython/build $@
 
 # With the sanitizers in copal and the binding: what the tests run.

@@ -79,12 +79,11 @@ void copal_write_header(copal_writer_t *w, copal_type_t type, copal_code_t code,
 static void find_place(const copal_writer_t *w, uint16_t number, place_t *place)
 {
     copal_option_reader_t reader = {w->data + w->options, w->data + w->size, 0};
-    copal_option_t option;
+    copal_option_t option = {0};
     do {
         place->at = (size_t)(reader.at - w->data);
         place->before = reader.number;
-        copal_option_next(&reader, &option);
-    } while (option.number <= number);
+    } while (copal_option_next(&reader, &option) && option.number <= number);
     place->rest = (size_t)(option.value.data - w->data);
     place->after = option.number;
     place->length = option.value.size;
