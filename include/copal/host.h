@@ -139,6 +139,7 @@ typedef struct {
 
 /** Asks and waits, running the host meanwhile where no thread runs it by copal_host_run or copal_host_start. For GET and FETCH a
  *  body in blocks is fetched whole (RFC 7959 section 2.4), unless `block2` asks for a later block or `no_options` is set.
+ *  Where a host name has several addresses, the next is asked when one is unreachable.
  *  0: `answer` holds a response, whatever its code (of a ping: nothing but `id`); or as copal_host_request, ETIMEOUT, ERESET,
  *  ECRITICAL, EUNREACHABLE; EFORMAT: blocks that do not fit together, or a value that changed twice meanwhile; ESPACE:
  *  the body is larger than the config's `memory`; ENOMEM; EINVAL: inside a callback. */

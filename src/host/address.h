@@ -33,6 +33,10 @@ bool copal__peer_is_any(const copal_peer_t *peer);
 /** Whether the peer's address is a group's. */
 bool copal__peer_is_multicast(const copal_peer_t *peer);
 
+/** The peers of a literal address, or of a host name, which is looked up (may block): up to `most`. How many;
+ *  COPAL_ERESOLVE. */
+int copal__resolve(copal_peer_t *peers, int most, const char *text, uint16_t port);
+
 /** The port. */
 uint16_t copal__peer_port(const copal_peer_t *peer);
 

@@ -108,31 +108,39 @@ static int32_t content_format(copal_bytes_t datagram)
     copal_message_t message;
     copal_option_t option;
     if (!datagram.data || copal_message_parse(&message, datagram) < 0 ||
-        !copal_option_find(&message, COPAL_OPTION_CONTENT_FORMAT, &option) || option.value.size > 2)
-        return -1; /* one of a wrong length is ignored, too (RFC 7252 section 5.4.3) */
+        !copal_option_find(&message, COPAL_OPTION_CONTENT_FORMAT, &option))
+        return -1;
     return (int32_t)copal_option_uint(&option);
 }
 
-int copal_host_ask(copal_host_t *host, const copal_ask_t *given, copal_answer_t *answer)
+static int ask_peer(copal_host_t *host, const copal_ask_t *given, const copal_peer_t *peer, copal_answer_t *answer)
 {
     copal_ask_t ask = *given;
-    copal_peer_t peer;
-    memset(answer, 0, sizeof *answer);
-    if (copal__lock_is_mine(&host->lock))
-        return COPAL_EINVAL; /* inside a callback there is nobody who could receive the answer */
-    int status = copal__ask_peer(given, &peer);
-    if (status < 0)
-        return status;
-    ask.to = &peer;
+    ask.to = peer;
     copal__lock_enter(&host->lock);
     copal_body_t body = {.most = host->body_size};
-    status = fetch(host, &ask, answer, &body);
+    int status = fetch(host, &ask, answer, &body);
     copal__lock_leave(&host->lock);
     answer->content_format = content_format(answer->datagram);
     answer->payload = body.data;
     answer->size = body.size;
     if (status < 0)
         copal_answer_free(answer);
+    return status;
+}
+
+int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer)
+{
+    copal_peer_t peers[COPAL__PEERS];
+    memset(answer, 0, sizeof *answer);
+    if (copal__lock_is_mine(&host->lock))
+        return COPAL_EINVAL; /* inside a callback there is nobody who could receive the answer */
+    int count = copal__ask_peers(ask, peers), status = count;
+    for (int i = 0; i < count; i++) {
+        status = ask_peer(host, ask, &peers[i], answer);
+        if (status != COPAL_EUNREACHABLE)
+            break; /* else the name may have another address, as localhost has */
+    }
     return status;
 }
 

@@ -27,8 +27,8 @@ static int append(copal_body_t *body, copal_bytes_t part)
 static bool is_same_version(copal_body_t *body, const copal_message_t *response)
 {
     copal_option_t etag;
-    if (!copal_option_find(response, COPAL_OPTION_ETAG, &etag) || etag.value.size > sizeof body->etag_)
-        etag.value = copal_text(""); /* one of a wrong length is ignored (RFC 7252 section 5.4.3) */
+    if (!copal_option_find(response, COPAL_OPTION_ETAG, &etag))
+        etag.value = copal_text("");
     if (body->size == 0) {
         memcpy(body->etag_, etag.value.data, etag.value.size);
         body->etag_size_ = etag.value.size;

@@ -36,11 +36,11 @@ static int host_text(const copal_uri_t *uri, char *text, size_t capacity)
     return 0;
 }
 
-int copal__ask_peer(const copal_ask_t *ask, copal_peer_t *peer)
+int copal__ask_peers(const copal_ask_t *ask, copal_peer_t peers[COPAL__PEERS])
 {
     if (ask->to) {
-        *peer = *ask->to;
-        return copal__peer_family(peer) ? 0 : COPAL_EINVAL;
+        peers[0] = *ask->to;
+        return copal__peer_family(peers) ? 1 : COPAL_EINVAL;
     }
     if (!ask->uri)
         return COPAL_EINVAL;
@@ -52,7 +52,7 @@ int copal__ask_peer(const copal_ask_t *ask, copal_peer_t *peer)
     if (uri.secure)
         return COPAL_EUNSUPPORTED;
     status = host_text(&uri, text, sizeof text);
-    return status < 0 ? status : copal_peer_from_text(peer, text, uri.port, true);
+    return status < 0 ? status : copal__resolve(peers, COPAL__PEERS, text, uri.port);
 }
 
 /* The number of the client's socket that reaches `to`; it is opened when it is first needed. */
@@ -152,11 +152,11 @@ int copal__host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiv
 int copal_host_request(copal_host_t *host, const copal_ask_t *given, copal_receiver_t *receiver, copal_handle_t *handle)
 {
     copal_ask_t ask = *given;
-    copal_peer_t peer;
-    int status = copal__ask_peer(given, &peer); /* may block, so not inside the lock */
+    copal_peer_t peers[COPAL__PEERS];
+    int status = copal__ask_peers(given, peers); /* may block, so not inside the lock */
     if (status < 0)
         return status;
-    ask.to = &peer;
+    ask.to = &peers[0];
     copal__lock_enter(&host->lock);
     status = copal__host_request(host, &ask, receiver, handle);
     if (status >= 0)

@@ -53,8 +53,9 @@ void copal__host_wake(copal_host_t *host);
 /** copal_host_step, inside the lock. */
 int copal__host_step(copal_host_t *host, int timeout);
 
-/** The peer that an ask names; a host name is looked up. 0, or as copal_host_request. */
-int copal__ask_peer(const copal_ask_t *ask, copal_peer_t *peer);
+/** The peers that an ask may mean, the likeliest first; a host name is looked up. How many, or as copal_host_request. */
+enum { COPAL__PEERS = 8 };
+int copal__ask_peers(const copal_ask_t *ask, copal_peer_t peers[COPAL__PEERS]);
 
 /** As copal_host_request for an ask with `to`, but nobody is woken. Inside the lock. */
 int copal__host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle);

@@ -42,45 +42,56 @@ static bool literal_ipv6(copal__address_t *address, const char *text)
     return address->v6.sin6_scope_id != 0;
 }
 
-static int look_up(copal__address_t *address, const char *name, uint16_t port)
+static void make_peer(copal_peer_t *peer, copal__address_t *address, uint16_t port)
 {
-    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
-    struct addrinfo *found;
-    if (getaddrinfo(name, NULL, &hints, &found) != 0)
-        return COPAL_ERESOLVE;
-    const struct addrinfo *first = found;
-    while (first && first->ai_family != AF_INET && first->ai_family != AF_INET6)
-        first = first->ai_next;
-    int status = first ? 0 : COPAL_ERESOLVE;
-    if (first && first->ai_addrlen <= sizeof *address)
-        memcpy(address, first->ai_addr, first->ai_addrlen);
-    freeaddrinfo(found);
     if (address->any.sa_family == AF_INET)
         address->v4.sin_port = htons(port);
     else
         address->v6.sin6_port = htons(port);
-    return status;
+    memset(peer, 0, sizeof *peer);
+    copal__address_to_peer(address, peer);
+}
+
+static int literal(copal_peer_t *peer, const char *text, uint16_t port)
+{
+    copal__address_t address;
+    memset(&address, 0, sizeof address);
+    if (inet_pton(AF_INET, text, &address.v4.sin_addr) == 1)
+        address.v4.sin_family = AF_INET;
+    else if (!literal_ipv6(&address, text))
+        return COPAL_EINVAL;
+    make_peer(peer, &address, port);
+    return 0;
+}
+
+static int look_up(copal_peer_t *peers, int most, const char *name, uint16_t port)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
+    struct addrinfo *found;
+    int count = 0;
+    if (getaddrinfo(name, NULL, &hints, &found) != 0)
+        return COPAL_ERESOLVE;
+    for (const struct addrinfo *at = found; at && count < most; at = at->ai_next) {
+        copal__address_t address;
+        memset(&address, 0, sizeof address);
+        if ((at->ai_family != AF_INET && at->ai_family != AF_INET6) || at->ai_addrlen > sizeof address)
+            continue;
+        memcpy(&address, at->ai_addr, at->ai_addrlen);
+        make_peer(&peers[count++], &address, port);
+    }
+    freeaddrinfo(found);
+    return count > 0 ? count : COPAL_ERESOLVE;
+}
+
+int copal__resolve(copal_peer_t *peers, int most, const char *text, uint16_t port)
+{
+    return literal(peers, text, port) == 0 ? 1 : look_up(peers, most, text, port);
 }
 
 int copal_peer_from_text(copal_peer_t *peer, const char *text, uint16_t port, bool resolve)
 {
-    copal__address_t address;
-    memset(&address, 0, sizeof address);
-    if (inet_pton(AF_INET, text, &address.v4.sin_addr) == 1) {
-        address.v4.sin_family = AF_INET;
-        address.v4.sin_port = htons(port);
-    } else if (literal_ipv6(&address, text)) {
-        address.v6.sin6_port = htons(port);
-    } else {
-        if (!resolve)
-            return COPAL_EINVAL;
-        int status = look_up(&address, text, port);
-        if (status < 0)
-            return status;
-    }
-    memset(peer, 0, sizeof *peer);
-    copal__address_to_peer(&address, peer);
-    return 0;
+    int status = resolve ? copal__resolve(peer, 1, text, port) : literal(peer, text, port);
+    return status < 0 ? status : 0;
 }
 
 void copal_peer_to_text(const copal_peer_t *peer, char *text, size_t capacity, uint16_t *port)
