@@ -53,7 +53,7 @@ def test_run_serves_the_example_until_ctrl_c_and_says_what_to_type():
     with Program("bindings/micropython/run", cwd=ROOT, env={"COPAL_WLAN_IP": address}) as server, \
             Client(5683, address) as client:
         for line in (f"build/copal get coap://{address}/resource1",
-                     f"coap-client -m get coap://{address}/.well-known/core", f"client.py {address}", "^serving "):
+                     f"coap-client-notls -m get coap://{address}/.well-known/core", f"client.py {address}", "^serving "):
             server.wait_for(line)
         assert client.get("resource1").payload == b"a first value"
         server.send(signal.SIGINT)
