@@ -1,6 +1,7 @@
 /* Options of a command: getopt_long over the command's own table, with errors that say what to do. */
 #include "tool.h"
 
+#include <ctype.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <string.h>
@@ -16,15 +17,36 @@ void tool_say(const char *format, ...)
     va_end(arguments);
 }
 
+__attribute__((format(printf, 2, 0))) static void say_wrong(const tool_command_t *command, const char *format,
+                                                            va_list arguments)
+{
+    fprintf(stderr, "copal %s: ", command->name);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+}
+
 int tool_usage_error(const tool_command_t *command, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fprintf(stderr, "copal %s: ", command->name);
-    vfprintf(stderr, format, arguments);
-    fprintf(stderr, "\n'copal %s --help' says more\n", command->name);
+    say_wrong(command, format, arguments);
     va_end(arguments);
     return TOOL_USAGE;
+}
+
+int tool_option_error(const tool_command_t *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    say_wrong(command, format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "'copal %s --help' says more\n", command->name);
+    return TOOL_USAGE;
+}
+
+static bool same(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
 /** The cost of turning `a` into `b`, one for each letter inserted, left out, changed or swapped with the next. */
@@ -40,12 +62,12 @@ static size_t distance(const char *a, const char *b)
         size_t *now = row[i % 3], *before = row[(i + 2) % 3], *earlier = row[(i + 1) % 3];
         now[0] = i;
         for (size_t j = 1; j <= n; j++) {
-            size_t best = before[j - 1] + (a[i - 1] != b[j - 1]);
+            size_t best = before[j - 1] + !same(a[i - 1], b[j - 1]);
             if (before[j] + 1 < best)
                 best = before[j] + 1;
             if (now[j - 1] + 1 < best)
                 best = now[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && earlier[j - 2] + 1 < best)
+            if (i > 1 && j > 1 && same(a[i - 1], b[j - 2]) && same(a[i - 2], b[j - 1]) && earlier[j - 2] + 1 < best)
                 best = earlier[j - 2] + 1;
             now[j] = best;
         }
@@ -56,10 +78,10 @@ static size_t distance(const char *a, const char *b)
 const char *tool_nearest(const char *word, const char *const *names)
 {
     const char *nearest = NULL;
-    size_t least = strlen(word) / 3 + 1; /* at most about every third letter wrong */
+    size_t least = strlen(word) / 3 + 1; /* at most every third letter wrong, of either */
     for (; *names; names++) {
         size_t d = distance(word, *names);
-        if (d < least || (d == least && !nearest && d < strlen(word))) {
+        if (d < least && 3 * d <= strlen(*names)) {
             least = d;
             nearest = *names;
         }
@@ -81,11 +103,12 @@ static void wrong_option(const tool_command_t *command, const char *typed)
 {
     const char *known = known_option(command, optopt);
     if (known) {
-        tool_usage_error(command, "option '--%s' takes no value", known);
+        tool_option_error(command, "option '--%s' takes no value", known);
         return;
     }
     if (optopt) {
-        tool_usage_error(command, "there is no option '-%c'; an operand that starts with '-' goes behind '--'", optopt);
+        tool_option_error(command, "there is no option '-%c'; an operand that starts with '-' goes behind '--'",
+                          optopt);
         return;
     }
     char name[64];
@@ -95,9 +118,9 @@ static void wrong_option(const tool_command_t *command, const char *typed)
         names[i + 1] = command->options[i].name;
     const char *near = tool_nearest(name, names);
     if (near)
-        tool_usage_error(command, "there is no option '--%s'; did you mean '--%s'?", name, near);
+        tool_option_error(command, "there is no option '--%s'; did you mean '--%s'?", name, near);
     else
-        tool_usage_error(command, "there is no option '--%s'", name);
+        tool_option_error(command, "there is no option '--%s'", name);
 }
 
 int tool_next_option(const tool_command_t *command, int argc, char **argv, const char **value)
@@ -122,7 +145,7 @@ int tool_next_option(const tool_command_t *command, int argc, char **argv, const
         wrong_option(command, argv[optind - 1]);
         return TOOL_WRONG;
     case ':':
-        tool_usage_error(command, "option '%s' needs a value behind it", argv[optind - 1]);
+        tool_option_error(command, "option '%s' needs a value behind it", argv[optind - 1]);
         return TOOL_WRONG;
     default:
         return id == -1 ? TOOL_END : id;

@@ -13,6 +13,8 @@ static void print(const copal_answer_t *answer)
     bool links = answer->content_format == 40;
     if (!isatty(STDOUT_FILENO) || !links || !tool_print_link_table(document))
         tool_print_payload(answer);
+    if (!isatty(STDOUT_FILENO) && answer->size && answer->payload[answer->size - 1] != '\n')
+        putchar('\n');
     if (!links && COPAL_CODE_CLASS(answer->code) == 2)
         tool_say("that is no link-format\n");
     else if (links && !answer->size)
@@ -61,11 +63,12 @@ static int run(const tool_command_t *command, int argc, char **argv)
 
 static const tool_option_t options[] = {TOOL_ROW_NON, TOOL_ROW_TOKEN, TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE, {0}};
 
-const tool_command_t tool_discover = {
-    .name = "discover",
-    .operands = "[OPTION]... URI",
-    .summary = "List the resources of a host",
-    .options = options,
-    .notes = "A query filters: 'coap://localhost?rt=sensor', 'coap://localhost?href=/a*' (RFC 6690 section 4.1).\n"
-             "Prints a table on a terminal, and the link-format as it came elsewhere.\n",
-    .run = run};
+const tool_command_t tool_discover = {.name = "discover",
+                                      .operands = "[OPTION]... URI",
+                                      .summary = "List the resources of a host",
+                                      .options = options,
+                                      .notes =
+                                          "A query filters (RFC 6690 section 4.1): 'coap://localhost?rt=sensor',\n"
+                                          "'coap://localhost?href=/a*'. Prints a table on a terminal, elsewhere the\n"
+                                          "link-format as it came and a newline.\n",
+                                      .run = run};

@@ -29,19 +29,22 @@ void tool_print_help(const tool_command_t *command)
         printf("\n%s", command->notes);
 }
 
-static void print_commands(void)
+void tool_print_commands(FILE *stream)
 {
-    printf("copal asks and serves CoAP, the Constrained Application Protocol (RFC 7252).\n\n"
-           "usage: copal COMMAND [OPTION]... [OPERAND]...\n\ncommands:\n");
+    fprintf(stream, "copal asks and serves CoAP, the Constrained Application Protocol (RFC 7252).\n\n"
+                    "usage: copal COMMAND [OPTION]... [OPERAND]...\n\ncommands:\n");
     for (size_t i = 0; tool_commands[i]; i++)
-        printf("  %-10s %s\n", tool_commands[i]->name, tool_commands[i]->summary);
-    printf("\n'copal help COMMAND' or 'copal COMMAND --help' prints its options.\n\n"
-           "exit status: 0 for a 2.xx response, 1 for 4.xx and 5.xx, 2 for wrong usage, 3 for no answer.\n\n"
-           "examples:\n"
-           "  copal serve --resource 'temperature=21.5;ct=text;rt=sensor'\n"
-           "  copal get coap://localhost/temperature\n"
-           "  copal put coap://localhost/temperature 22\n"
-           "  copal discover coap://localhost\n");
+        fprintf(stream, "  %-10s %s\n", tool_commands[i]->name, tool_commands[i]->summary);
+    fputs("\n'copal help COMMAND' or 'copal COMMAND --help' prints its options,\n"
+          "'copal --version' the version.\n\n"
+          "exit status: 0 for a 2.xx response, 1 for 4.xx and 5.xx, 2 for wrong usage,\n"
+          "3 for no answer.\n\n"
+          "examples:\n"
+          "  copal serve --resource 'temperature=21.5;ct=text;rt=sensor'\n"
+          "  copal get coap://localhost/temperature\n"
+          "  copal put coap://localhost/temperature 22\n"
+          "  copal discover coap://localhost\n",
+          stream);
 }
 
 static int run(const tool_command_t *command, int argc, char **argv)
@@ -57,7 +60,7 @@ static int run(const tool_command_t *command, int argc, char **argv)
     if (argc - optind > 1)
         return tool_usage_error(command, "one command at a time");
     if (argc == optind) {
-        print_commands();
+        tool_print_commands(stdout);
         return TOOL_OK;
     }
     const tool_command_t *subject = tool_find_command(argv[optind]);

@@ -126,16 +126,19 @@ static int width_of(const char *text)
     return width;
 }
 
+/** A row without its newline, and without blanks behind its last entry. */
 static void print_row(const char *const *cells, const int *widths)
 {
     int gap = 0;
     for (int column = 0; column < COLUMNS; column++) {
         if (!widths[column])
             continue;
-        printf("%*s%s", gap, "", cells[column]);
-        gap = widths[column] - width_of(cells[column]) + 2;
+        if (*cells[column]) {
+            printf("%*s%s", gap, "", cells[column]);
+            gap = 0;
+        }
+        gap += widths[column] - width_of(cells[column]) + 2;
     }
-    putchar('\n');
 }
 
 static void print_table(copal_bytes_t document, char *(*rows)[COLUMNS], long count)
@@ -155,8 +158,11 @@ static void print_table(copal_bytes_t document, char *(*rows)[COLUMNS], long cou
     tool_colour(stdout, TOOL_CYAN);
     print_row(headings, widths);
     tool_colour(stdout, TOOL_PLAIN);
-    for (long i = 0; i < count; i++)
+    putchar('\n');
+    for (long i = 0; i < count; i++) {
         print_row((const char *const *)rows[i], widths);
+        putchar('\n');
+    }
 }
 
 bool tool_print_link_table(copal_bytes_t document)

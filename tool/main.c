@@ -15,7 +15,9 @@ const tool_command_t *tool_find_command(const char *name)
         names[i] = tool_commands[i]->name;
     }
     const char *near = tool_nearest(name, names);
-    if (near)
+    if (*name == '-')
+        tool_say("options go behind the command, as in 'copal get %s ...'\n", name);
+    else if (near)
         tool_say("there is no command '%s'; did you mean '%s'?\n", name, near);
     else if (strstr(name, "://"))
         tool_say("a command comes first; did you mean 'copal get %s'?\n", name);
@@ -27,8 +29,12 @@ const tool_command_t *tool_find_command(const char *name)
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        tool_say("a command is missing, as in 'copal get coap://localhost/'; 'copal help' lists them\n");
+        tool_print_commands(stderr);
         return TOOL_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("copal %s\n", COPAL_VERSION); /* from CMakeLists.txt */
+        return TOOL_OK;
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         argv[1] = "help";

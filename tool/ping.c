@@ -78,10 +78,10 @@ static int run(const tool_command_t *command, int argc, char **argv)
     while ((id = tool_next_option(command, argc, argv, &value)) >= 0) {
         if (id == 'c') {
             if (!tool_parse_number(value, 1, UINT32_MAX, &count))
-                return tool_usage_error(command, "--count takes a number from 1 on, not '%s'", value);
+                return tool_option_error(command, "--count takes a number from 1 on, not '%s'", value);
         } else if (id == 'i') {
             if (!tool_parse_seconds(value, &interval))
-                return tool_usage_error(command, "--interval takes seconds above 0, such as 0.5, not '%s'", value);
+                return tool_option_error(command, "--interval takes seconds above 0, such as 0.5, not '%s'", value);
         } else if (tool_request_option(command, &request, id, value)) {
             return TOOL_USAGE;
         }
@@ -112,5 +112,5 @@ const tool_command_t tool_ping = {
     .operands = "[OPTION]... URI",
     .summary = "See whether a host speaks CoAP, and how fast",
     .options = options,
-    .notes = "Only host and port of the URI count. The exit status is 0 where at least one ping was answered.\n",
+    .notes = "Only host and port of the URI count. The exit status is 0 where at least one\nping was answered.\n",
     .run = run};

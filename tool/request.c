@@ -14,9 +14,9 @@
     {                                                                            \
         'f', "file", "FILE", "take the payload from FILE; '-' is standard input" \
     }
-#define ROW_ETAG                                                                                     \
-    {                                                                                                \
-        TOOL_OPTION_ETAG, "etag", "ETAG", "the state that is known already: text, or octets as 0x12" \
+#define ROW_ETAG                                                                             \
+    {                                                                                        \
+        TOOL_OPTION_ETAG, "etag", "ETAG", "the state known already: text, or octets as 0x12" \
     }
 #define ROW_IF_MATCH                                                                             \
     {                                                                                            \
@@ -31,10 +31,10 @@ static int format_option(const tool_command_t *command, const char *text, bool *
 {
     int number = copal_content_format(text);
     if (number < 0)
-        return tool_usage_error(command,
-                                "'%s' is no Content-Format that copal knows by name; take its number, 0 to 65535, "
-                                "or a name such as text, json, cbor, link-format, application/xml",
-                                text);
+        return tool_option_error(command,
+                                 "'%s' is no Content-Format that copal knows by name; take its number, 0 to 65535, "
+                                 "or a name such as text, json, cbor, link-format, application/xml",
+                                 text);
     *given = true;
     *format = (uint16_t)number;
     return 0;
@@ -45,9 +45,9 @@ static int octets_option(const tool_command_t *command, const char *name, const 
 {
     if (tool_parse_octets(text, buffer, most, octets) && octets->size >= least)
         return 0;
-    return tool_usage_error(command,
-                            "--%s takes text, or octets in hexadecimal as 0x1234, of %zu to %zu octets, not '%s'", name,
-                            least, most, text);
+    return tool_option_error(command,
+                             "--%s takes text, or octets in hexadecimal as 0x1234, of %zu to %zu octets, not '%s'",
+                             name, least, most, text);
 }
 
 int tool_request_option(const tool_command_t *command, tool_request_t *request, int id, const char *value)
@@ -70,7 +70,7 @@ int tool_request_option(const tool_command_t *command, tool_request_t *request, 
     case TOOL_OPTION_TIMEOUT:
         if (tool_parse_seconds(value, &ask->timeout))
             return 0;
-        return tool_usage_error(command, "--timeout takes seconds above 0, such as 2.5, not '%s'", value);
+        return tool_option_error(command, "--timeout takes seconds above 0, such as 2.5, not '%s'", value);
     case TOOL_OPTION_TOKEN:
         ask->given_token = true;
         return octets_option(command, "token", value, 0, request->token, sizeof request->token, &ask->token);
@@ -149,6 +149,8 @@ static int ask(const tool_command_t *command, int argc, char **argv, copal_code_
                                 argv[optind + 2]);
     if (operands == 2 && request.file)
         return tool_usage_error(command, "the payload is given twice, as '%s' and by --file", argv[optind + 1]);
+    if (operands == 1 && !request.file && method == COPAL_PUT)
+        return tool_usage_error(command, "a payload is missing; '' sends an empty one");
     copal_uri_t uri;
     if (tool_check_uri(command, argv[optind], &uri))
         return TOOL_USAGE;
@@ -191,10 +193,9 @@ static const tool_option_t sending[] = {
     ROW_IF_MATCH, ROW_IF_NONE_MATCH, TOOL_ROW_TOKEN, TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE,
     {0}};
 
-#define NOTES_OUTPUT                                                                                                \
-    "The payload of the answer goes to standard output, unaltered where that is no terminal; everything else goes " \
-    "to\n"                                                                                                          \
-    "standard error.\n"
+#define NOTES_OUTPUT                                                                  \
+    "The payload of the answer goes to standard output, unaltered where that is no\n" \
+    "terminal; everything else goes to standard error.\n"
 
 const tool_command_t tool_get = {.name = "get",
                                  .operands = "[OPTION]... URI",

@@ -55,10 +55,10 @@ static int take_methods(resource_t *r, char *list)
         while (code <= COPAL_DELETE && strcmp(name, names[code - COPAL_GET]) != 0)
             code++;
         if (code > COPAL_DELETE)
-            return tool_usage_error(r->command,
-                                    "'%s' in '%s' is no method; methods= takes get, put, post and delete with "
-                                    "commas between",
-                                    name, r->description);
+            return tool_option_error(r->command,
+                                     "'%s' in '%s' is no method; methods= takes get, put, post and delete with "
+                                     "commas between",
+                                     name, r->description);
         r->options.methods |= COPAL_METHOD(code);
     }
     return 0;
@@ -75,13 +75,13 @@ static int take_part(resource_t *r, const char *name, char *value)
         r->options.content_format = value ? copal_content_format(value) : -1;
         if (r->options.content_format >= 0)
             return 0;
-        return tool_usage_error(
+        return tool_option_error(
             r->command, "'%s' in '%s' is no Content-Format that copal knows by name; take its number, 0 to 65535",
             value ? value : "", r->description);
     }
     if (strcmp(name, "max-age") == 0) {
         if (!value || !tool_parse_number(value, 0, UINT32_MAX, &number))
-            return tool_usage_error(r->command, "max-age in '%s' takes seconds, 0 to 4294967295", r->description);
+            return tool_option_error(r->command, "max-age in '%s' takes seconds, 0 to 4294967295", r->description);
         r->options.max_age = (int64_t)number;
     } else if (strcmp(name, "etag") == 0 && !value) {
         r->options.etag = true;
@@ -100,8 +100,8 @@ static int add_value(resource_t *r, const char *value)
     case COPAL_EEXIST:
         return tool_usage_error(r->command, "the path of '%s' is there already", r->description);
     case COPAL_EINVAL:
-        return tool_usage_error(r->command,
-                                "'%s' is no valid path; it looks like a/b, other characters percent-encoded", r->path);
+        return tool_option_error(r->command,
+                                 "'%s' is no valid path; it looks like a/b, other characters percent-encoded", r->path);
     case COPAL_ESPACE:
         return tool_usage_error(r->command, "the value of '%s' is too large; 'copal serve --help' says what fits",
                                 r->path);
@@ -115,7 +115,8 @@ static int add_attributes(const resource_t *r)
     for (const attribute_t *a = r->attributes; a < r->attributes + r->attribute_count; a++) {
         int error = copal_tree_add_attribute(r->tree, r->handle, copal_text(a->name), copal_text(a->value));
         if (error == COPAL_EINVAL)
-            return tool_usage_error(r->command, "'%s' in '%s' is no name of a link attribute", a->name, r->description);
+            return tool_option_error(r->command, "'%s' in '%s' is no name of a link attribute", a->name,
+                                     r->description);
         if (error)
             return tool_usage_error(r->command, "'%s': %s; --memory makes room", r->description,
                                     copal_error_text(error));
@@ -127,8 +128,8 @@ static int add(resource_t *r, char *rest)
 {
     char *part = next_part(&rest), *value = part ? cut_value(part) : NULL;
     if (part && !value)
-        return tool_usage_error(r->command, "'%s' gives no value; a resource looks like 'PATH=VALUE;ct=text'",
-                                r->description);
+        return tool_option_error(r->command, "'%s' gives no value; a resource looks like 'PATH=VALUE;ct=text'",
+                                 r->description);
     r->path = part;
     int status = 0;
     while (part && rest && status == 0) {
@@ -137,7 +138,7 @@ static int add(resource_t *r, char *rest)
         status = part ? take_part(r, part, part_value) : 0;
     }
     if (!part)
-        return tool_usage_error(r->command, "a double quote in '%s' is not closed", r->description);
+        return tool_option_error(r->command, "a double quote in '%s' is not closed", r->description);
     if (status == 0)
         status = add_value(r, value);
     return status == 0 ? add_attributes(r) : status;

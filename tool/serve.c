@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ENDPOINT = 96 }; /* octets for an IPv6 address with its zone, brackets and port */
+
 typedef struct {
     copal_host_config_t config;
     uint64_t port;
@@ -32,7 +34,7 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
     case 'p':
         if (tool_parse_number(value, 0, UINT16_MAX, &serve->port))
             return 0;
-        return tool_usage_error(command, "--port takes a number from 0 to 65535, not '%s'", value);
+        return tool_option_error(command, "--port takes a number from 0 to 65535, not '%s'", value);
     case 'r':
         serve->resources[serve->resource_count++] = value;
         return 0;
@@ -43,8 +45,8 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
         if (tool_parse_size(value, &serve->config.memory) &&
             copal_host_scale(&(copal_host_config_t){.memory = serve->config.memory}) == 0)
             return 0;
-        return tool_usage_error(command, "--memory takes octets, such as 512K, 64M or 1G, from 64K on, not '%s'",
-                                value);
+        return tool_option_error(command, "--memory takes octets, such as 512K, 64M or 1G, from 64K on, not '%s'",
+                                 value);
     default:
         serve->config.trace = tool_trace;
         return 0;
@@ -75,20 +77,28 @@ static void print_scale(copal_host_config_t config)
     print_bound(config.server.payload_size, "octets of payload in a message");
 }
 
+/** Address and port as in a URI: an IPv6 address in brackets. */
+static void write_endpoint(char *out, size_t capacity, const char *address, uint64_t port)
+{
+    snprintf(out, capacity, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, (unsigned)port);
+}
+
 static int listen_failed(const tool_command_t *command, const char *address, uint64_t port, int error)
 {
     if (error == COPAL_EINVAL)
-        return tool_usage_error(
+        return tool_option_error(
             command, "--bind takes an address such as 127.0.0.1, ::1, fe80::1%%eth0 or ::, not '%s'", address);
+    int saved = errno;
+    char endpoint[ENDPOINT];
+    write_endpoint(endpoint, sizeof endpoint, address, port);
     if (error != COPAL_ESYSTEM)
         tool_say("%s: %s\n", address, copal_error_text(error));
-    else if (errno == EADDRINUSE)
-        tool_say("%s: port %llu is in use; take another with --port, or --port 0 for a free one\n", address,
-                 (unsigned long long)port);
-    else if (errno == EADDRNOTAVAIL)
+    else if (saved == EADDRINUSE)
+        tool_say("%s is in use; take another port with --port, or --port 0 for a free one\n", endpoint);
+    else if (saved == EADDRNOTAVAIL)
         tool_say("%s: this machine does not have that address\n", address);
     else
-        tool_say("%s: port %llu: %s\n", address, (unsigned long long)port, strerror(errno));
+        tool_say("%s: %s\n", endpoint, strerror(saved));
     return TOOL_REFUSED;
 }
 
@@ -98,8 +108,9 @@ static int listen_on(const tool_command_t *command, copal_host_t *host, const ch
     int error = copal_host_listen(host, address, (uint16_t)port, &bound);
     if (error)
         return listen_failed(command, address, port, error);
-    printf(strchr(address, ':') ? "listening on coap://[%s]:%u\n" : "listening on coap://%s:%u\n", address,
-           (unsigned)bound);
+    char endpoint[ENDPOINT];
+    write_endpoint(endpoint, sizeof endpoint, address, bound);
+    printf("listening on coap://%s\n", endpoint);
     fflush(stdout);
     return 0;
 }
@@ -183,7 +194,7 @@ static int run(const tool_command_t *command, int argc, char **argv)
 }
 
 static const tool_option_t options[] = {
-    {'b', "bind", "ADDRESS", "serve on this address only; may be given again (::, which is every address)"},
+    {'b', "bind", "ADDRESS", "serve on this address; may be given again (::)"},
     {'p', "port", "N", "serve on this port, 0 for a free one (5683)"},
     {'r', "resource", "DESCRIPTION", "serve this resource; see below; may be given again"},
     {'d', "dynamic", NULL, "let a PUT on an unknown path create a resource"},
@@ -196,13 +207,13 @@ const tool_command_t tool_serve = {
     .operands = "[OPTION]...",
     .summary = "Serve resources until SIGINT or SIGTERM",
     .options = options,
-    .notes =
-        "A resource is described by 'PATH=VALUE', and what may follow, each behind a ';' (one within double quotes\n"
-        "separates nothing):\n"
-        "  ct=FORMAT         its Content-Format: a name or a number\n"
-        "  max-age=SECONDS   how long an answer stays fresh\n"
-        "  etag              answers carry an ETag that changes with the value\n"
-        "  methods=get,put   the methods allowed, of get, put, post, delete (all)\n"
-        "  NAME=VALUE, NAME  a link attribute for discovery: title=\"a b\", rt=sensor, if, sz, ...\n"
-        "'listening on coap://ADDRESS:PORT' on standard output says that it can be asked.\n",
+    .notes = "Without --bind, every IPv6 and IPv4 address is served on (::). A resource is\n"
+             "described by 'PATH=VALUE', and what may follow, each behind a ';' (one within\n"
+             "double quotes separates nothing):\n"
+             "  ct=FORMAT         its Content-Format: a name or a number\n"
+             "  max-age=SECONDS   how long an answer stays fresh\n"
+             "  etag              answers carry an ETag that changes with the value\n"
+             "  methods=get,put   the methods allowed, of get, put, post, delete (all)\n"
+             "  NAME=VALUE, NAME  a link attribute for discovery: title=\"a b\", rt=sensor, if\n"
+             "'listening on coap://ADDRESS:PORT' on standard output says that it can be asked.\n",
     .run = run};

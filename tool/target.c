@@ -38,6 +38,54 @@ static int wrong_scheme(const tool_command_t *command, const char *text)
     return tool_usage_error(command, "%.*s is not CoAP; did you mean 'coap%s'?", scheme, text, rest);
 }
 
+/** A "%" in `text` without two hexadecimal digits behind it. */
+static bool has_bad_percent(const char *text)
+{
+    while ((text = strchr(text, '%')))
+        if (!isxdigit((unsigned char)*++text) || !isxdigit((unsigned char)text[1]))
+            return true;
+    return false;
+}
+
+static int bad_port(const tool_command_t *command, const char *text)
+{
+    return tool_usage_error(command, "the port of '%s' is no number from 1 to 65535", text);
+}
+
+/** What is wrong in a URI from its host on. */
+static int bad_authority(const tool_command_t *command, const char *text, const char *host)
+{
+    int size = (int)strcspn(host, "/?");
+    const char *at = memchr(host, '@', (size_t)size);
+    if (at)
+        return tool_usage_error(command, "'%s' names a user, which CoAP cannot carry; write '%.*s%s'", text,
+                                (int)(host - text), text, at + 1);
+    if (is_bare_ipv6(host, size))
+        return tool_usage_error(command, "'%s': an IPv6 address goes in brackets; did you mean '%.*s[%.*s]%s'?", text,
+                                (int)(host - text), text, size, host, host + size);
+    if (size == 0 || *host == ':')
+        return tool_usage_error(command, "'%s' names no host, as in 'coap://localhost/'", text);
+    const char *bracket = memchr(host, ']', (size_t)size);
+    const char *behind = bracket ? bracket + 1 : host; /* within brackets, "%" is that of a zone, too */
+    const char *colon = memchr(behind, ':', (size_t)(host + size - behind));
+    uint64_t port;
+    char digits[8];
+    if (colon) {
+        snprintf(digits, sizeof digits, "%.*s", (int)(host + size - colon - 1), colon + 1);
+        if (*digits && !tool_parse_number(digits, 1, UINT16_MAX, &port))
+            return bad_port(command, text);
+    }
+    if (has_bad_percent(behind))
+        return tool_usage_error(command,
+                                "'%s' has a '%%' without two hexadecimal digits behind it; write %%25 for a '%%' that "
+                                "is part of it",
+                                text);
+    return tool_usage_error(command,
+                            "'%s' is no valid URI; it looks like 'coap://HOST:PORT/PATH?QUERY', with other characters "
+                            "percent-encoded",
+                            text);
+}
+
 /** Why copal_uri_parse did not take it. */
 static int bad_uri(const tool_command_t *command, const char *text)
 {
@@ -56,15 +104,7 @@ static int bad_uri(const tool_command_t *command, const char *text)
                                 text, (int)strcspn(text, "#"), text);
     if (strpbrk(rest, " \t"))
         return tool_usage_error(command, "'%s' holds a blank; write %%20 for it", text);
-    const char *host = rest + 3;
-    int size = (int)strcspn(host, "/?");
-    if (is_bare_ipv6(host, size))
-        return tool_usage_error(command, "'%s': an IPv6 address goes in brackets; did you mean '%.*s[%.*s]%s'?", text,
-                                (int)(host - text), text, size, host, host + size);
-    return tool_usage_error(command,
-                            "'%s' is no valid URI; it looks like 'coap://HOST:PORT/PATH?QUERY', with a port up to "
-                            "65535 and other characters percent-encoded",
-                            text);
+    return bad_authority(command, text, rest + 3);
 }
 
 /** Literal group addresses: 224.0.0.0/4 and ff00::/8. */
@@ -84,6 +124,8 @@ int tool_check_uri(const tool_command_t *command, const char *text, copal_uri_t 
 {
     if (copal_uri_parse(uri, text) < 0)
         return bad_uri(command, text);
+    if (uri->port == 0)
+        return bad_port(command, text);
     if (uri->secure)
         return tool_usage_error(command,
                                 "coaps:// needs DTLS, which is not in this build yet; without security it is "

@@ -47,8 +47,11 @@ enum { TOOL_END = -1, TOOL_WRONG = -2, TOOL_HELP = -3 };
  *  TOOL_WRONG: it was wrong, and standard error says how. TOOL_HELP: --help was asked for. */
 int tool_next_option(const tool_command_t *command, int argc, char **argv, const char **value);
 
-/** Prints an error of the usage of `command`, and how to get help. Returns TOOL_USAGE. */
+/** Prints an error of the usage of `command`. Returns TOOL_USAGE. */
 __attribute__((format(printf, 2, 3))) int tool_usage_error(const tool_command_t *command, const char *format, ...);
+
+/** The same for an option of it or its value, which --help says more about; says that, too. */
+__attribute__((format(printf, 2, 3))) int tool_option_error(const tool_command_t *command, const char *format, ...);
 
 /** Prints "copal: …" on standard error. */
 __attribute__((format(printf, 1, 2))) void tool_say(const char *format, ...);
@@ -56,7 +59,10 @@ __attribute__((format(printf, 1, 2))) void tool_say(const char *format, ...);
 /** Prints the help of `command` on standard output. */
 void tool_print_help(const tool_command_t *command);
 
-/** Which of `names` (ends with NULL) `word` may have been meant for; NULL: none is near. */
+/** Prints what copal is and all commands. */
+void tool_print_commands(FILE *stream);
+
+/** Which of `names` (ends with NULL) `word` may have been meant for, in whatever case; NULL: none is near. */
 const char *tool_nearest(const char *word, const char *const *names);
 
 /* ---- values of options (values.c) ------------------------------------------------------------------ */

@@ -67,8 +67,11 @@ void tool_trace(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes
     } else {
         fprintf(stderr, " %s ", types[message.type]);
         tool_print_code(stderr, message.code);
-        fprintf(stderr, " mid=%u token=", (unsigned)message.id);
-        tool_print_hex(stderr, message.token);
+        fprintf(stderr, " mid=%u", (unsigned)message.id);
+        if (message.token.size) {
+            fputs(" token=", stderr);
+            tool_print_hex(stderr, message.token);
+        }
         print_options(&message);
         if (message.payload.size)
             print_preview(message.payload);

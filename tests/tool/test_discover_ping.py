@@ -24,7 +24,7 @@ def test_asks_for_the_well_known_path_with_the_uris_query(suffix, path, query):
         done = copal("discover", server.uri + suffix)
     request = server.messages[0]
     assert (request.code, request.path(), request.all(coap.URI_QUERY)) == (coap.GET, path, query)
-    assert (done.returncode, done.stdout, done.stderr) == (0, LINKS, "2.05 Content\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, LINKS + b"\n", "2.05 Content\n")
 
 
 def test_options_of_discover():
@@ -35,7 +35,7 @@ def test_options_of_discover():
 
 def test_filters_of_our_own_server():
     with Serve("--resource", "a=1;rt=red", "--resource", "b=1;rt=blue") as server:
-        assert copal("discover", server.uri + "?rt=re*").stdout == b"</a>;rt=red"
+        assert copal("discover", server.uri + "?rt=re*").stdout == b"</a>;rt=red\n"
 
 
 def test_a_host_without_discovery():

@@ -10,12 +10,17 @@ def test_the_manual_page_has_every_option_and_no_other():
     listed = copal("help").stdout.decode().partition("commands:\n")[2].partition("\n\n")[0]
     commands = re.findall(r"^  (\w+) ", listed, re.MULTILINE)
     assert len(commands) == 8
-    helped = {"--help"}
+    helped = {"--help", "--version"}
     for command in commands:
         assert re.search(rf"\.B copal {command}\n", PAGE), command
         helped |= set(re.findall(r"^  .{3} (--[a-z-]+)", copal("help", command).stdout.decode(), re.MULTILINE))
     assert helped >= {"--non", "--timeout", "--resource", "--count"}
     assert set(re.findall(r"--[a-z][a-z-]*", PAGE)) - {"--help"} == helped - {"--help"}
+
+
+def test_the_manual_page_is_of_this_version():
+    version = copal("--version").stdout.decode().strip()
+    assert f'.TH COPAL 1 "" "{version}" ' in PAGE
 
 
 def test_the_manual_page_has_every_exit_status():

@@ -127,8 +127,15 @@ def test_the_payload_comes_from_standard_input():
 
 
 def test_without_a_payload_none_is_sent_and_standard_input_is_not_read():
-    _, request = ask("put", input=b"not this")
+    _, request = ask("post", input=b"not this")
     assert request.payload == b""
+
+
+def test_an_empty_payload_is_put_only_if_it_is_given():
+    _, request = ask("put", "")
+    assert (request.code, request.payload) == (coap.PUT, b"")
+    _, request = ask("put", "-f", "-", input=b"")
+    assert (request.code, request.payload) == (coap.PUT, b"")
 
 
 def test_a_payload_that_starts_with_a_dash_goes_behind_two():
@@ -317,6 +324,11 @@ def test_v_shows_blocks_and_the_start_of_a_payload():
     out, back, _ = done.stderr.splitlines()
     assert 'payload=90 "abcdefghij' in out and out.endswith('"...')
     assert "Size1=128 payload=99 0x" + "00" * 24 + "..." in back
+
+
+def test_v_shows_no_token_where_there_is_none():
+    done, _ = ask("get", "-v", "--token", "")
+    assert "mid=" in done.stderr and "token" not in done.stderr
 
 
 def test_v_shows_a_message_that_is_none():

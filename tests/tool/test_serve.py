@@ -67,7 +67,13 @@ def test_a_port_in_use_says_so_with_status_1():
     with Serve() as server:
         done = copal("serve", "--bind", "127.0.0.1", "--port", str(server.port))
     assert (done.returncode, done.stdout) == (1, b"")
-    assert f"port {server.port} is in use; take another with --port" in done.stderr
+    assert f"copal: 127.0.0.1:{server.port} is in use; take another port with --port" in done.stderr
+
+
+def test_a_port_in_use_is_shown_as_in_a_uri():
+    with Serve(bind="::1") as server:
+        done = copal("serve", "--bind", "::1", "--port", str(server.port))
+    assert done.stderr.startswith(f"copal: [::1]:{server.port} is in use;")
 
 
 def test_an_address_of_somebody_else_says_so_with_status_1():
@@ -118,7 +124,7 @@ def test_other_properties_are_link_attributes():
     first, second = 'a=1;ct=50;title="x;y, z";rt=sensor;if=core.s;sz=1;hidden', "b=2;title=two words"
     with Serve("--resource", first, "--resource", second) as server:
         assert copal("discover", server.uri).stdout == (
-            b'</a>;ct=50;title="x;y, z";rt=sensor;if=core.s;sz=1;hidden,</b>;title="two words"')
+            b'</a>;ct=50;title="x;y, z";rt=sensor;if=core.s;sz=1;hidden,</b>;title="two words"\n')
 
 
 def test_dynamic_lets_a_put_create():

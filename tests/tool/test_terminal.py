@@ -85,7 +85,7 @@ def test_links_cannot_steer_the_terminal():
 def test_discover_prints_a_table():
     status, out, err = show(LINKS, 40, command="discover", env={"NO_COLOR": "1"})
     assert status == 0
-    assert [line.rstrip() for line in out.splitlines()] == [
+    assert out.splitlines() == [
         'path            rt           if    ct                                 title         more',
         '/temperature    sensor heat        text/plain                         a "warm" one',
         '/config                      conf  application/json application/cbor                sz=40',
@@ -96,6 +96,10 @@ def test_discover_prints_a_table():
 def test_discover_leaves_out_columns_without_entry():
     out = show(b"</a>,</b>", 40, command="discover", env={"NO_COLOR": "1"})[1]
     assert out.split() == ["path", "/a", "/b"]
+
+
+def test_the_heading_s_colour_ends_with_its_line():
+    assert show(b"</a>,</b>", 40, command="discover")[1] == "\x1b[36mpath\x1b[0m\n/a\n/b\n"
 
 
 def test_discover_of_a_host_without_resources_says_so():

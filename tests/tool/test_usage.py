@@ -1,4 +1,6 @@
 """Wrong usage: status 2, nothing on standard output, and a message that says what to do."""
+import re
+
 import pytest
 
 from support.process import copal
@@ -13,7 +15,11 @@ def refused(*arguments):
 
 
 @pytest.mark.parametrize("arguments, hint", [
-    ([], "a command is missing"),
+    (["-v", "get", URI], "options go behind the command, as in 'copal get -v ...'"),
+    (["--non", "get", URI], "options go behind the command, as in 'copal get --non ...'"),
+    (["GET", URI], "did you mean 'get'?"),
+    (["lst"], "'copal help' lists them"),
+    (["observe"], "'copal help' lists them"),
     (["gte", URI], "did you mean 'get'?"),
     (["discvoer"], "did you mean 'discover'?"),
     (["observe-all"], "'copal help' lists them"),
@@ -24,8 +30,10 @@ def refused(*arguments):
     (["get", URI, "payload"], "'payload' is one operand too many"),
     (["put", URI, "two", "words"], "quote a payload that holds blanks"),
     (["put", URI, "x", "-f", "-"], "given twice"),
+    (["put", URI], "a payload is missing; '' sends an empty one"),
     (["delete", URI, "x"], "takes a URI only"),
     (["get", "--nno", URI], "did you mean '--non'?"),
+    (["get", "--NON-", URI], "did you mean '--non'?"),
     (["get", "--payload", "x", URI], "no option '--payload'"),
     (["get", "-z", URI], "no option '-z'"),
     (["put", URI, "-5"], "goes behind '--'"),
@@ -84,15 +92,33 @@ def test_says_what_to_do(arguments, hint):
     ("COAPS://localhost/a", "DTLS, which is not in this build yet"),
     ("coap://localhost/a#b", "fragment"),
     ("coap://localhost/a b", "%20"),
-    ("coap://localhost:70000/", "65535"),
-    ("coap:///a", "no valid URI"),
-    ("coap://localhost/%zz", "percent-encoded"),
+    ("coap://localhost:70000/", "no number from 1 to 65535"),
+    ("coap://localhost:0/", "no number from 1 to 65535"),
+    ("coap://[::1]:70000/", "no number from 1 to 65535"),
+    ("coap://localhost:port/", "no number from 1 to 65535"),
+    ("coap:///a", "names no host"),
+    ("coap://:5683/a", "names no host"),
+    ("coap://", "names no host"),
+    ("coap://me:secret@localhost/a", "names a user, which CoAP cannot carry; write 'coap://localhost/a'"),
+    ("coap://localhost/%zz", "without two hexadecimal digits"),
+    ("coap://[fe80::1%eth0]/a%2", "without two hexadecimal digits"),
+    ("coap://localhost/a?b=100%", "without two hexadecimal digits"),
+    ("coap://localhost/{a}", "no valid URI"),
     ("coap://224.0.1.187/", "multicast is not in this build yet"),
     ("coap://[ff02::fd]/", "multicast is not in this build yet"),
 ])
 @pytest.mark.parametrize("command", ["get", "discover", "ping"])
 def test_says_what_is_wrong_with_a_uri(command, uri, hint):
     assert hint in refused(command, uri)
+
+
+@pytest.mark.parametrize("arguments, more", [
+    (["get", "--nno", URI], True), (["get", URI, "-a", "jsn"], True), (["get", URI, "--accept"], True),
+    (["ping", URI, "-c", "0"], True), (["serve", "--resource", "a"], True),
+    (["get", "localhost"], False), (["get", URI, "x"], False), (["put", URI], False), (["get"], False)])
+def test_refers_to_help_where_an_option_is_wrong(arguments, more):
+    first, *rest = refused(*arguments).splitlines()
+    assert rest == ([f"'copal {arguments[0]} --help' says more"] if more else [])
 
 
 def test_says_what_an_option_may_hold():
@@ -113,6 +139,22 @@ def test_help_lists_every_command(arguments):
     assert done.returncode == 0
     for command in ("get", "put", "post", "delete", "discover", "ping", "serve", "help"):
         assert f"\n  {command} " in done.stdout.decode()
+
+
+def test_without_a_command_help_goes_to_standard_error():
+    assert refused() == copal("help").stdout.decode()
+
+
+@pytest.mark.parametrize("command", [[], ["get"], ["put"], ["post"], ["delete"], ["discover"], ["ping"], ["serve"],
+                                     ["help"]])
+def test_help_fits_a_terminal(command):
+    assert [line for line in copal("help", *command).stdout.decode().splitlines() if len(line) > 80] == []
+
+
+def test_version():
+    done = copal("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(rb"copal \d+\.\d+\.\d+\n", done.stdout)
 
 
 def test_help_of_serve_prints_what_the_memory_comes_to():
