@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { MOST = 16 };
+
 /* What a request is about; the receiver stands first, so that a pointer to it is a pointer to this. */
 typedef struct {
     copal_receiver_t receiver;
@@ -29,11 +31,15 @@ static void show(copal_receiver_t *self, const copal_response_t *response)
 int main(int argc, char **argv)
 {
     copal_host_t *host;
-    job_t jobs[16];
+    job_t jobs[MOST];
     int open = 0;
+    if (argc < 2 || argc > MOST + 1) {
+        fprintf(stderr, "usage: async URI...: one to %d of them\n", MOST);
+        return 2;
+    }
     if (copal_host_open(&host, NULL) < 0)
         return 1;
-    for (int i = 1; i < argc && i <= 16; i++) {
+    for (int i = 1; i < argc; i++) {
         job_t *job = &jobs[i - 1];
         *job = (job_t){{show}, argv[i], &open};
         int id = copal_host_request(host, &(copal_ask_t){.uri = argv[i]}, &job->receiver, NULL);

@@ -15,6 +15,7 @@ int main(int argc, char **argv)
         return 3;
     }
     printf("%u.%02u %s\n", COPAL_CODE_CLASS(answer.code), COPAL_CODE_DETAIL(answer.code), answer.payload);
+    status = COPAL_CODE_CLASS(answer.code) == 2 ? 0 : 1;
     copal_answer_free(&answer);
-    return 0;
+    return status;
 }

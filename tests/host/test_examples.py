@@ -66,7 +66,7 @@ def test_server_says_that_its_port_is_taken():
 def test_get():
     with Example("server") as server:
         assert run(example("get"), server.uri("greeting")) == (0, "2.05 hello\n")
-        assert run(example("get"), server.uri("missing")) == (0, "4.04 \n")
+        assert run(example("get"), server.uri("missing")) == (1, "4.04 \n")
     assert run(example("get"), f"coap://127.0.0.1:{free_port()}/") == (3, "")
 
 
@@ -85,6 +85,11 @@ def test_async():
     assert status == 0
     assert sorted(output.splitlines()) == sorted(
         [f"{uri}: 2.05 {uri[-1]}" for uri in uris] + ["http://x/: not a valid coap or coaps URI"])
+
+
+@pytest.mark.parametrize("uris", [[], ["coap://127.0.0.1/"] * 17])
+def test_async_says_how_it_is_used(uris):
+    assert run(example("async"), *uris) == (2, "")
 
 
 def test_poll():
