@@ -141,20 +141,27 @@ static void print_row(const char *const *cells, const int *widths)
     }
 }
 
-static void print_table(copal_bytes_t document, char *(*rows)[COLUMNS], long count)
+/** Fills the table; false without memory. */
+static bool make_rows(copal_bytes_t document, char *(*rows)[COLUMNS], long count)
 {
-    int widths[COLUMNS] = {0};
+    bool made = true;
     copal_link_t link;
     for (long i = 0; i < count && copal_link_next(&document, &link) == 1; i++)
-        for (int column = 0; column < COLUMNS; column++) {
-            rows[i][column] = make_cell(link, column);
-            int width = rows[i][column] ? width_of(rows[i][column]) : 0;
-            if (width > widths[column])
-                widths[column] = width;
-        }
-    for (int column = 0; column < COLUMNS; column++)
+        for (int column = 0; column < COLUMNS; column++)
+            made = (rows[i][column] = make_cell(link, column)) && made;
+    return made;
+}
+
+static void print_table(char *(*rows)[COLUMNS], long count)
+{
+    int widths[COLUMNS] = {0};
+    for (int column = 0; column < COLUMNS; column++) {
+        for (long i = 0; i < count; i++)
+            if (width_of(rows[i][column]) > widths[column])
+                widths[column] = width_of(rows[i][column]);
         if (widths[column] && widths[column] < width_of(headings[column]))
             widths[column] = width_of(headings[column]);
+    }
     tool_colour(stdout, TOOL_CYAN);
     print_row(headings, widths);
     tool_colour(stdout, TOOL_PLAIN);
@@ -173,10 +180,12 @@ bool tool_print_link_table(copal_bytes_t document)
     char *(*rows)[COLUMNS] = calloc((size_t)count, sizeof *rows);
     if (!rows)
         return false;
-    print_table(document, rows, count);
+    bool made = make_rows(document, rows, count);
+    if (made)
+        print_table(rows, count);
     for (long i = 0; i < count; i++)
         for (int column = 0; column < COLUMNS; column++)
             free(rows[i][column]);
     free(rows);
-    return true;
+    return made;
 }
