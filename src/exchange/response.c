@@ -100,9 +100,9 @@ int copal__response_receive(copal_endpoint_t *e, const copal__arrival_t *a)
     copal__taken_t *taken = &e->taken[(uint32_t)key % e->config.limits.requests];
     bool again = taken->key == key && e->now < taken->until;
     copal__slot_t *s = again ? NULL : by_token(e, hash, a->from, m->token);
-    int status = status_of(a);
+    int status = s ? status_of(a) : 0;
     bool takes = again || (s && !status);
-    if (takes)
+    if (takes && !again) /* its message ID names it for an EXCHANGE_LIFETIME from the first time on */
         *taken = (copal__taken_t){key, e->now + e->exchange_lifetime};
     if (m->type == COPAL_CON && !a->from->multicast)
         copal__post_empty(e, a->from, takes ? COPAL_ACK : COPAL_RST, m->id);

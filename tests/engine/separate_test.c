@@ -185,6 +185,30 @@ static void a_separate_answer_whose_acknowledgement_was_lost_is_acknowledged_aga
     bench_close(&b);
 }
 
+static void rfc7252_4_4_copies_of_an_answer_do_not_keep_its_message_id_from_the_next(void **state)
+{
+    (void)state;
+    bench_t b;
+    outcome_t first, second;
+    kept_t request;
+    bench_open(&b, &(copal_config_t){0});
+    bench_ask(&b, 1, COPAL_GET, true, &first);
+    keep(&request, bench_sent(&b));
+    send_content(&b, 1, COPAL_CON, 0x4321, request.token, "x");
+    bench_sends(&b, 1, BYTES(0x60, 0x00, 0x43, 0x21));
+    b.now += EXCHANGE_LIFETIME - 1000;
+    send_content(&b, 1, COPAL_CON, 0x4321, request.token, "x"); /* the last copy */
+    bench_sends(&b, 1, BYTES(0x60, 0x00, 0x43, 0x21));
+    b.now += 1000;
+    bench_ask(&b, 1, COPAL_GET, true, &second);
+    keep(&request, bench_sent(&b));
+    send_content(&b, 1, COPAL_CON, 0x4321, request.token, "y");
+    bench_sends(&b, 1, BYTES(0x60, 0x00, 0x43, 0x21));
+    assert_answered(&first, "x");
+    assert_answered(&second, "y");
+    bench_close(&b);
+}
+
 static void an_answer_to_a_cancelled_request_is_rejected(void **state)
 {
     (void)state;
@@ -666,6 +690,7 @@ int main(void)
         cmocka_unit_test(rfc7252_5_2_2_a_separate_answer_before_the_acknowledgement_ends_retransmission),
         cmocka_unit_test(rfc7252_5_2_3_a_confirmable_request_may_get_a_non_confirmable_answer_and_the_other_way_round),
         cmocka_unit_test(a_separate_answer_whose_acknowledgement_was_lost_is_acknowledged_again),
+        cmocka_unit_test(rfc7252_4_4_copies_of_an_answer_do_not_keep_its_message_id_from_the_next),
         cmocka_unit_test(an_answer_to_a_cancelled_request_is_rejected),
         cmocka_unit_test(rfc7252_5_3_2_only_a_confirmable_request_is_answered_in_an_acknowledgement),
         cmocka_unit_test(requests_without_token_are_told_apart_by_message_id),
