@@ -1,5 +1,6 @@
 /* Requests as faces make them. */
 #define _GNU_SOURCE 1
+#include "../message/characters.h"
 #include "host.h"
 
 #include <errno.h>
@@ -7,28 +8,19 @@
 
 /* ---- whom -------------------------------------------------------------------------------------------- */
 
-static int hex(uint8_t c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The host of a URI as text to be looked up. In an IPv6 literal, "%25" stands before the zone (RFC 6874), and a bare
  * "%" is taken as well; in a name, any octet may be percent-encoded (RFC 3986 section 3.2.2). */
 static int host_text(const copal_uri_t *uri, char *text, size_t capacity)
 {
-    const uint8_t *at = uri->host.data, *end = at + uri->host.size;
+    copal_bytes_t rest = uri->host;
     size_t size = 0;
-    for (; at < end; at++) {
-        uint8_t c = *at;
-        bool encoded = c == '%' && end - at > 2 && hex(at[1]) >= 0 && hex(at[2]) >= 0;
-        if (encoded && (!uri->literal || (at[1] == '2' && at[2] == '5' && end - at > 3))) {
-            c = (uint8_t)(hex(at[1]) << 4 | hex(at[2]));
-            at += 2;
-        }
-        if (c == 0 || size + 1 >= capacity)
+    while (rest.size > 0) {
+        int c = *rest.data;
+        if (!uri->literal || (rest.size > 3 && memcmp(rest.data, "%25", 3) == 0))
+            c = copal__percent_next(&rest);
+        else
+            copal__drop(&rest, 1);
+        if (c <= 0 || size + 1 >= capacity)
             return COPAL_ERESOLVE;
         text[size++] = (char)c;
     }
