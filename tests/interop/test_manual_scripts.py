@@ -41,23 +41,9 @@ def server(tmp_path_factory):
         yield uri
 
 
-@pytest.fixture(scope="module")
-def clients():
-    running = {}
-
-    def start(kind):
-        if kind not in running:
-            running[kind] = kind()
-        return running[kind]
-
-    yield start
-    for client in running.values():
-        client.close()
-
-
 @pytest.mark.parametrize("kind", [peers.Copal, peers.Libcoap, peers.Aiocoap], ids=lambda kind: kind.__name__)
-def test_the_server_script_answers(server, clients, kind):
-    client = clients(kind)
+def test_the_server_script_answers(server, started, kind):
+    client = started(kind)
     answer = client.ask("get", server + "/.well-known/core")
     assert answer.code == "2.05"
     assert b"</resource1>;ct=0" in answer.payload

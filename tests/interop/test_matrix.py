@@ -149,21 +149,6 @@ def once(client, server):
 # ---- the matrix
 
 
-@pytest.fixture(scope="module")
-def started():
-    """Each peer once, started when it is first needed."""
-    running = {}
-
-    def start(kind):
-        if kind not in running:
-            running[kind] = kind()
-        return running[kind]
-
-    yield start
-    for peer in running.values():
-        peer.close()
-
-
 def rows():
     for client, server in PAIRS:
         for name, (function, without) in FEATURES.items():
