@@ -4,6 +4,7 @@
 
 #include "copal/endpoint.h"
 #include "copal/link.h"
+#include "copal/transfer.h"
 #include "copal/tree.h"
 #include "copal/uri.h"
 

@@ -25,6 +25,15 @@ typedef struct {
     uint32_t proven;           /* addresses known to be real (64); the one proved longest ago makes room */
     uint32_t counters;         /* message ID counters, a power of two (256); peers share them by hash */
     uint32_t batch;            /* datagrams that may wait for copal_endpoint_send (64); past it receive: EFULL */
+    uint32_t observers;        /* peers' observations (16); past it, or past three quarters of it for an address that is
+                                * not proven, a request is answered without Observe (RFC 7641 section 4.1) */
+    uint32_t observed;         /* different requests that these observations are of (8); past it likewise */
+    uint32_t observed_size;    /* octets of options and payload of such a request (96); a longer one likewise */
+    uint32_t notifications;    /* confirmable notifications in flight (4); past it a notification waits, or goes as NON */
+    uint32_t networks;         /* networks of unproven addresses that are told apart, by hash, a power of two (64) */
+    uint32_t network_bytes;    /* octets that may go to the unproven addresses of a network beyond three times what
+                                * comes from them (256 KiB); past it an answer is cut to smaller blocks, or challenged
+                                * with 4.01 and Echo, or dropped where even that is too long */
 } copal_limits_t;
 
 /** Transmission parameters (RFC 7252 section 4.8), milliseconds where not said; 0 takes the default in brackets. */
@@ -35,6 +44,9 @@ typedef struct {
     uint32_t nstart;              /* outstanding interactions with one peer (1) */
     uint32_t probing_rate;        /* octets per second toward a peer that does not answer (1) */
     uint32_t ack_delay;           /* how long a deferred answer may still ride on the ACK (200) */
+    uint32_t notify_interval;     /* between two NON notifications to an observer (3000, RFC 7641 section 4.5.1); one that
+                                   * has to leave sooner is CON */
+    uint32_t confirm_interval;    /* from one CON notification to the next, at most (600,000) */
 } copal_timing_t;
 
 typedef struct copal_call_t copal_call_t;
@@ -91,6 +103,8 @@ typedef struct {
     uint64_t challenged;            /* 4.01 with Echo */
     uint64_t refused;               /* 5.03 for a bound that was reached */
     uint64_t dropped;               /* answers not sent since no message ID was free */
+    uint64_t notifications;         /* sent, without retransmissions */
+    uint64_t withheld;              /* answers cut, challenged or dropped since they were long for an unproven address */
 } copal_counters_t;
 const copal_counters_t *copal_endpoint_counters(const copal_endpoint_t *e);
 
@@ -103,13 +117,15 @@ typedef struct {
     copal_bytes_t token;            /* the request's token */
     int status;                     /* 0: `message` is the response (for a ping: NULL); or ETIMEOUT, ERESET, ECRITICAL,
                                      * EUNREACHABLE, ESPACE (a response over datagram_size) */
+    bool ended;                     /* nothing more comes: false only for an observation that goes on. With a status it
+                                     * then says what befell a re-registration that will be tried again */
     const copal_message_t *message; /* NULL unless status is 0 */
     const copal_from_t *from;       /* NULL unless a message came */
     copal_time_t now;
 } copal_response_t;
 
-/** Embed it in a struct of yours, and recover that from `self`. Lent until the request has ended. Called exactly once for
- *  each request, except one that was cancelled; the request has ended by then, and another may be begun inside. */
+/** Embed it in a struct of yours, and recover that from `self`. Lent until the request has ended. Called exactly once with
+ *  `ended` for each request, except one that was cancelled; the request has ended by then. Another may be begun inside. */
 typedef struct copal_receiver_t {
     void (*receive)(struct copal_receiver_t *self, const copal_response_t *response);
 } copal_receiver_t;
@@ -119,6 +135,11 @@ typedef struct {
     uint32_t via;           /* which of our own sockets or addresses it leaves by */
     copal_code_t code;      /* a method; COPAL_EMPTY is a ping (section 4.3), which takes no options and no token */
     bool confirmable;
+    bool observe;        /* GET or FETCH: asks to be told of each change of the state too (RFC 7641). The observation lives
+                          * until it is cancelled or the server ends it: it takes one of limits.requests meanwhile, registers
+                          * again some seconds after a state has become stale (Max-Age) or a server was silent, and goes on
+                          * trying while there is no answer. What comes out of order is dropped. Observe is written by the
+                          * endpoint */
     bool given_token;    /* true: `token` is used as it is, empty too; false: one is drawn */
     copal_bytes_t token; /* copied */
     uint32_t timeout;    /* milliseconds from commit to the response; 0 is EXCHANGE_LIFETIME, 247 s at default timing */
@@ -136,6 +157,11 @@ int copal_request_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t h
 /** Ends it silently: nothing more is sent, the receiver is not called. COPAL_ESTALE: it has ended. */
 int copal_request_cancel(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle);
 
+/** Ends an observation as copal_request_cancel does, and tells the server by a GET with Observe 1 and the same token, which
+ *  is sent like any other request (RFC 7641 section 3.6); without that, the next notification is rejected with Reset. The
+ *  same for a request that is no observation, or was answered without Observe. COPAL_ESTALE: it has ended. */
+int copal_request_deregister(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle);
+
 /** Its message ID, 0 to 65535, as soon as it is committed. COPAL_EFULL: none was free yet. COPAL_ESTALE. */
 int copal_request_id(const copal_endpoint_t *e, copal_handle_t handle);
 
@@ -147,7 +173,11 @@ typedef struct {
                               * for the first octet's upper four bits */
     int32_t content_format;  /* -1: none */
     int32_t accept;          /* -1: none */
-    int32_t block2;          /* the option's value; -1: none */
+    int32_t observe;         /* the option's value: 0 asks to be told of changes, 1 to be told no more; -1: none */
+    int32_t block1, block2;  /* the options' values; -1: none */
+    int64_t size1;           /* the option's value: octets of the whole body; -1: none */
+    uint8_t no_response;     /* classes of responses that are not wanted: bit 1 is 2.xx, bit 3 4.xx (RFC 7967); 0: none */
+    bool size2;              /* the size of the answer's body is wanted (RFC 7959 section 4) */
     uint16_t etags;          /* how many ETag options */
     uint16_t if_matches;     /* how many If-Match options */
     uint16_t queries;        /* how many Uri-Query options */
@@ -164,6 +194,7 @@ struct copal_call_t {
     const copal_request_options_t *options;
     copal_bytes_t datagram; /* the request as it came */
     uint32_t depth; /* for a subtree's handler: how many path segments led to it */
+    bool notification; /* nobody asks now: the state is wanted that an observer is to be told of */
 };
 
 /** Starts the answer and lends a writer on the outgoing buffer; it leaves when the handler returns. Write options and the
@@ -173,6 +204,22 @@ copal_writer_t *copal_reply(copal_call_t *call, copal_code_t code);
 
 /** An answer with a code and a diagnostic payload (RFC 7252 section 5.5.2); `text` may be NULL. */
 void copal_reply_text(copal_call_t *call, copal_code_t code, const char *text);
+
+/** Says that the answer being given to a GET or FETCH is the state of `subject`, which is a handle of the service's own.
+ *  Where the request asks to be told of changes (Observe 0) and the answer turns out a 2.xx, the peer is registered; after
+ *  each copal_notify of the subject's slot the handler is called with that request again, `notification` set, and what it
+ *  answers is sent with Observe (RFC 7641 section 4.2). The observation ends with an answer that is an error, or is of
+ *  another Content-Format than the first (4.06 is sent then), or of another subject, or of none (4.04); when a
+ *  notification is rejected with Reset or not acknowledged; and when the peer asks for it. In a request that asks for
+ *  nothing of this it does nothing. `confirmable`: each notification is CON. */
+void copal_observe(copal_call_t *call, copal_handle_t subject, bool confirmable);
+
+/** The state of the subjects in this slot has changed: whoever observes them is told, with the state as it is when the
+ *  notification leaves. Several changes meanwhile are one. Takes no time that depends on how many observe. */
+void copal_notify(copal_endpoint_t *e, copal_time_t now, uint32_t slot);
+
+/** How many observations peers have at present. */
+uint32_t copal_endpoint_observers(const copal_endpoint_t *e);
 
 /** Promises an answer for later and copies the request into a slot. Its empty ACK leaves after ack_delay unless the answer
  *  comes first. After EXCHANGE_LIFETIME the call is dropped and its handle stale.

@@ -187,6 +187,13 @@ void copal_write_encoded(copal_writer_t *w, copal_bytes_t options, uint16_t last
 /** Appends to the payload, through the window. */
 void copal_write_payload(copal_writer_t *w, copal_bytes_t part);
 
+/** Reads octets `offset` to `offset + size` of a body to `out`: all of them. 0, or a negative error. */
+typedef int (*copal_read_t)(void *context, size_t offset, void *out, size_t size);
+
+/** Writes a whole payload of `total` octets, of which only those in the window are read: any block of a body of any size
+ *  in constant memory (RFC 7959 section 2.4). An error of `read` becomes the writer's. */
+void copal_write_body(copal_writer_t *w, size_t total, copal_read_t read, void *context);
+
 /** Appends a C string to the payload. */
 void copal_write_text(copal_writer_t *w, const char *text);
 

@@ -17,7 +17,10 @@ typedef struct {
     uint32_t dynamic;    /* how many of them peers may create (half of resources); past it 5.03 */
     uint32_t value_size; /* octets of the largest value (1024); past it ESPACE, a PUT or POST: 4.13 */
     size_t arena;        /* octets for resources, paths, attributes and values, replaced ones that are still read included
-                          * (resources * 160 + 4 * value_size); past it EFULL, a PUT or POST: 5.03 */
+                          * (resources * 176 + 4 * value_size); past it EFULL, a PUT or POST: 5.03 */
+    uint32_t uploads;    /* bodies of requests that are coming in by Block1 (4), at most a quarter (but 1) of them from one
+                          * peer (4.29); past it the one that has been idle for longest makes room, if for 30 s and more,
+                          * else 5.03. After EXCHANGE_LIFETIME without a block one is forgotten: 4.08 */
     uint32_t workers;    /* threads that serve it (1, at most 64) */
 } copal_tree_limits_t;
 
@@ -35,9 +38,18 @@ typedef struct {
     void *random_state;
     bool first_only; /* as copal_service_t says; true for network.Coap */
     bool dynamic;    /* a PUT on an unknown path creates a value resource */
+    bool post_creates; /* a POST on an unknown path creates a value resource below it, under a fresh name */
+    bool observable;   /* GETs of value resources may be observed, and discovery says so */
+    /** Applies a PATCH or iPATCH of Content-Format `format` to a value: the outcome to `out`, of limits.value_size octets,
+     *  and its size to `*size`. 0, or the code of the answer: 4.15 for a format it does not know, 4.00 for a patch that
+     *  is none, 4.09 for one that does not fit the value, 4.13. Called inside `exclusion`. NULL: no patches. */
+    copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out, size_t *size);
+    /** Called after a change of something observed, outside of `exclusion`, in the thread that made it: whoever runs the
+     *  endpoints should look at copal_tree_next_change soon. NULL: it is looked at often enough. */
+    void (*changed)(void *user);
     /** Called after a peer's request created `resource`, in the thread that serves it. NULL: nobody cares. */
     void (*created)(void *user, copal_tree_t *tree, copal_handle_t resource);
-    void *user; /* for `created` */
+    void *user; /* for all of these */
 } copal_tree_config_t;
 
 /** The octets of memory that a tree of these limits takes; 0: a limit is out of range. */
@@ -47,9 +59,13 @@ size_t copal_tree_size(const copal_tree_limits_t *limits);
  *  COPAL_ESPACE: size is below copal_tree_size. COPAL_EINVAL: a limit out of range, or no `random`. */
 int copal_tree_init(copal_tree_t **tree, void *memory, size_t size, const copal_tree_config_t *config);
 
-/** What an endpoint needs to serve this tree. /.well-known/core is built in (RFC 6690), with up to 8 filters in a request
+/** What the endpoint of worker `worker` (0 where there is one) needs to serve this tree. /.well-known/core is built in (RFC 6690), with up to 8 filters in a request
  *  (more: 4.00); a resource of that path takes its place. */
-copal_service_t copal_tree_service(copal_tree_t *tree);
+copal_service_t copal_tree_service(copal_tree_t *tree, uint32_t worker);
+
+/** The slot of the next resource that changed since it was last told of and that a peer of worker `worker` observes; to be
+ *  handed to copal_notify of the worker's endpoint. False: there is none. Without lock; only that worker calls it. */
+bool copal_tree_next_change(copal_tree_t *tree, uint32_t worker, uint32_t *slot);
 
 /** Worker `worker` holds nothing of the tree at this moment: what was replaced before may be freed. Call at the top
  *  of its loop. */
@@ -61,12 +77,29 @@ void copal_tree_offline(copal_tree_t *tree, uint32_t worker);
 
 /** Bit of a method in a mask: COPAL_METHOD(COPAL_GET). */
 #define COPAL_METHOD(code) (1u << (code))
+/** Those of RFC 7252. */
 #define COPAL_METHODS_ALL                                                                    \
     (COPAL_METHOD(COPAL_GET) | COPAL_METHOD(COPAL_POST) | COPAL_METHOD(COPAL_PUT) | COPAL_METHOD(COPAL_DELETE))
+
+/** Takes the body of a request piece by piece, in order and in constant memory, however it comes: in one datagram or by
+ *  Block1 (RFC 7959 section 2.5). */
+typedef struct {
+    /** A body begins, of `size` octets if that is known (Size1), else -1. Makes what takes it, to `*body`. Answers nothing.
+     *  0, or the code of the refusal (4.13 with Size1 if `*most` was set to the most octets there may be). */
+    copal_code_t (*begin)(void *user, const copal_call_t *call, int64_t size, void **body, size_t *most);
+    /** The next octets of it. 0, or the code of the refusal; `drop` is called then. */
+    copal_code_t (*take)(void *body, copal_bytes_t piece);
+    /** All of it came: answers as a handler does. Releases the body. */
+    void (*end)(void *body, copal_call_t *call);
+    /** It will never be whole. Releases the body. */
+    void (*drop)(void *body);
+} copal_intake_t;
 
 /** A resource whose answers a C function makes. */
 typedef struct {
     uint32_t methods; /* mask; any other method is answered 4.05 */
+    const copal_intake_t *intake; /* takes the bodies of PUT, POST, FETCH, PATCH and iPATCH instead of `handle`; static.
+                                   * NULL: `handle` does, and only bodies of one datagram come (longer: 4.13) */
     bool subtree;     /* it serves every path below its own, too, where no other resource does */
     bool serial;      /* never called by two workers at once: called inside `exclusion` */
     void (*handle)(void *user, copal_call_t *call); /* answers as copal_service_t.handle does */
@@ -78,7 +111,8 @@ typedef struct {
     int32_t content_format; /* 0 to 65535, or -1 for none */
     int64_t max_age;        /* seconds, 0 to 2^32 - 1, or -1 for none */
     bool etag;              /* answers carry an ETag: a counter from 1 to 65535, then 1, of the changes of the value */
-    uint32_t methods;       /* mask of GET, POST, PUT, DELETE */
+    uint32_t methods;       /* mask of GET, POST, PUT, DELETE; with content_format 50 and a `patch` also PATCH, iPATCH */
+    bool confirm;           /* each notification of a change is CON */
 } copal_value_options_t;
 
 /** Path texts are as in copal_write_path: "a/b", leading "/" ignored, percent-encoding decoded; up to 1,152 octets, encoded.

@@ -18,6 +18,12 @@ static const copal_limits_t default_limits = {
     .proven = 64,
     .counters = 256,
     .batch = 64,
+    .observers = 16,
+    .observed = 8,
+    .observed_size = 96,
+    .notifications = 4,
+    .networks = 64,
+    .network_bytes = 256 * 1024,
 };
 
 static const copal_timing_t default_timing = {
@@ -27,6 +33,8 @@ static const copal_timing_t default_timing = {
     .nstart = 1,
     .probing_rate = 1,
     .ack_delay = 200,
+    .notify_interval = 3000,
+    .confirm_interval = 600000,
 };
 
 /* Puts the defaults where fields are 0; all of them are of 32 bits. */

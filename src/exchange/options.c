@@ -31,11 +31,19 @@ static copal_code_t take(copal_request_options_t *o, const copal_option_t *optio
     uint32_t value = copal_option_uint(option);
     if (number == COPAL_OPTION_PROXY_URI || number == COPAL_OPTION_PROXY_SCHEME)
         return COPAL_PROXYING_NOT_SUPPORTED; /* section 5.7.2 */
-    if (number == COPAL_OPTION_BLOCK2) {
+    if (number == COPAL_OPTION_BLOCK1 || number == COPAL_OPTION_BLOCK2) {
         copal_block_t block;
-        o->block2 = (int32_t)value;
+        *(number == COPAL_OPTION_BLOCK1 ? &o->block1 : &o->block2) = (int32_t)value;
         return copal_block_decode(&block, value) ? COPAL_BAD_REQUEST : 0;
     }
+    if (number == COPAL_OPTION_OBSERVE)
+        o->observe = (int32_t)value;
+    if (number == COPAL_OPTION_SIZE1)
+        o->size1 = value;
+    if (number == COPAL_OPTION_SIZE2)
+        o->size2 = true;
+    if (number == COPAL_OPTION_NO_RESPONSE)
+        o->no_response = (uint8_t)value;
     if (number == COPAL_OPTION_IF_MATCH)
         o->if_matches++;
     if (number == COPAL_OPTION_ETAG)
@@ -56,7 +64,8 @@ static copal_code_t take(copal_request_options_t *o, const copal_option_t *optio
 copal_code_t copal__request_options(copal_request_options_t *o, const copal_message_t *m, bool first_only,
                                     uint16_t *culprit)
 {
-    *o = (copal_request_options_t){.content_format = -1, .accept = -1, .block2 = -1};
+    *o = (copal_request_options_t){
+        .content_format = -1, .accept = -1, .observe = -1, .block1 = -1, .block2 = -1, .size1 = -1};
     copal_option_reader_t reader = copal_message_options(m);
     copal_option_t option;
     uint16_t previous = 0;

@@ -57,7 +57,7 @@ void copal__request_end(copal_endpoint_t *e, copal__slot_t *s, int status, const
 {
     uint8_t token[UINT8_MAX]; /* a copy: the callback may begin a request in this very slot */
     copal_response_t response = {.request = copal__slot_handle(s), .id = s->asking.first_id,
-                                 .token = {token, s->asking.token_size}, .status = status, .message = message,
+                                 .token = {token, s->asking.token_size}, .status = status, .ended = true, .message = message,
                                  .from = from, .now = e->now};
     copal_receiver_t *receiver = s->asking.receiver;
     memcpy(token, s->w.data + s->asking.token_at, s->asking.token_size);

@@ -202,7 +202,7 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
     copal__serving_t s;
     uint16_t culprit = 0;
     const copal_message_t *m = &a->message;
-    s.call = (copal_call_t){e, e->now, a->from, m, &s.options, a->datagram, 0};
+    s.call = (copal_call_t){e, e->now, a->from, m, &s.options, a->datagram, 0, false};
     s.memory = NULL;
     s.fallback = COPAL_INTERNAL_SERVER_ERROR;
     s.identified = s.answered = s.deferred = false;

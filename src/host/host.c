@@ -78,7 +78,7 @@ static int init_core(copal_host_t *host, const copal__layout_t *layout, const co
         .timing = config->timing,
         .random = host->random,
         .random_state = host->random_state,
-        .service = copal_tree_service(host->tree),
+        .service = copal_tree_service(host->tree, 0),
     };
     init_side(host, &host->server, config);
     init_side(host, &host->client, config);

@@ -174,6 +174,7 @@ static void hand_in(copal__side_t *side, uint8_t socket, copal__slot_t *slot, co
     uint32_t local = 0;
     copal__address_to_peer(slot->header.msg_name, &from.peer);
     from.proven = from.multicast = false;
+    from.network = from.peer.size == COPAL__PEER_IPV4 ? 3 : 7; /* /24, /56 */
     if (slot->header.msg_controllen > 0)
         local = copal__local_find(side->locals, socket, &slot->header, &from.multicast);
     from.via = local << 8 | socket;

@@ -17,7 +17,9 @@ static bool complete(copal_tree_limits_t *l)
     if (!l->value_size)
         l->value_size = 1024;
     if (!l->arena)
-        l->arena = (size_t)l->resources * 160 + (size_t)l->value_size * 4;
+        l->arena = (size_t)l->resources * 176 + (size_t)l->value_size * 4;
+    if (!l->uploads)
+        l->uploads = 4;
     if (!l->workers)
         l->workers = 1;
     return true;
@@ -62,8 +64,9 @@ int copal_tree_init(copal_tree_t **tree, void *memory, size_t size, const copal_
     return 0;
 }
 
-copal_service_t copal_tree_service(copal_tree_t *tree)
+copal_service_t copal_tree_service(copal_tree_t *tree, uint32_t worker)
 {
+    (void)worker;
     return (copal_service_t){copal__serve, tree, tree->config.first_only};
 }
 

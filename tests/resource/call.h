@@ -48,9 +48,10 @@ static inline void begin(ask_t *ask, copal_code_t method, const char *path)
 static inline copal_code_t finish(ask_t *ask, copal_tree_t *tree)
 {
     const copal_config_t config = {
-        .limits = {sizeof ask->datagram, 2048, 8, 1, 1, 8, 16384, 1, 1, 4},
+        .limits = {.datagram_size = sizeof ask->datagram, .payload_size = 2048, .requests = 1, .deferred = 1, .remembered = 8,
+                   .remembered_bytes = 16384, .proven = 1, .counters = 1, .batch = 4},
         .random = fixed_random,
-        .service = copal_tree_service(tree),
+        .service = copal_tree_service(tree, 0),
     };
     size_t size = copal_endpoint_size(&config.limits);
     void *memory = calloc(1, size);

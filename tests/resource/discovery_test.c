@@ -105,7 +105,7 @@ static void a_ct_of_ones_own_takes_the_place_of_the_automatic_one(void **state)
 static void handlers_are_listed_by_their_own_path(void **state)
 {
     (void)state;
-    copal_handler_t subtree = {COPAL_METHODS_ALL, true, false, nothing, NULL};
+    copal_handler_t subtree = {COPAL_METHODS_ALL, NULL, true, false, nothing, NULL};
     copal_handle_t handle;
     assert_int_equal(copal_tree_add_handler(tree, "sub", &subtree, &handle), 0);
     attribute(handle, "rt", "tree");

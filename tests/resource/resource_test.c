@@ -23,7 +23,7 @@ static void answer(void *user, copal_call_t *call)
     copal_reply(call, COPAL_CONTENT);
 }
 
-static const copal_handler_t handler = {COPAL_METHODS_ALL, false, false, answer, NULL};
+static const copal_handler_t handler = {COPAL_METHODS_ALL, NULL, false, false, answer, NULL};
 
 static int add(const char *path)
 {
@@ -346,7 +346,7 @@ static void rfc7252_5_10_6_another_content_format_is_another_representation(void
 static void properties_are_replaced_and_the_value_stays(void **state)
 {
     (void)state;
-    copal_value_options_t wanted = {50, 4294967295, true, COPAL_METHOD(COPAL_GET)}, got;
+    copal_value_options_t wanted = {50, 4294967295, true, COPAL_METHOD(COPAL_GET), false}, got;
     copal_handle_t handle = add_value(tree, "a", "value");
     assert_int_equal(copal_tree_set_options(tree, handle, &wanted), 0);
     assert_int_equal(copal_tree_get_options(tree, handle, &got, NULL), 0);

@@ -9,7 +9,7 @@ static void put_and_post_replace_the_value(void **state)
 {
     (void)state;
     for (int i = 0; i < 2; i++) {
-        copal_handle_t handle = add("a", "old", (copal_value_options_t){50, 7, true, COPAL_METHODS_ALL});
+        copal_handle_t handle = add("a", "old", (copal_value_options_t){50, 7, true, COPAL_METHODS_ALL, false});
         assert_int_equal(with_payload(&ask, tree, put_and_post[i], "a", "new"), COPAL_CHANGED);
         assert_payload(&ask, "");
         assert_get("a", "new");
@@ -27,7 +27,7 @@ static void put_and_post_replace_the_value(void **state)
 static void a_content_format_given_becomes_the_resources(void **state)
 {
     (void)state;
-    add("a", "", (copal_value_options_t){50, -1, false, COPAL_METHODS_ALL});
+    add("a", "", (copal_value_options_t){50, -1, false, COPAL_METHODS_ALL, false});
     for (uint32_t i = 0; i < 2; i++) {
         begin(&ask, put_and_post[i], "a");
         copal_write_option_uint(&ask.in, COPAL_OPTION_CONTENT_FORMAT, 60 * i);

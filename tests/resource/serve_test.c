@@ -14,12 +14,12 @@ static void get_answers_the_value_alone_where_nothing_is_configured(void **state
 static void get_answers_content_format_max_age_and_etag_as_configured(void **state)
 {
     (void)state;
-    add("a", "hello", (copal_value_options_t){65535, 4294967295, true, COPAL_METHODS_ALL});
+    add("a", "hello", (copal_value_options_t){65535, 4294967295, true, COPAL_METHODS_ALL, false});
     assert_get("a", "hello");
     assert_true(option_of(&ask, COPAL_OPTION_ETAG) == 1);
     assert_true(option_of(&ask, COPAL_OPTION_CONTENT_FORMAT) == 65535);
     assert_true(option_of(&ask, COPAL_OPTION_MAX_AGE) == 4294967295);
-    add("b", "hello", (copal_value_options_t){0, 0, false, COPAL_METHODS_ALL});
+    add("b", "hello", (copal_value_options_t){0, 0, false, COPAL_METHODS_ALL, false});
     assert_get("b", "hello");
     assert_true(option_of(&ask, COPAL_OPTION_ETAG) == -1);
     assert_true(option_of(&ask, COPAL_OPTION_CONTENT_FORMAT) == 0);
@@ -29,7 +29,7 @@ static void get_answers_content_format_max_age_and_etag_as_configured(void **sta
 static void an_empty_value_has_no_payload(void **state)
 {
     (void)state;
-    add("a", "", (copal_value_options_t){0, -1, false, COPAL_METHODS_ALL});
+    add("a", "", (copal_value_options_t){0, -1, false, COPAL_METHODS_ALL, false});
     assert_get("a", "");
     assert_true(option_of(&ask, COPAL_OPTION_CONTENT_FORMAT) == 0);
 }
@@ -52,7 +52,7 @@ static copal_code_t get_with_etags(const char *path, const copal_bytes_t *etags,
 static void rfc7252_5_10_6_2_a_current_etag_is_answered_with_2_03(void **state)
 {
     (void)state;
-    add("a", "hello", (copal_value_options_t){50, 30, true, COPAL_METHODS_ALL});
+    add("a", "hello", (copal_value_options_t){50, 30, true, COPAL_METHODS_ALL, false});
     assert_int_equal(get_with_etags("a", (copal_bytes_t[]){ETAG(1)}, 1), COPAL_VALID);
     assert_payload(&ask, "");
     assert_true(option_of(&ask, COPAL_OPTION_ETAG) == 1);
@@ -129,7 +129,7 @@ static copal_code_t get_accepting(const char *path, uint32_t accept)
 static void rfc7252_5_10_4_another_format_than_accepted_is_4_06(void **state)
 {
     (void)state;
-    add("a", "{}", (copal_value_options_t){50, -1, true, COPAL_METHODS_ALL});
+    add("a", "{}", (copal_value_options_t){50, -1, true, COPAL_METHODS_ALL, false});
     assert_int_equal(get_accepting("a", 50), COPAL_CONTENT);
     assert_int_equal(get_accepting("a", 0), COPAL_NOT_ACCEPTABLE);
     begin(&ask, COPAL_GET, "a");
@@ -177,7 +177,7 @@ static void a_method_switched_off_is_4_05_whatever_else_it_asks(void **state)
         assert_int_equal(finish(&ask, tree), COPAL_METHOD_NOT_ALLOWED);
         assert_int_equal(copal_tree_remove(tree, handle), 0);
     }
-    add("none", "x", (copal_value_options_t){-1, -1, false, 0});
+    add("none", "x", (copal_value_options_t){-1, -1, false, 0, false});
     for (copal_code_t method = COPAL_GET; method <= COPAL_DELETE; method++)
         assert_int_equal(simple(&ask, tree, method, "none"), COPAL_METHOD_NOT_ALLOWED);
 }
@@ -225,7 +225,7 @@ static copal_handle_t add_handler(const char *path, uint32_t methods, bool subtr
 {
     copal_handle_t handle_;
     memset(&handled, 0, sizeof handled);
-    copal_handler_t handler = {methods, subtree, serial, handle, &handled};
+    copal_handler_t handler = {methods, NULL, subtree, serial, handle, &handled};
     assert_int_equal(copal_tree_add_handler(tree, path, &handler, &handle_), 0);
     return handle_;
 }

@@ -83,7 +83,7 @@ static void change(unsigned i)
     size_t size;
     memset(value, 'a' + (int)(i % 26), sizeof value);
     if (copal_tree_find(tree, path_of(i), &handle)) {
-        copal_handler_t handler = {COPAL_METHODS_ALL, true, i & 1, answer, NULL};
+        copal_handler_t handler = {COPAL_METHODS_ALL, NULL, true, i & 1, answer, NULL};
         if (i % 3)
             copal_tree_add_value(tree, path_of(i), bytes(value, i % sizeof value), &options, NULL);
         else

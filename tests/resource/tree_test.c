@@ -6,7 +6,7 @@ static void unset_limits_take_their_defaults(void **state)
 {
     (void)state;
     copal_tree_limits_t none = {0};
-    copal_tree_limits_t defaults = {32, 16, 1024, 32 * 160 + 4 * 1024, 1};
+    copal_tree_limits_t defaults = {.resources = 32, .dynamic = 16, .value_size = 1024, .arena = 32 * 176 + 4 * 1024, .uploads = 4, .workers = 1};
     assert_int_equal(copal_tree_size(&none), copal_tree_size(&defaults));
 
     ask_t ask;
@@ -85,7 +85,7 @@ static void a_service_tells_how_repeated_options_are_read(void **state)
     (void)state;
     for (int first_only = 0; first_only < 2; first_only++) {
         copal_tree_t *tree = new_tree((copal_tree_config_t){.first_only = first_only});
-        assert_int_equal(copal_tree_service(tree).first_only, first_only);
+        assert_int_equal(copal_tree_service(tree, 0).first_only, first_only);
         free(tree);
     }
 }

@@ -45,21 +45,21 @@ static void assert_options(const copal_value_options_t *options, uint16_t counte
 static void options_are_kept_encoded_as_on_the_wire(void **state)
 {
     (void)state;
-    assert_options(&(copal_value_options_t){-1, -1, false, 2}, 1, 0, 0, (const uint8_t *)"");
-    assert_options(&(copal_value_options_t){0, -1, false, 4}, 1, 0, ENCODED(0xc0));
-    assert_options(&(copal_value_options_t){65535, -1, false, 8}, 1, 0, ENCODED(0xc2, 0xff, 0xff));
-    assert_options(&(copal_value_options_t){-1, 0, false, 16}, 1, 0, ENCODED(0xd0, 1));
-    assert_options(&(copal_value_options_t){-1, UINT32_MAX, false, 30}, 1, 0, ENCODED(0xd4, 1, 255, 255, 255, 255));
-    assert_options(&(copal_value_options_t){-1, -1, true, 0}, 255, 2, ENCODED(0x41, 0xff));
-    assert_options(&(copal_value_options_t){40, 60, true, 2}, 256, 3, ENCODED(0x42, 1, 0, 0x81, 40, 0x21, 60));
-    assert_options(&(copal_value_options_t){65535, UINT32_MAX, true, 2}, 65535, 3,
+    assert_options(&(copal_value_options_t){-1, -1, false, 2, false}, 1, 0, 0, (const uint8_t *)"");
+    assert_options(&(copal_value_options_t){0, -1, false, 4, false}, 1, 0, ENCODED(0xc0));
+    assert_options(&(copal_value_options_t){65535, -1, false, 8, false}, 1, 0, ENCODED(0xc2, 0xff, 0xff));
+    assert_options(&(copal_value_options_t){-1, 0, false, 16, false}, 1, 0, ENCODED(0xd0, 1));
+    assert_options(&(copal_value_options_t){-1, UINT32_MAX, false, 30, false}, 1, 0, ENCODED(0xd4, 1, 255, 255, 255, 255));
+    assert_options(&(copal_value_options_t){-1, -1, true, 0, false}, 255, 2, ENCODED(0x41, 0xff));
+    assert_options(&(copal_value_options_t){40, 60, true, 2, false}, 256, 3, ENCODED(0x42, 1, 0, 0x81, 40, 0x21, 60));
+    assert_options(&(copal_value_options_t){65535, UINT32_MAX, true, 2, false}, 65535, 3,
                    ENCODED(0x42, 255, 255, 0x82, 255, 255, 0x24, 255, 255, 255, 255));
 }
 
 static void a_tag_is_empty_while_etag_is_off(void **state)
 {
     (void)state;
-    copal_value_options_t options = {-1, -1, false, 2};
+    copal_value_options_t options = {-1, -1, false, 2, false};
     assert_int_equal(copal__value_tag(copal__value_make(&arena, copal_text(""), &options, 7)).size, 0);
     options.etag = true;
     copal_bytes_t tag = copal__value_tag(copal__value_make(&arena, copal_text(""), &options, 7));
@@ -71,7 +71,7 @@ static void a_value_that_finds_no_room_is_not_made(void **state)
 {
     (void)state;
     static const uint8_t large[2048];
-    copal_value_options_t options = {-1, -1, false, 2};
+    copal_value_options_t options = {-1, -1, false, 2, false};
     assert_null(copal__value_make(&arena, (copal_bytes_t){large, sizeof large}, &options, 1));
 }
 
@@ -82,10 +82,10 @@ static void properties_out_of_range_are_told(void **state)
         copal_value_options_t options;
         bool ok;
     } cases[] = {
-        {{-1, -1, false, 0}, true},  {{65535, UINT32_MAX, true, COPAL_METHODS_ALL}, true},
-        {{-2, -1, false, 0}, false}, {{65536, -1, false, 0}, false},
-        {{-1, -2, false, 0}, false}, {{-1, (int64_t)UINT32_MAX + 1, false, 0}, false},
-        {{-1, -1, false, 1}, false}, {{-1, -1, false, COPAL_METHOD(COPAL_FETCH)}, false},
+        {{-1, -1, false, 0, false}, true},  {{65535, UINT32_MAX, true, COPAL_METHODS_ALL, false}, true},
+        {{-2, -1, false, 0, false}, false}, {{65536, -1, false, 0, false}, false},
+        {{-1, -2, false, 0, false}, false}, {{-1, (int64_t)UINT32_MAX + 1, false, 0, false}, false},
+        {{-1, -1, false, 1, false}, false}, {{-1, -1, false, COPAL_METHOD(COPAL_FETCH), false}, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(copal__value_options_ok(&cases[i].options), cases[i].ok);

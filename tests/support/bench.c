@@ -37,7 +37,7 @@ void bench_open_tree(bench_t *b, const copal_config_t *config, uint32_t value_si
     copal_tree_t *tree;
     check_equal(copal_tree_init(&tree, memory, size, &tree_config), 0);
     copal_config_t own = *config;
-    own.service = copal_tree_service(tree);
+    own.service = copal_tree_service(tree, 0);
     bench_open(b, &own);
     b->tree = tree;
     b->tree_memory = memory;

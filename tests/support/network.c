@@ -52,7 +52,7 @@ node_t *network_add(network_t *n, const copal_config_t *config, const copal_tree
     n->node_count++;
     if (tree_limits) {
         node->tree = make_tree(node, tree_limits);
-        own.service = copal_tree_service(node->tree);
+        own.service = copal_tree_service(node->tree, 0);
     }
     own.random = random_fill;
     own.random_state = &node->random;

@@ -1,0 +1,70 @@
+/* A request whose bodies are larger than a datagram, in either direction: block by block (RFC 7959) over the calls of
+ * copal/endpoint.h, in constant memory. Also an observation whose states are. */
+#ifndef COPAL_TRANSFER_H
+#define COPAL_TRANSFER_H
+
+#include "copal/endpoint.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct copal_transfer_t copal_transfer_t;
+
+/** Embed it in a struct of yours, all zero, set what is yours, and start it. Lent until `done` was called with
+ *  response->ended, or it was cancelled. Its functions are called within the endpoint's. */
+struct copal_transfer_t {
+    /* The caller's. */
+    copal_request_t request; /* `to` and `token` stay lent; a given token is that of each exchange in turn */
+    /** Writes the options of the request but Block1, Block2, Size1, Size2, Request-Tag, Observe: called for each exchange.
+     *  For those after the first of a download, `later` is set: ETag and the preconditions do not belong there. */
+    void (*options)(copal_transfer_t *t, copal_writer_t *w, bool later);
+    copal_read_t read;       /* the request's body; may be asked for any part of it, at any time. NULL: there is none */
+    void *context;           /* for `read` */
+    size_t size;             /* octets of the request's body; over 2^20 blocks: COPAL_EINVAL */
+    /** Takes the next octets of a 2.xx answer's body, from `offset` on, which is where the last piece ended, or 0: then a
+     *  body begins (anew, where the state changed half-way; or the next state of an observation). 0, or a negative error
+     *  that ends the transfer. NULL: the body is not wanted, what comes with the first answer will do. */
+    int (*write)(copal_transfer_t *t, size_t offset, copal_bytes_t piece);
+    /** The outcome. status 0: `message` is the last response, its payload that of the last block, and where it is a 2.xx all
+     *  of the body went to `write`. Else as copal_response_t, or what `read` or `write` returned, or COPAL_EFORMAT: blocks
+     *  that do not fit together, or a state that changed twice while it was fetched. Called once with response->ended;
+     *  for an observation before that once for each state. */
+    void (*done)(copal_transfer_t *t, const copal_response_t *response);
+    /** Called after each block that was acknowledged or came; NULL: nobody looks. */
+    void (*progress)(copal_transfer_t *t);
+    uint8_t szx;             /* the largest blocks to send and to ask for: 2^(szx + 4) octets; 6 takes the default size */
+    bool blocks;             /* asks for blocks of `szx` from the start; else the server chooses the first */
+    /** Where a download goes on that was interrupted: so many octets are there already, a multiple of the block size of
+     *  `szx`; and the ETag of the state they are of. If that is not the server's any more the body begins anew. */
+    size_t resume_at;
+    uint8_t etag[8], etag_size; /* then: the ETag of the state being fetched, size 0 for none; to be read in write and done */
+
+    /* How far it is, to be read. */
+    size_t sent;             /* octets of the request's body that were acknowledged */
+    size_t received;         /* octets of the answer's body */
+    size_t total;            /* octets of all of the answer's body (Size2); 0: unknown */
+
+    /* Private. */
+    copal_receiver_t receiver_;
+    copal_endpoint_t *endpoint_;
+    copal_handle_t exchange_, observation_;
+    uint32_t tag_;
+    uint32_t number_;
+    uint16_t id_;
+    uint8_t stage_, szx_;
+    bool started_over_, fetching_;
+};
+
+/** Starts it. Its first message ID, 0 to 65535; or as copal_request_begin and copal_request_commit; then `done` is not
+ *  called. A body over one block goes by Block1, smaller ones in one datagram; where the server asks for smaller blocks
+ *  (Block1 in its answer, or 4.13) it gets them. */
+int copal_transfer_start(copal_endpoint_t *e, copal_time_t now, copal_transfer_t *t);
+
+/** Ends it; `done` is not called. An observation is deregistered. COPAL_ESTALE: it has ended. */
+int copal_transfer_cancel(copal_transfer_t *t, copal_time_t now);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
