@@ -17,7 +17,7 @@ static bool complete(copal_tree_limits_t *l)
     if (!l->value_size)
         l->value_size = 1024;
     if (!l->arena)
-        l->arena = (size_t)l->resources * 176 + (size_t)l->value_size * 4;
+        l->arena = (size_t)l->resources * 192 + (size_t)l->value_size * 4;
     if (!l->uploads)
         l->uploads = 4;
     if (!l->workers)

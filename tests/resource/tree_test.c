@@ -6,7 +6,7 @@ static void unset_limits_take_their_defaults(void **state)
 {
     (void)state;
     copal_tree_limits_t none = {0};
-    copal_tree_limits_t defaults = {.resources = 32, .dynamic = 16, .value_size = 1024, .arena = 32 * 176 + 4 * 1024, .uploads = 4, .workers = 1};
+    copal_tree_limits_t defaults = {.resources = 32, .dynamic = 16, .value_size = 1024, .arena = 32 * 192 + 4 * 1024, .uploads = 4, .workers = 1};
     assert_int_equal(copal_tree_size(&none), copal_tree_size(&defaults));
 
     ask_t ask;
