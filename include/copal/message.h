@@ -164,7 +164,7 @@ typedef struct {
     size_t options;  /* offset of the first option */
     size_t payload;  /* offset of the first payload octet; 0 while there is none */
     uint16_t number; /* of the last option; 0 while there is none */
-    int error;       /* first error: COPAL_ESPACE or COPAL_EINVAL */
+    int error;       /* first error: COPAL_ESPACE, COPAL_EINVAL, or what copal_write_body's `read` said */
     size_t skip, window, total;
 } copal_writer_t;
 
@@ -190,8 +190,8 @@ void copal_write_payload(copal_writer_t *w, copal_bytes_t part);
 /** Reads octets `offset` to `offset + size` of a body to `out`: all of them. 0, or a negative error. */
 typedef int (*copal_read_t)(void *context, size_t offset, void *out, size_t size);
 
-/** Writes a whole payload of `total` octets, of which only those in the window are read: any block of a body of any size
- *  in constant memory (RFC 7959 section 2.4). An error of `read` becomes the writer's. */
+/** Appends `total` octets to the payload, of which only those in the window are read, at once or not at all: any block of
+ *  a body of any size in constant memory (RFC 7959 section 2.4). An error of `read` becomes the writer's. */
 void copal_write_body(copal_writer_t *w, size_t total, copal_read_t read, void *context);
 
 /** Appends a C string to the payload. */

@@ -147,25 +147,40 @@ void copal_write_encoded(copal_writer_t *w, copal_bytes_t options, uint16_t last
     w->number = last;
 }
 
-void copal_write_payload(copal_writer_t *w, copal_bytes_t part)
+/* Room for what the window keeps of the next `size` octets of the payload: `*kept` of them, with `*dropped` in front.
+ * NULL: it keeps none. */
+static uint8_t *pass(copal_writer_t *w, size_t size, size_t *dropped, size_t *kept)
 {
     size_t drop = w->total < w->skip ? w->skip - w->total : 0;
-    w->total += part.size;
-    size_t kept = w->payload ? w->size - w->payload : 0;
-    if (w->error || drop >= part.size || kept >= w->window)
-        return;
-    part.data += drop;
-    part.size -= drop;
-    if (part.size > w->window - kept)
-        part.size = w->window - kept;
-    uint8_t *at = append(w, part.size + !kept);
-    if (!at)
-        return;
-    if (!kept) {
+    size_t before = w->payload ? w->size - w->payload : 0;
+    w->total += size;
+    if (w->error || drop >= size || before >= w->window)
+        return NULL;
+    *dropped = drop;
+    *kept = size - drop < w->window - before ? size - drop : w->window - before;
+    uint8_t *at = append(w, *kept + !before);
+    if (at && !before) {
         *at++ = PAYLOAD_MARKER;
         w->payload = (size_t)(at - w->data);
     }
-    put_bytes(at, part);
+    return at;
+}
+
+void copal_write_payload(copal_writer_t *w, copal_bytes_t part)
+{
+    size_t dropped, kept;
+    uint8_t *at = pass(w, part.size, &dropped, &kept);
+    if (at)
+        memcpy(at, part.data + dropped, kept);
+}
+
+void copal_write_body(copal_writer_t *w, size_t total, copal_read_t read, void *context)
+{
+    size_t dropped, kept;
+    uint8_t *at = pass(w, total, &dropped, &kept);
+    int error = at ? read(context, dropped, at, kept) : 0;
+    if (error)
+        w->error = error;
 }
 
 void copal_write_text(copal_writer_t *w, const char *text)

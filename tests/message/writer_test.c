@@ -291,6 +291,71 @@ static void what_the_window_drops_needs_no_room(void **state)
     assert_int_equal(w.total, 1000);
 }
 
+typedef struct {
+    size_t calls, offset, size;
+    int result;
+} source_t;
+
+static int read_counted(void *context, size_t offset, void *out, size_t size)
+{
+    source_t *source = context;
+    source->calls++;
+    source->offset = offset;
+    source->size = size;
+    for (size_t i = 0; i < size; i++)
+        ((uint8_t *)out)[i] = (uint8_t)(offset + i);
+    return source->result;
+}
+
+static void of_a_body_only_the_octets_in_the_window_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t skip, window, total, read;
+    } rows[] = {{0, SIZE_MAX, 20, 20}, {0, 16, 20, 16}, {16, 16, 20, 4}, {16, 16, 17, 1}, {16, 16, 16, 0},
+                {32, 16, 20, 0},       {0, 16, 0, 0},   {16, 16, (size_t)1 << 30, 16}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        source_t source = {0};
+        copal_writer_init(&w, buffer, 64);
+        w.skip = rows[i].skip;
+        w.window = rows[i].window;
+        copal_write_body(&w, rows[i].total, read_counted, &source);
+        assert_int_equal(w.error, 0);
+        assert_int_equal(w.total, rows[i].total);
+        assert_int_equal(source.calls, rows[i].read > 0);
+        assert_int_equal(source.size, rows[i].read);
+        assert_int_equal(w.size, rows[i].read ? rows[i].read + 1 : 0);
+        for (size_t at = 0; at < rows[i].read; at++)
+            assert_int_equal(buffer[1 + at], rows[i].skip + at);
+    }
+}
+
+static void a_body_follows_what_is_written_of_the_payload(void **state)
+{
+    (void)state;
+    source_t source = {0};
+    w.skip = 1;
+    w.window = 4;
+    copal_write_text(&w, "ab");
+    copal_write_body(&w, 9, read_counted, &source);
+    assert_written(w, 0xff, 'b', 0, 1, 2);
+    assert_int_equal(w.total, 11);
+}
+
+static void a_body_that_cannot_be_read_is_the_writers_error(void **state)
+{
+    (void)state;
+    source_t source = {.result = COPAL_ESYSTEM};
+    copal_write_body(&w, 9, read_counted, &source);
+    assert_int_equal(w.error, COPAL_ESYSTEM);
+    copal_write_body(&w, 9, read_counted, &source);
+    assert_int_equal(source.calls, 1);
+    copal_writer_init(&w, buffer, 5);
+    copal_write_body(&w, 5, read_counted, &source);
+    assert_int_equal(w.error, COPAL_ESPACE);
+    assert_int_equal(source.calls, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +379,9 @@ int main(void)
         cmocka_unit_test_setup(an_empty_payload_has_no_marker, begin),
         cmocka_unit_test_setup(any_block_of_a_body_is_written_by_writing_the_body, begin),
         cmocka_unit_test_setup(what_the_window_drops_needs_no_room, begin),
+        cmocka_unit_test_setup(of_a_body_only_the_octets_in_the_window_are_read, begin),
+        cmocka_unit_test_setup(a_body_follows_what_is_written_of_the_payload, begin),
+        cmocka_unit_test_setup(a_body_that_cannot_be_read_is_the_writers_error, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
