@@ -108,7 +108,8 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     s->w.size = (size_t)((m->payload.size ? m->payload.data + m->payload.size : m->options.data + m->options.size) -
                          call->datagram.data);
     memcpy(s->w.data, call->datagram.data, s->w.size);
-    s->later = (copal__later_t){.memory = serving->memory, .block2 = serving->options.block2, .request_id = m->id,
+    s->later = (copal__later_t){.memory = serving->memory, .block2 = serving->options.block2,
+                                .sized = serving->options.size2, .request_id = m->id,
                                 .keeps_request = true, .token_size = (uint8_t)m->token.size,
                                 .token_end = (uint16_t)(m->options.data - call->datagram.data)};
     copal__slot_wake(e, s, s->confirmable ? call->now + e->config.timing.ack_delay : COPAL_NEVER);
@@ -152,7 +153,7 @@ int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t han
     if (!s || is_answered(s) || s->later.keeps_request)
         return COPAL_ESTALE;
     e->now = now;
-    copal_code_t instead = copal__answer_close(&s->w, s->w.data[1], s->later.block2);
+    copal_code_t instead = copal__answer_close(&s->w, s->w.data[1], s->later.block2, s->later.sized);
     int error = s->w.error;
     if (instead)
         restart(e, s, error ? COPAL_INTERNAL_SERVER_ERROR : instead);

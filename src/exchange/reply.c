@@ -2,6 +2,7 @@
 #include "state.h"
 
 #define OPTIONS_ROOM 64u /* octets kept free for options when a payload is cut to what fits */
+#define SIZE2_MOST   6u  /* octets of the longest Size2 option, its head included */
 
 /* The largest block that is no larger than `room`, but of 16 octets at least. */
 static uint8_t szx_within(size_t room)
@@ -29,7 +30,27 @@ void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code
     w->window = (size_t)16 << szx_within(most < room ? most : room);
 }
 
-copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, int32_t asked)
+static bool has_option(const copal_writer_t *w, uint16_t number)
+{
+    copal_option_reader_t reader = {w->data + w->options, w->data + w->payload - 1, 0};
+    copal_option_t option;
+    while (copal_option_next(&reader, &option))
+        if (option.number == number)
+            return true;
+    return false;
+}
+
+/* Says which block of the body this is, and with the first how large all of it is (RFC 7959 section 4), where there is
+ * room to say so. */
+static void add_block2(copal_writer_t *w, const copal_block_t *block, bool sized)
+{
+    copal_write_option_uint(w, COPAL_OPTION_BLOCK2, copal_block_encode(block));
+    if ((sized || (!block->number && block->more)) && w->total <= UINT32_MAX &&
+        w->capacity - w->size >= SIZE2_MOST && !has_option(w, COPAL_OPTION_SIZE2))
+        copal_write_option_uint(w, COPAL_OPTION_SIZE2, (uint32_t)w->total);
+}
+
+copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, int32_t asked, bool sized)
 {
     if (COPAL_CODE_CLASS(code) != 2)
         return w->error ? code : 0; /* an error loses its text */
@@ -41,7 +62,7 @@ copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, int32_t a
         if (w->size > w->payload + size)
             w->size = w->payload + size;
         const copal_block_t block = {(uint32_t)(w->skip / size), w->skip + size < w->total, szx};
-        copal_write_option_uint(w, COPAL_OPTION_BLOCK2, copal_block_encode(&block));
+        add_block2(w, &block, sized);
     }
     return w->error ? COPAL_INTERNAL_SERVER_ERROR : 0;
 }

@@ -173,7 +173,7 @@ static void execute(copal__serving_t *s)
 static void finish(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    copal_code_t instead = copal__answer_close(&s->w, s->code, s->options.block2);
+    copal_code_t instead = copal__answer_close(&s->w, s->code, s->options.block2, s->options.size2);
     if (instead)
         copal_reply_text(&s->call, instead, s->w.error ? NULL : "no such block");
     if (s->memory) /* a duplicate NON is ignored: its reply is not needed */

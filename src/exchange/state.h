@@ -78,6 +78,7 @@ typedef struct {
     uint8_t token_size;
     uint8_t ack[4];     /* the empty ACK as it is sent */
     bool keeps_request; /* the datagram is still the request */
+    bool sized;         /* the size of the body is wanted */
 } copal__later_t;
 
 /** A message that is kept: a request of ours, or a peer's request to be answered later and then our answer. */
@@ -195,9 +196,9 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a);
 void copal__serving_identify(copal__serving_t *s);
 /** Sets an answer's payload window for the block that was asked for (RFC 7959 section 2.4). */
 void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code_t code, int32_t asked);
-/** Completes an answer: adds Block2 where it is due. Returns 0, or the code of the bare answer to send instead: there is no
- *  such block, or, with the writer's error, it does not fit. */
-copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, int32_t asked);
+/** Completes an answer: adds Block2 where it is due, and Size2 to the first block or, with `sized`, to any. Returns 0, or
+ *  the code of the bare answer to send instead: there is no such block, or, with the writer's error, it does not fit. */
+copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, int32_t asked, bool sized);
 
 /** Writes the four octets of an Empty message: an acknowledgement or a Reset (sections 4.2, 4.3). */
 void copal__put_empty(uint8_t *at, copal_type_t type, uint16_t id);

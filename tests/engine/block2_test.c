@@ -274,6 +274,41 @@ static void rfc7959_2_4_each_block_of_a_value_has_its_etag(void **state)
     bench_close(&f.bench);
 }
 
+/* Asks for the block with this option value (-1: without Block2), and for the size of the body. */
+static int64_t asked_size(fixture_t *f, int64_t value)
+{
+    message_t m;
+    message_start(&m, COPAL_CON, COPAL_GET, f->id++, BYTES(0xca));
+    message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+    if (value >= 0)
+        copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK2, (uint32_t)value);
+    copal_write_option_uint(&m.w, COPAL_OPTION_SIZE2, 0);
+    bench_accept(&f->bench, 1, message_end(&m));
+    if (f->source == DEFERRED)
+        answer_deferred(f);
+    return option_of(bench_sent(&f->bench), COPAL_OPTION_SIZE2);
+}
+
+static void rfc7959_4_the_first_block_tells_the_size_of_the_body_and_others_do_when_asked(void **state)
+{
+    (void)state;
+    for (source_t source = GENERATED; source <= STORED; source++) {
+        fixture_t f;
+        open_fixture(&f, source, 3000);
+        assert_int_equal(option_of(ask(&f, -1), COPAL_OPTION_SIZE2), 3000);
+        assert_int_equal(option_of(ask(&f, block2(0, false, 4)), COPAL_OPTION_SIZE2), 3000);
+        assert_int_equal(option_of(ask(&f, block2(1, false, 4)), COPAL_OPTION_SIZE2), -1);
+        assert_int_equal(asked_size(&f, -1), 3000);
+        assert_int_equal(asked_size(&f, block2(2, false, 6)), 3000);
+        bench_close(&f.bench);
+        open_fixture(&f, source, 100);
+        assert_int_equal(option_of(ask(&f, block2(0, false, 6)), COPAL_OPTION_SIZE2), -1);
+        assert_int_equal(asked_size(&f, block2(0, false, 6)), 100);
+        assert_int_equal(asked_size(&f, -1), -1); /* it goes with Block2 only */
+        bench_close(&f.bench);
+    }
+}
+
 static void errors_and_answers_without_a_body_are_never_cut(void **state)
 {
     (void)state;
@@ -308,6 +343,7 @@ int main(void)
         cmocka_unit_test(with_a_long_token_the_blocks_become_smaller_and_still_make_up_the_body),
         cmocka_unit_test(options_written_after_the_body_are_in_every_block),
         cmocka_unit_test(rfc7959_2_4_each_block_of_a_value_has_its_etag),
+        cmocka_unit_test(rfc7959_4_the_first_block_tells_the_size_of_the_body_and_others_do_when_asked),
         cmocka_unit_test(errors_and_answers_without_a_body_are_never_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
