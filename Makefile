@@ -33,7 +33,7 @@ examples: build ## builds examples/*.c to build/examples/
 
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
-INSTALLED := $(addprefix tools/installed/,build run test bench format)
+INSTALLED := $(addprefix tools/installed/,build run peers test bench format)
 .PHONY: $(INSTALLED)
 $(INSTALLED): tools/installed/%:
 	@tools/install $*
@@ -53,6 +53,19 @@ build/venv/installed: tests/requirements.txt | tools/installed/test
 	$(PYTHON) -m venv build/venv
 	build/venv/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
+
+# The other implementations that the interop tests speak with, of which Debian and PyPI have none: programs of our own,
+# made with the compilers that Debian has, whatever else there is.
+.PHONY: build/peers/californium build/peers/go
+build/peers/californium: build/peers/californium/compiled
+build/peers/californium/compiled: $(wildcard tests/interop/californium/*) | tools/installed/peers
+	@mkdir -p $(@D)
+	PATH=/usr/bin:$$PATH mvn -q -B -f tests/interop/californium dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)/lib
+	PATH=/usr/bin:$$PATH javac -Xlint:all -Werror -cp '$(@D)/lib/*' -d $(@D) tests/interop/californium/*.java
+	@touch $@
+build/peers/go: | tools/installed/peers
+	@mkdir -p $@
+	cd tests/interop/go && PATH=/usr/bin:$$PATH go build -o $(CURDIR)/$@/ ./...
 
 .PHONY: benches bench instructions size
 benches: build

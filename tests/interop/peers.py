@@ -25,6 +25,13 @@ def program(name):
     raise FileNotFoundError(f"{name} is missing; Debian has it in libcoap3-bin")
 
 
+def californium(program):
+    """The command of one of the programs in the folder of that name; it says by itself only what went wrong."""
+    folder = build() / "peers/californium"
+    return ("/usr/bin/java", "-XX:+UseSerialGC", "-Xshare:auto", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp",
+            f"{folder}:{folder}/lib/*", program)
+
+
 @dataclass
 class Answer:
     code: str
@@ -86,11 +93,13 @@ class Libcoap:
         pass
 
 
-class Aiocoap:
-    """One process that asks everything, since it takes long to start."""
+class Lines:
+    """One process that asks everything, a JSON object a line: it takes long to start."""
+
+    COMMAND = ()
 
     def __init__(self):
-        self._program = Program(sys.executable, str(HERE / "aiocoap_client.py"), stdin=subprocess.PIPE)
+        self._program = Program(*self.COMMAND, stdin=subprocess.PIPE)
         self._program.wait_for("^ready$")
         self._open, self._lock = {}, threading.Lock()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -126,6 +135,18 @@ class Aiocoap:
         self._program.process.wait(SECONDS)
         self._reader.join()
         self._program.end()
+
+
+class Aiocoap(Lines):
+    COMMAND = (sys.executable, str(HERE / "aiocoap_client.py"))
+
+
+class Californium(Lines):
+    COMMAND = californium("CaliforniumClient")
+
+
+class GoCoap(Lines):
+    COMMAND = (str(build() / "peers/go/client"),)
 
 
 # ---- servers: uri, port, slow (URI of a resource that answers later), posts() (how often POST on /count was executed)
@@ -164,12 +185,16 @@ class LibcoapServer:
         self._server.end()
 
 
-class AiocoapServer:
+class Started:
+    """A server of ours, made with another's library: COMMAND ADDRESS PORT."""
+
+    COMMAND = ()
+
     def __init__(self, address="127.0.0.1", port=None):
         self.port = port or free_port(address)
         self.uri = f"coap://{address}:{self.port}"
         self.slow = self.uri + "/slow"
-        self._server = Program(sys.executable, str(HERE / "aiocoap_server.py"), address, str(self.port))
+        self._server = Program(*self.COMMAND, address, str(self.port))
         self._server.wait_for(r"^listening on")
 
     def posts(self):
@@ -177,3 +202,15 @@ class AiocoapServer:
 
     def close(self):
         self._server.end()
+
+
+class AiocoapServer(Started):
+    COMMAND = (sys.executable, str(HERE / "aiocoap_server.py"))
+
+
+class CaliforniumServer(Started):
+    COMMAND = californium("CaliforniumServer")
+
+
+class GoCoapServer(Started):
+    COMMAND = (str(build() / "peers/go/server"),)

@@ -41,7 +41,8 @@ def server(tmp_path_factory):
         yield uri
 
 
-@pytest.mark.parametrize("kind", [peers.Copal, peers.Libcoap, peers.Aiocoap], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [peers.Copal, peers.Libcoap, peers.Aiocoap, peers.Californium, peers.GoCoap],
+                         ids=lambda kind: kind.__name__)
 def test_the_server_script_answers(server, started, kind):
     client = started(kind)
     answer = client.ask("get", server + "/.well-known/core")
@@ -79,7 +80,9 @@ def test_the_server_script_answers_aiocoaps_own_client(server):
 @pytest.mark.parametrize("start", [
     lambda address: Serve("--resource", "test=21.5;ct=text", bind=address, port=5683),
     lambda address: peers.LibcoapServer(address, 5683),
-    lambda address: peers.AiocoapServer(address, 5683)], ids=["Copal", "Libcoap", "Aiocoap"])
+    lambda address: peers.AiocoapServer(address, 5683),
+    lambda address: peers.CaliforniumServer(address, 5683),
+    lambda address: peers.GoCoapServer(address, 5683)], ids=["Copal", "Libcoap", "Aiocoap", "Californium", "GoCoap"])
 def test_the_client_script_prints_the_servers_links(tmp_path, start):
     own, address = manual.addresses(2)
     running = start(address)

@@ -1,0 +1,137 @@
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+
+import org.eclipse.californium.core.CoapResource;
+import org.eclipse.californium.core.CoapServer;
+import org.eclipse.californium.core.coap.CoAP.ResponseCode;
+import org.eclipse.californium.core.coap.MediaTypeRegistry;
+import org.eclipse.californium.core.coap.Response;
+import org.eclipse.californium.core.config.CoapConfig;
+import org.eclipse.californium.core.network.CoapEndpoint;
+import org.eclipse.californium.core.server.resources.CoapExchange;
+import org.eclipse.californium.elements.config.Configuration;
+
+/** A server made with Californium: CaliforniumServer ADDRESS PORT; says `listening on` once it can be asked. */
+class CaliforniumServer {
+    /** A value that all four methods act upon, with an ETag and preconditions. */
+    static class Value extends CoapResource {
+        private byte[] value;
+        private int version = 1;
+
+        Value(String name, byte[] value) {
+            super(name);
+            this.value = value;
+        }
+
+        private byte[] etag() {
+            return new byte[] {(byte) (version >> 8), (byte) version};
+        }
+
+        private boolean failed(CoapExchange exchange) {
+            List<byte[]> wanted = exchange.getRequestOptions().getIfMatch();
+            if (value != null && exchange.getRequestOptions().hasIfNoneMatch()) {
+                return true;
+            }
+            return !wanted.isEmpty() && (value == null
+                    || wanted.stream().noneMatch(etag -> etag.length == 0 || Arrays.equals(etag, etag())));
+        }
+
+        private synchronized void change(CoapExchange exchange, byte[] value, ResponseCode code) {
+            if (failed(exchange)) {
+                exchange.respond(ResponseCode.PRECONDITION_FAILED);
+                return;
+            }
+            this.value = value;
+            version++;
+            exchange.respond(code);
+        }
+
+        @Override
+        public synchronized void handleGET(CoapExchange exchange) {
+            if (value == null) {
+                exchange.respond(ResponseCode.NOT_FOUND);
+                return;
+            }
+            boolean valid = exchange.getRequestOptions().containsETag(etag());
+            Response response = new Response(valid ? ResponseCode.VALID : ResponseCode.CONTENT);
+            response.getOptions().addETag(etag());
+            if (!valid) {
+                response.getOptions().setContentFormat(MediaTypeRegistry.TEXT_PLAIN);
+                response.setPayload(value);
+            }
+            exchange.respond(response);
+        }
+
+        @Override
+        public void handlePUT(CoapExchange exchange) {
+            change(exchange, exchange.getRequestPayload(), value == null ? ResponseCode.CREATED : ResponseCode.CHANGED);
+        }
+
+        @Override
+        public void handlePOST(CoapExchange exchange) {
+            change(exchange, exchange.getRequestPayload(), ResponseCode.CHANGED);
+        }
+
+        @Override
+        public void handleDELETE(CoapExchange exchange) {
+            change(exchange, null, ResponseCode.DELETED);
+        }
+    }
+
+    /** Answers after its empty acknowledgement has left. */
+    static class Slow extends CoapResource {
+        Slow() {
+            super("slow");
+        }
+
+        @Override
+        public void handleGET(CoapExchange exchange) {
+            exchange.accept();
+            try {
+                Thread.sleep(500);
+            } catch (InterruptedException ended) {
+                throw new IllegalStateException(ended);
+            }
+            exchange.respond(ResponseCode.CONTENT, "that took a while");
+        }
+    }
+
+    /** Counts how often POST was executed. */
+    static class Count extends CoapResource {
+        private int posts;
+
+        Count() {
+            super("count");
+        }
+
+        @Override
+        public synchronized void handleGET(CoapExchange exchange) {
+            exchange.respond(ResponseCode.CONTENT, Integer.toString(posts));
+        }
+
+        @Override
+        public synchronized void handlePOST(CoapExchange exchange) {
+            posts++;
+            exchange.respond(ResponseCode.CHANGED);
+        }
+    }
+
+    static byte[] octets(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
+    }
+
+    public static void main(String[] words) {
+        CoapConfig.register();
+        Configuration configuration = Configuration.createStandardWithoutFile();
+        CoapServer server = new CoapServer(configuration);
+        server.addEndpoint(CoapEndpoint.builder().setConfiguration(configuration)
+                .setInetSocketAddress(new InetSocketAddress(words[0], Integer.parseInt(words[1]))).build());
+        server.add(new Value("test", octets("21.5")), new Value("validate", octets("state")),
+                new Value("large", octets("0123456789".repeat(300))), new Value("made", null),
+                new Value("gone", octets("x")), new Slow(), new Count());
+        server.start();
+        System.out.println("listening on " + words[1]);
+    }
+}

@@ -1,0 +1,247 @@
+// A server made with go-coap: server ADDRESS PORT; says `listening on` once it can be asked.
+//
+// go-coap leaves to the application what it does not do itself: ETags, preconditions, the list of links, observers.
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"log"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/plgd-dev/go-coap/v3/message"
+	"github.com/plgd-dev/go-coap/v3/message/codes"
+	"github.com/plgd-dev/go-coap/v3/mux"
+	coapNet "github.com/plgd-dev/go-coap/v3/net"
+	"github.com/plgd-dev/go-coap/v3/options"
+	"github.com/plgd-dev/go-coap/v3/udp"
+)
+
+type observer struct {
+	conn  mux.Conn
+	token message.Token
+}
+
+// A value that all four methods act upon, with an ETag and preconditions, and observers.
+type value struct {
+	sync.Mutex
+	body      []byte
+	exists    bool
+	version   uint32
+	observers map[string]observer
+	changed   chan struct{}
+}
+
+func newValue(body []byte) *value {
+	v := &value{body: body, exists: body != nil, version: 2, observers: map[string]observer{},
+		changed: make(chan struct{}, 1)}
+	go v.notify()
+	return v
+}
+
+func (v *value) etag() []byte {
+	return binary.BigEndian.AppendUint16(nil, uint16(v.version))
+}
+
+func (v *value) failed(request *mux.Message) bool {
+	if v.exists && request.HasOption(message.IfNoneMatch) {
+		return true
+	}
+	wanted := matching(request, message.IfMatch)
+	if len(wanted) == 0 {
+		return false
+	}
+	for _, etag := range wanted {
+		if v.exists && (len(etag) == 0 || bytes.Equal(etag, v.etag())) {
+			return false
+		}
+	}
+	return true
+}
+
+func matching(request *mux.Message, number message.OptionID) (values [][]byte) {
+	for _, option := range request.Options() {
+		if option.ID == number {
+			values = append(values, option.Value)
+		}
+	}
+	return values
+}
+
+// The state, for a GET and for a notification alike.
+func (v *value) state(w interface {
+	SetCode(codes.Code)
+	SetContentFormat(message.MediaType)
+	SetETag([]byte) error
+}) []byte {
+	if !v.exists {
+		w.SetCode(codes.NotFound)
+		return nil
+	}
+	w.SetCode(codes.Content)
+	w.SetContentFormat(message.TextPlain)
+	check(w.SetETag(v.etag()))
+	return v.body
+}
+
+func (v *value) ServeCOAP(w mux.ResponseWriter, request *mux.Message) {
+	v.Lock()
+	defer v.Unlock()
+	response := w.Message()
+	if request.Code() == codes.GET {
+		v.get(w, request)
+		return
+	}
+	if v.failed(request) {
+		response.SetCode(codes.PreconditionFailed)
+		return
+	}
+	switch request.Code() {
+	case codes.PUT, codes.POST:
+		body, err := request.ReadBody()
+		check(err)
+		response.SetCode(codes.Changed)
+		if request.Code() == codes.PUT && !v.exists {
+			response.SetCode(codes.Created)
+		}
+		v.body, v.exists = body, true
+	case codes.DELETE:
+		response.SetCode(codes.Deleted)
+		v.body, v.exists = nil, false
+	default:
+		response.SetCode(codes.MethodNotAllowed)
+		return
+	}
+	v.version++
+	select {
+	case v.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (v *value) get(w mux.ResponseWriter, request *mux.Message) {
+	response := w.Message()
+	for _, etag := range matching(request, message.ETag) {
+		if v.exists && bytes.Equal(etag, v.etag()) {
+			response.SetCode(codes.Valid)
+			check(response.SetETag(v.etag()))
+			return
+		}
+	}
+	key := w.Conn().RemoteAddr().String() + " " + request.Token().String()
+	observe, err := request.Observe()
+	if err == nil && observe == 0 && v.exists {
+		v.observers[key] = observer{w.Conn(), append(message.Token{}, request.Token()...)}
+		response.SetObserve(v.version)
+	} else if err == nil && observe == 1 {
+		delete(v.observers, key)
+	}
+	if body := v.state(response); body != nil {
+		response.SetBody(bytes.NewReader(body))
+	}
+}
+
+// Tells the observers, each by a CON that is waited for; several changes meanwhile are one.
+func (v *value) notify() {
+	for range v.changed {
+		v.Lock()
+		told := make(map[string]observer, len(v.observers))
+		for key, each := range v.observers {
+			told[key] = each
+		}
+		v.Unlock()
+		for key, each := range told {
+			if !v.tell(each) {
+				v.Lock()
+				delete(v.observers, key)
+				v.Unlock()
+			}
+		}
+	}
+}
+
+func (v *value) tell(each observer) bool {
+	notification := each.conn.AcquireMessage(each.conn.Context())
+	defer each.conn.ReleaseMessage(notification)
+	notification.SetToken(each.token)
+	v.Lock()
+	body, exists := v.state(notification), v.exists
+	if exists {
+		notification.SetObserve(v.version)
+		notification.SetBody(bytes.NewReader(body))
+	}
+	v.Unlock()
+	return each.conn.WriteMessage(notification) == nil && exists
+}
+
+// Answers after its empty acknowledgement has left: go-coap sends that when a handler wrote nothing.
+func slow(w mux.ResponseWriter, request *mux.Message) {
+	conn, token := w.Conn(), append(message.Token{}, request.Token()...)
+	go func() {
+		time.Sleep(500 * time.Millisecond)
+		response := conn.AcquireMessage(conn.Context())
+		defer conn.ReleaseMessage(response)
+		response.SetCode(codes.Content)
+		response.SetToken(token)
+		response.SetContentFormat(message.TextPlain)
+		response.SetBody(strings.NewReader("that took a while"))
+		if err := conn.WriteMessage(response); err != nil {
+			log.Print(err)
+		}
+	}()
+}
+
+// Counts how often POST was executed.
+type count struct {
+	sync.Mutex
+	posts int
+}
+
+func (c *count) ServeCOAP(w mux.ResponseWriter, request *mux.Message) {
+	c.Lock()
+	defer c.Unlock()
+	if request.Code() == codes.POST {
+		c.posts++
+		w.Message().SetCode(codes.Changed)
+		return
+	}
+	check(w.SetResponse(codes.Content, message.TextPlain, strings.NewReader(strconv.Itoa(c.posts))))
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func main() {
+	address, port := os.Args[1], os.Args[2]
+	router := mux.NewRouter()
+	links := []string{}
+	add := func(path string, handler mux.Handler) {
+		check(router.Handle(path, handler))
+		links = append(links, "<"+path+">")
+	}
+	add("/test", newValue([]byte("21.5")))
+	add("/validate", newValue([]byte("state")))
+	add("/large", newValue(bytes.Repeat([]byte("0123456789"), 300)))
+	add("/made", newValue(nil))
+	add("/gone", newValue([]byte("x")))
+	add("/slow", mux.HandlerFunc(slow))
+	add("/count", &count{})
+	core := strings.Join(links, ",")
+	router.HandleFunc("/.well-known/core", func(w mux.ResponseWriter, _ *mux.Message) {
+		check(w.SetResponse(codes.Content, message.AppLinkFormat, strings.NewReader(core)))
+	})
+
+	socket, err := coapNet.NewListenUDP("udp", address+":"+port)
+	check(err)
+	server := udp.NewServer(options.WithMux(router), options.WithErrors(func(err error) { log.Print(err) }))
+	fmt.Println("listening on", port)
+	check(server.Serve(socket))
+}
