@@ -1,5 +1,6 @@
 /* copal serve: resources given on the command line, served until a signal. */
 #define _POSIX_C_SOURCE 200809L
+#include "copal/directory.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -9,12 +10,14 @@
 #include <string.h>
 
 enum { ENDPOINT = 96 }; /* octets for an IPv6 address with its zone, brackets and port */
+enum { OPTION_DIR = 256 };
 
 typedef struct {
     copal_host_config_t config;
     uint64_t port;
     const char **addresses, **resources;
     size_t address_count, resource_count;
+    const char *directory; /* its name; NULL: none is served */
 } serve_t;
 
 static copal_host_t *running; /* for the signal handler, which is handed nothing */
@@ -37,6 +40,11 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
         return tool_option_error(command, "--port takes a number from 0 to 65535, not '%s'", value);
     case 'r':
         serve->resources[serve->resource_count++] = value;
+        return 0;
+    case OPTION_DIR:
+        if (serve->directory)
+            return tool_option_error(command, "--dir may be given once; it was given '%s' already", serve->directory);
+        serve->directory = value;
         return 0;
     case 'd':
         serve->config.dynamic = true;
@@ -138,6 +146,23 @@ static int serve_until_signal(const tool_command_t *command, const serve_t *serv
     return TOOL_REFUSED;
 }
 
+/** Serves the directory at the root, if one is to be served. */
+static int open_directory(const tool_command_t *command, const serve_t *serve, copal_tree_t *tree,
+                          copal_directory_t **directory)
+{
+    if (!serve->directory)
+        return TOOL_OK;
+    int error = copal_directory_open(directory, serve->directory);
+    if (error)
+        return tool_usage_error(command, "--dir '%s': %s", serve->directory,
+                                error == COPAL_ESYSTEM ? strerror(errno) : copal_error_text(error));
+    error = copal_directory_add(tree, "", *directory, NULL);
+    if (error)
+        return tool_usage_error(command, "--dir '%s': %s", serve->directory, copal_error_text(error));
+    printf("serving the files of %s\n", serve->directory);
+    return TOOL_OK;
+}
+
 static int open_and_serve(const tool_command_t *command, const serve_t *serve)
 {
     copal_host_t *host;
@@ -146,10 +171,14 @@ static int open_and_serve(const tool_command_t *command, const serve_t *serve)
         tool_say("%s\n", error == COPAL_ESYSTEM ? strerror(errno) : copal_error_text(error));
         return TOOL_REFUSED;
     }
-    int status = serve_until_signal(command, serve, host);
+    copal_directory_t *directory = NULL;
+    int status = open_directory(command, serve, copal_host_tree(host), &directory);
+    if (status == TOOL_OK)
+        status = serve_until_signal(command, serve, host);
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     copal_host_close(host);
+    copal_directory_close(directory);
     return status;
 }
 
@@ -173,6 +202,8 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
     if (argc > optind)
         return tool_usage_error(command, "'%s' is no option; a resource is given by --resource 'PATH=VALUE'",
                                 argv[optind]);
+    if (serve->directory && serve->config.dynamic)
+        return tool_option_error(command, "--dir serves every path that no --resource has, so --dynamic can create nothing");
     if (!serve->address_count)
         serve->addresses[serve->address_count++] = "::";
     return open_and_serve(command, serve);
@@ -197,6 +228,7 @@ static const tool_option_t options[] = {
     {'b', "bind", "ADDRESS", "serve on this address; may be given again (::)"},
     {'p', "port", "N", "serve on this port, 0 for a free one (5683)"},
     {'r', "resource", "DESCRIPTION", "serve this resource; see below; may be given again"},
+    {OPTION_DIR, "dir", "DIR", "serve the files of this directory, at the root"},
     {'d', "dynamic", NULL, "let a PUT on an unknown path create a resource"},
     {'m', "memory", "SIZE", "scale all bounds to this: 512K, 64M, 1G (64M)"},
     TOOL_ROW_VERBOSE,
@@ -215,5 +247,7 @@ const tool_command_t tool_serve = {
              "  etag              answers carry an ETag that changes with the value\n"
              "  methods=get,put   the methods allowed, of get, put, post, delete (all)\n"
              "  NAME=VALUE, NAME  a link attribute for discovery: title=\"a b\", rt=sensor, if\n"
+             "With --dir, DIR/a/b.json is coap://HOST/a/b.json, and a directory is a list of\n"
+             "links. Names that start with a dot are not served, nor is what lies outside.\n"
              "'listening on coap://ADDRESS:PORT' on standard output says that it can be asked.\n",
     .run = run};

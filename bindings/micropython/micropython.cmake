@@ -14,6 +14,7 @@ file(GLOB COPAL_USERMOD_SOURCES CONFIGURE_DEPENDS
     ${COPAL_DIR}/src/*/*.c
     ${COPAL_DIR}/src/host/${COPAL_PLATFORM}/*.c)
 list(REMOVE_ITEM COPAL_USERMOD_SOURCES ${CMAKE_CURRENT_LIST_DIR}/wlan.c)
+list(FILTER COPAL_USERMOD_SOURCES EXCLUDE REGEX /src/directory/) # Python serves its own files
 
 add_library(usermod_copal INTERFACE)
 target_sources(usermod_copal INTERFACE ${COPAL_USERMOD_SOURCES})

@@ -4,7 +4,8 @@ copal_platform := $(if $(filter Linux,$(shell uname -s)),linux,posix)
 
 # Spelled so that the objects do not go to $(BUILD)/micropython: the unix port puts its program there.
 SRC_USERMOD_C += $(wildcard $(copal)/src/../bindings/micropython/*.c)
-SRC_USERMOD_LIB_C += $(wildcard $(copal)/src/*/*.c $(copal)/src/host/$(copal_platform)/*.c)
+SRC_USERMOD_LIB_C += $(filter-out $(copal)/src/directory/%,$(wildcard $(copal)/src/*/*.c)) \
+    $(wildcard $(copal)/src/host/$(copal_platform)/*.c)
 CFLAGS_USERMOD += -I$(copal)/include
 LDFLAGS_USERMOD += -pthread
 
