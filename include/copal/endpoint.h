@@ -58,6 +58,8 @@ typedef struct {
     void *context;
     bool first_only; /* of repeated ETag, Accept, If-Match, If-None-Match the first counts, the rest is dropped;
                       * false: RFC 7252 section 5.4.5 and 5.10 */
+    bool parts;      /* it puts together bodies that come by Block1 (RFC 7959 section 2.5); false: a part of one is
+                      * answered 4.13 */
 } copal_service_t;
 
 typedef struct {

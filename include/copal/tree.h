@@ -59,6 +59,9 @@ size_t copal_tree_size(const copal_tree_limits_t *limits);
  *  COPAL_ESPACE: size is below copal_tree_size. COPAL_EINVAL: a limit out of range, or no `random`. */
 int copal_tree_init(copal_tree_t **tree, void *memory, size_t size, const copal_tree_config_t *config);
 
+/** Ends what is coming in by Block1, so that whoever takes it can release it; nothing of the tree may be used afterwards. */
+void copal_tree_close(copal_tree_t *tree);
+
 /** What the endpoint of worker `worker` (0 where there is one) needs to serve this tree. /.well-known/core is built in (RFC 6690), with up to 8 filters in a request
  *  (more: 4.00); a resource of that path takes its place. */
 copal_service_t copal_tree_service(copal_tree_t *tree, uint32_t worker);
@@ -82,7 +85,8 @@ void copal_tree_offline(copal_tree_t *tree, uint32_t worker);
     (COPAL_METHOD(COPAL_GET) | COPAL_METHOD(COPAL_POST) | COPAL_METHOD(COPAL_PUT) | COPAL_METHOD(COPAL_DELETE))
 
 /** Takes the body of a request piece by piece, in order and in constant memory, however it comes: in one datagram or by
- *  Block1 (RFC 7959 section 2.5). */
+ *  Block1 (RFC 7959 section 2.5). What is said of preconditions is said to `end`; an If-None-Match that came with the first
+ *  part alone is in its options too. */
 typedef struct {
     /** A body begins, of `size` octets if that is known (Size1), else -1. Makes what takes it, to `*body`. Answers nothing.
      *  0, or the code of the refusal (4.13 with Size1 if `*most` was set to the most octets there may be). */
@@ -91,7 +95,8 @@ typedef struct {
     copal_code_t (*take)(void *body, copal_bytes_t piece);
     /** All of it came: answers as a handler does. Releases the body. */
     void (*end)(void *body, copal_call_t *call);
-    /** It will never be whole. Releases the body. */
+    /** It will never be whole: not in time, or refused, begun anew, or the resource was removed. Releases the body; may be
+     *  called inside `exclusion`. */
     void (*drop)(void *body);
 } copal_intake_t;
 

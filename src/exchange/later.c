@@ -108,8 +108,7 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     s->w.size = (size_t)((m->payload.size ? m->payload.data + m->payload.size : m->options.data + m->options.size) -
                          call->datagram.data);
     memcpy(s->w.data, call->datagram.data, s->w.size);
-    s->later = (copal__later_t){.memory = serving->memory, .block2 = serving->options.block2,
-                                .sized = serving->options.size2, .request_id = m->id,
+    s->later = (copal__later_t){.memory = serving->memory, .asked = copal__asked(&serving->options), .request_id = m->id,
                                 .keeps_request = true, .token_size = (uint8_t)m->token.size,
                                 .token_end = (uint16_t)(m->options.data - call->datagram.data)};
     copal__slot_wake(e, s, s->confirmable ? call->now + e->config.timing.ack_delay : COPAL_NEVER);
@@ -134,7 +133,7 @@ static void restart(copal_endpoint_t *e, copal__slot_t *s, copal_code_t code)
     data[1] = code;
     s->w.size = s->w.options = s->later.token_end;
     s->later.keeps_request = false;
-    copal__answer_open(e, &s->w, code, s->later.block2);
+    copal__answer_open(e, &s->w, code, s->later.asked.block2);
 }
 
 int copal_later_begin(copal_endpoint_t *e, copal_handle_t handle, copal_code_t code, copal_writer_t **w)
@@ -153,7 +152,7 @@ int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t han
     if (!s || is_answered(s) || s->later.keeps_request)
         return COPAL_ESTALE;
     e->now = now;
-    copal_code_t instead = copal__answer_close(&s->w, s->w.data[1], s->later.block2, s->later.sized);
+    copal_code_t instead = copal__answer_close(&s->w, s->w.data[1], &s->later.asked);
     int error = s->w.error;
     if (instead)
         restart(e, s, error ? COPAL_INTERNAL_SERVER_ERROR : instead);

@@ -14,9 +14,11 @@ static bool is_dots(copal_bytes_t segment)
     return (segment.size == 1 || segment.size == 2) && segment.data[0] == '.' && segment.data[segment.size - 1] == '.';
 }
 
-static bool not_served(uint16_t number)
+/* Block1 is for requests with a body (RFC 7959 section 2.1). */
+static bool not_served(uint16_t number, copal_code_t method)
 {
-    return number == COPAL_OPTION_OSCORE || number == COPAL_OPTION_BLOCK1;
+    return number == COPAL_OPTION_OSCORE ||
+           (number == COPAL_OPTION_BLOCK1 && (method == COPAL_GET || method == COPAL_DELETE));
 }
 
 static bool first_counts(uint16_t number)
@@ -80,7 +82,7 @@ copal_code_t copal__request_options(copal_request_options_t *o, const copal_mess
             o->path.size = (size_t)(reader.at - o->path.data);
         } else if (repeated && first_only && first_counts(option.number)) {
             continue;
-        } else if (!unrecognized(&option, repeated) && !not_served(option.number)) {
+        } else if (!unrecognized(&option, repeated) && !not_served(option.number, m->code)) {
             copal_code_t refusal = take(o, &option);
             if (refusal)
                 return refusal;

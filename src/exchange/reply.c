@@ -4,8 +4,7 @@
 #define OPTIONS_ROOM 64u /* octets kept free for options when a payload is cut to what fits */
 #define SIZE2_MOST   6u  /* octets of the longest Size2 option, its head included */
 
-/* The largest block that is no larger than `room`, but of 16 octets at least. */
-static uint8_t szx_within(size_t room)
+uint8_t copal__szx_within(size_t room)
 {
     uint8_t szx = 0;
     for (room /= 32; room; room /= 2)
@@ -27,7 +26,7 @@ void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code
     w->skip = (size_t)block.number << (block.szx + 4);
     size_t most = (size_t)16 << block.szx;
     most = most < w->window ? most : w->window;
-    w->window = (size_t)16 << szx_within(most < room ? most : room);
+    w->window = (size_t)16 << copal__szx_within(most < room ? most : room);
 }
 
 static bool has_option(const copal_writer_t *w, uint16_t number)
@@ -50,19 +49,21 @@ static void add_block2(copal_writer_t *w, const copal_block_t *block, bool sized
         copal_write_option_uint(w, COPAL_OPTION_SIZE2, (uint32_t)w->total);
 }
 
-copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, int32_t asked, bool sized)
+copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, const copal__asked_t *asked)
 {
     if (COPAL_CODE_CLASS(code) != 2)
         return w->error ? code : 0; /* an error loses its text */
-    if (!w->error && w->total && (asked >= 0 || w->total > w->window)) {
+    if (asked->block1 >= 0 && code != COPAL_CONTINUE) /* the last part is acknowledged, too (RFC 7959 section 2.3) */
+        copal_write_option_uint(w, COPAL_OPTION_BLOCK1, (uint32_t)asked->block1 & ~8u);
+    if (!w->error && w->total && (asked->block2 >= 0 || w->total > w->window)) {
         if (w->skip >= w->total)
             return COPAL_BAD_REQUEST;
-        uint8_t szx = szx_within(w->window);
+        uint8_t szx = copal__szx_within(w->window);
         size_t size = (size_t)16 << szx;
         if (w->size > w->payload + size)
             w->size = w->payload + size;
         const copal_block_t block = {(uint32_t)(w->skip / size), w->skip + size < w->total, szx};
-        add_block2(w, &block, sized);
+        add_block2(w, &block, asked->size2);
     }
     return w->error ? COPAL_INTERNAL_SERVER_ERROR : 0;
 }

@@ -51,17 +51,31 @@ static void replay(copal__serving_t *s, const copal__memory_t *entry)
 
 static bool is_conditional(const copal__serving_t *s) { return s->options.if_matches || s->options.if_none_match; }
 
+/* More of the body follows: the request itself has no effect but that the upload goes on. */
+static bool has_more(const copal__serving_t *s) { return s->options.block1 >= 0 && s->options.block1 & 8; }
+
+/* It is not the whole of a body: from the number on, or by what follows (RFC 7959 section 2.2). */
+static bool is_part(const copal__serving_t *s) { return s->options.block1 >= 8; }
+
 static bool is_safe(const copal__serving_t *s)
 {
     copal_code_t method = s->call.request->code;
-    return (method == COPAL_GET || method == COPAL_FETCH) && !is_conditional(s);
+    return (method == COPAL_GET || method == COPAL_FETCH) && !is_conditional(s) && !is_part(s);
 }
 
 /* What must run once: what is not idempotent, or was made conditional on a state that it changes. */
 static bool must_stay(const copal__serving_t *s)
 {
     copal_code_t method = s->call.request->code;
-    return method == COPAL_POST || method == COPAL_PATCH || is_conditional(s);
+    return (method == COPAL_POST || method == COPAL_PATCH || is_conditional(s)) && !has_more(s);
+}
+
+/* Asks for the rest of the answer to a request with effects (RFC 7959 section 2.7), which is not kept: to make it again
+ * would be to run the request again. */
+static bool wants_rest(const copal__serving_t *s)
+{
+    copal_code_t method = s->call.request->code;
+    return s->options.block2 >= 16 && method != COPAL_GET && method != COPAL_FETCH;
 }
 
 /* The call that answers a request of this key later, if there is one. */
@@ -110,6 +124,16 @@ static bool is_proven(const copal__serving_t *s)
 {
     const copal_endpoint_t *e = s->call.endpoint;
     return s->call.from->proven || copal__proven_has(&e->proven, e->now, s->origin.peer);
+}
+
+bool copal__call_challenge(copal_call_t *call)
+{
+    copal__serving_t *s = (copal__serving_t *)(void *)call;
+    copal__serving_identify(s);
+    if (is_proven(s))
+        return false;
+    challenge(s);
+    return true;
 }
 
 /* An Echo of ours proves the address, and tells which message was challenged. That one has not run: from now on it
@@ -164,6 +188,8 @@ static void execute(copal__serving_t *s)
         copal_reply_text(&s->call, COPAL_METHOD_NOT_ALLOWED, NULL); /* section 5.8 */
     else if (!service->handle)
         copal_reply_text(&s->call, COPAL_NOT_FOUND, NULL);
+    else if (is_part(s) && !service->parts)
+        copal_reply_text(&s->call, COPAL_REQUEST_ENTITY_TOO_LARGE, NULL);
     else
         service->handle(service->context, &s->call);
     if (!s->answered && !s->deferred)
@@ -173,7 +199,8 @@ static void execute(copal__serving_t *s)
 static void finish(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    copal_code_t instead = copal__answer_close(&s->w, s->code, s->options.block2, s->options.size2);
+    const copal__asked_t asked = copal__asked(&s->options);
+    copal_code_t instead = copal__answer_close(&s->w, s->code, &asked);
     if (instead)
         copal_reply_text(&s->call, instead, s->w.error ? NULL : "no such block");
     if (s->memory) /* a duplicate NON is ignored: its reply is not needed */
@@ -182,6 +209,23 @@ static void finish(copal__serving_t *s)
         return; /* section 8.2: no error where nobody asked this server */
     if (!s->w.error) /* not even a token that came in a datagram over the limit */
         post(s);
+}
+
+/* A part that came in too large a datagram: there are smaller blocks (RFC 7959 section 2.9.3). What of the datagram is
+ * certain to be there holds the options, as a rule. */
+static void suggest_smaller(copal__serving_t *s)
+{
+    const copal_limits_t *limits = &s->call.endpoint->config.limits;
+    copal_message_t m;
+    copal_option_t option;
+    copal_block_t block;
+    const copal_bytes_t start = {s->call.datagram.data, limits->datagram_size};
+    if (copal_message_parse(&m, start) || !copal_option_find(&m, COPAL_OPTION_BLOCK1, &option) ||
+        copal_block_decode(&block, copal_option_uint(&option)) || !block.szx)
+        return;
+    const uint8_t most = copal__szx_within(limits->payload_size), smaller = (uint8_t)(block.szx - 1);
+    block = (copal_block_t){block.number, false, smaller < most ? smaller : most};
+    copal_write_option_uint(&s->w, COPAL_OPTION_BLOCK1, copal_block_encode(&block));
 }
 
 /* "critical option 2049": the diagnostic of section 5.4.1. */
@@ -215,6 +259,13 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
         copal_reply_text(&s.call, refusal, NULL);
         if (culprit)
             explain(&s.w, culprit);
+        if (a->oversize)
+            suggest_smaller(&s);
+        finish(&s);
+        return 0;
+    }
+    if (wants_rest(&s)) {
+        copal_reply_text(&s.call, COPAL_BAD_REQUEST, "no such block");
         finish(&s);
         return 0;
     }

@@ -31,6 +31,12 @@ typedef struct {
     bool oversize; /* the datagram is over the limit: only header and token of the message are there */
 } copal__arrival_t;
 
+/** What a request says of blocks, for its answer. */
+typedef struct {
+    int32_t block1, block2; /* the options' values; -1: none */
+    bool size2;             /* the size of the answer's body is wanted */
+} copal__asked_t;
+
 /** A request being served, with what the endpoint needs besides. */
 typedef struct {
     copal_call_t call; /* first, so that a handler's call leads back here */
@@ -72,13 +78,12 @@ typedef struct {
 /** The part of a slot that only deferred calls have. */
 typedef struct {
     copal__memory_t *memory; /* in the table of remembered replies, or NULL */
-    int32_t block2;
+    copal__asked_t asked;
     uint16_t request_id;
     uint16_t token_end; /* offset behind the token in the datagram */
     uint8_t token_size;
     uint8_t ack[4];     /* the empty ACK as it is sent */
     bool keeps_request; /* the datagram is still the request */
-    bool sized;         /* the size of the body is wanted */
 } copal__later_t;
 
 /** A message that is kept: a request of ours, or a peer's request to be answered later and then our answer. */
@@ -196,9 +201,19 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a);
 void copal__serving_identify(copal__serving_t *s);
 /** Sets an answer's payload window for the block that was asked for (RFC 7959 section 2.4). */
 void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code_t code, int32_t asked);
-/** Completes an answer: adds Block2 where it is due, and Size2 to the first block or, with `sized`, to any. Returns 0, or
- *  the code of the bare answer to send instead: there is no such block, or, with the writer's error, it does not fit. */
-copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, int32_t asked, bool sized);
+/** Completes an answer with the block options that are due. Returns 0, or the code of the bare answer to send instead:
+ *  there is no such block, or, with the writer's error, it does not fit. */
+copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, const copal__asked_t *asked);
+
+static inline copal__asked_t copal__asked(const copal_request_options_t *o)
+{
+    return (copal__asked_t){o->block1, o->block2, o->size2};
+}
+
+/** The largest SZX of a block that is no larger than `room`; 0 where none is. */
+uint8_t copal__szx_within(size_t room);
+/** Answers 4.01 with Echo unless the peer's address is known to be real (RFC 9175 section 2.4). True: it did. */
+bool copal__call_challenge(copal_call_t *call);
 
 /** Writes the four octets of an Empty message: an acknowledgement or a Reset (sections 4.2, 4.3). */
 void copal__put_empty(uint8_t *at, copal_type_t type, uint16_t id);

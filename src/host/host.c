@@ -149,6 +149,7 @@ void copal_host_close(copal_host_t *host)
     copal_host_stop(host); /* joins a thread that ended by itself, too */
     copal__side_close(&host->server);
     copal__side_close(&host->client);
+    copal_tree_close(host->tree);
     pthread_mutex_destroy(&host->exclusion);
     copal__lock_destroy(&host->lock);
     copal__wake_close(host->wake);

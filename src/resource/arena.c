@@ -166,6 +166,12 @@ void copal__arena_trim(copal__arena_t *a, void *block, size_t size)
     cut(a, block_at(a, block), granules_for(size));
 }
 
+void copal__arena_give(copal__arena_t *a, void *block)
+{
+    if (block)
+        release(a, block_at(a, block));
+}
+
 void copal__arena_retire(copal__arena_t *a, void *block)
 {
     if (!block)

@@ -31,6 +31,8 @@ bool copal__arena_lay(copal__arena_t *arena, copal__carver_t *carver, size_t oct
 void *copal__arena_take(copal__arena_t *arena, size_t size);
 /** Gives back what is behind the first `size` octets of a block. */
 void copal__arena_trim(copal__arena_t *arena, void *block, size_t size);
+/** Gives back a block that was never published. NULL is allowed. */
+void copal__arena_give(copal__arena_t *arena, void *block);
 /** The block is unpublished: no reader can come to it any more. NULL is allowed. */
 void copal__arena_retire(copal__arena_t *arena, void *block);
 

@@ -86,6 +86,8 @@ int copal__tree_create(copal_tree_t *t, const copal__seed_t *seed, copal_handle_
 void copal__tree_destroy(copal_tree_t *t, copal__resource_t *r)
 {
     copal__tree_unlink(t, r);
+    if (r->handler.intake)
+        copal__uploads_leave(&t->uploads, r->slot);
     t->dynamic -= r->dynamic;
     copal__slot_t *slot = &t->slots[r->slot];
     slot->resource = NULL;
@@ -164,7 +166,7 @@ int copal_tree_add_value(copal_tree_t *tree, const char *path, copal_bytes_t val
                          const copal_value_options_t *options, copal_handle_t *resource)
 {
     copal__seed_t seed = {.value = value, .options = options};
-    return copal__value_options_ok(options) ? add(tree, path, &seed, resource) : COPAL_EINVAL;
+    return copal__value_options_ok(options, tree->config.patch) ? add(tree, path, &seed, resource) : COPAL_EINVAL;
 }
 
 int copal_tree_find(copal_tree_t *tree, const char *path, copal_handle_t *resource)
@@ -232,7 +234,7 @@ int copal_tree_set_value(copal_tree_t *tree, copal_handle_t resource, copal_byte
 
 int copal_tree_set_options(copal_tree_t *tree, copal_handle_t resource, const copal_value_options_t *options)
 {
-    return copal__value_options_ok(options) ? set(tree, resource, NULL, options) : COPAL_EINVAL;
+    return copal__value_options_ok(options, tree->config.patch) ? set(tree, resource, NULL, options) : COPAL_EINVAL;
 }
 
 int copal_tree_get_value(copal_tree_t *tree, copal_handle_t resource, void *out, size_t capacity, size_t *size)

@@ -8,7 +8,8 @@
 
 /* Whether an ETag or If-Match option names the value. An empty If-Match names any (RFC 7252 section 5.10.8.1); an empty ETag
  * is of no legal size, thus ignored (section 5.4.3). */
-static bool names(const copal_tree_t *t, const copal_message_t *request, uint16_t number, const copal__value_t *value)
+bool copal__tag_matches(const copal_tree_t *t, const copal_message_t *request, uint16_t number,
+                        const copal__value_t *value)
 {
     copal_bytes_t tag = copal__value_tag(value);
     copal_option_reader_t reader = copal_message_options(request);
@@ -29,7 +30,7 @@ static copal_code_t serve_get(const copal_tree_t *t, copal_call_t *call, const c
     int32_t accept = call->options->accept;
     if (accept >= 0 && value->content_format >= 0 && accept != value->content_format)
         return COPAL_NOT_ACCEPTABLE; /* whatever ETag says: "MUST be sent" (section 5.10.4) */
-    if (call->options->etags && names(t, call->request, COPAL_OPTION_ETAG, value)) {
+    if (call->options->etags && copal__tag_matches(t, call->request, COPAL_OPTION_ETAG, value)) {
         copal_writer_t *w = copal_reply(call, COPAL_VALID);
         copal_write_encoded(w, (copal_bytes_t){value->octets, value->tag}, COPAL_OPTION_ETAG);
         if (value->last == COPAL_OPTION_MAX_AGE)
@@ -42,68 +43,55 @@ static copal_code_t serve_get(const copal_tree_t *t, copal_call_t *call, const c
     return ANSWERED;
 }
 
-/* Does what a PUT, POST or DELETE asks of a value resource, or of nothing. The answer's code; `created` stays as it is where
- * nothing was created. */
-static copal_code_t change(copal_tree_t *t, const copal_call_t *call, uint32_t hash, copal_handle_t *created)
-{
-    const copal_request_options_t *o = call->options;
-    copal_code_t method = call->request->code;
-    copal__resource_t *r = copal__tree_lookup(t, o->path, hash);
-    copal__value_t *value = r ? copal__value_of(r) : NULL;
-    if (r && !value)
-        return COPAL_SERVICE_UNAVAILABLE; /* it has become a handler's since it was looked up */
-    if (value && !(value->methods & COPAL_METHOD(method)))
-        return COPAL_METHOD_NOT_ALLOWED;
-    if (o->if_matches && !(value && names(t, call->request, COPAL_OPTION_IF_MATCH, value)))
-        return COPAL_PRECONDITION_FAILED;
-    if (o->if_none_match && value)
-        return COPAL_PRECONDITION_FAILED;
-
-    if (method == COPAL_DELETE) { /* 2.02 also where there was nothing (section 5.8.4) */
-        if (r)
-            copal__tree_destroy(t, r);
-        return COPAL_DELETED;
-    }
-    if (!value && (method == COPAL_POST || !t->config.dynamic))
-        return COPAL_NOT_FOUND;
-    copal_value_options_t options = {.content_format = -1, .max_age = -1, .methods = COPAL_METHODS_ALL};
-    if (value)
-        copal__value_options(value, &options);
-    if (o->content_format >= 0)
-        options.content_format = o->content_format;
-    copal__seed_t seed = {
-        .path = o->path, .hash = hash, .value = call->request->payload, .options = &options, .dynamic = true};
-    int error = value ? copal__tree_replace(t, r, seed.value, &options, true) : copal__tree_create(t, &seed, created);
-    if (error)
-        return error == COPAL_ESPACE ? COPAL_REQUEST_ENTITY_TOO_LARGE : COPAL_SERVICE_UNAVAILABLE;
-    return value ? COPAL_CHANGED : COPAL_CREATED;
-}
-
-static copal_code_t serve_change(copal_tree_t *t, const copal_call_t *call, uint32_t hash)
+static copal_code_t serve_change(copal_tree_t *t, copal_call_t *call, uint32_t hash)
 {
     copal_handle_t created = {0, 0};
+    copal_code_t code;
     copal__tree_enter(t);
     copal__arena_alone(&t->arena);
-    copal_code_t code = change(t, call, hash, &created);
+    if (copal__is_part(call)) {
+        code = copal__serve_part(t, call, hash, &created);
+    } else {
+        if (call->options->block1 >= 0)
+            copal__upload_supersede(&t->uploads, call);
+        code = copal__change(t, call, hash, call->request->payload, &created);
+    }
     copal__tree_leave(t);
     if (created.generation && t->config.created)
         t->config.created(t->config.user, t, created);
     return code;
 }
 
+static copal_code_t run_handler(copal_tree_t *t, copal_call_t *call, const copal_handler_t *handler, uint32_t slot)
+{
+    copal_code_t method = call->request->code;
+    if (handler->intake && method != COPAL_GET && method != COPAL_DELETE)
+        return copal__serve_intake(t, call, handler, slot);
+    if (copal__is_part(call))
+        copal__part_refuse(call);
+    else
+        handler->handle(handler->user, call);
+    return ANSWERED;
+}
+
 static copal_code_t serve_handler(copal_tree_t *t, copal_call_t *call, const copal__resource_t *r)
 {
     copal_handler_t handler = r->handler; /* it may remove its own resource */
-    copal_code_t method = call->request->code;
-    if (!(handler.methods & COPAL_METHOD(method)))
+    if (!(handler.methods & COPAL_METHOD(call->request->code)))
         return COPAL_METHOD_NOT_ALLOWED;
     call->depth = r->depth;
     if (handler.serial)
         copal__tree_enter(t);
-    handler.handle(handler.user, call);
+    copal_code_t code = run_handler(t, call, &handler, r->slot);
     if (handler.serial)
         copal__tree_leave(t);
-    return ANSWERED;
+    return code;
+}
+
+static bool is_change(copal_code_t method)
+{
+    return method == COPAL_PUT || method == COPAL_POST || method == COPAL_DELETE || method == COPAL_PATCH ||
+           method == COPAL_IPATCH;
 }
 
 static copal_code_t serve(copal_tree_t *t, copal_call_t *call)
@@ -119,7 +107,7 @@ static copal_code_t serve(copal_tree_t *t, copal_call_t *call)
     copal__value_t *value = r ? copal__value_of(r) : NULL;
     if (r && !value)
         return serve_handler(t, call, r);
-    if (method == COPAL_PUT || method == COPAL_POST || method == COPAL_DELETE)
+    if (is_change(method))
         return serve_change(t, call, hash);
     if (method == COPAL_GET && value && value->methods & COPAL_METHOD(COPAL_GET))
         return serve_get(t, call, value);

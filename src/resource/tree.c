@@ -8,7 +8,7 @@
 /* Puts defaults in; false: a limit is out of range. */
 static bool complete(copal_tree_limits_t *l)
 {
-    if (l->resources > RESOURCES_MOST || l->value_size > VALUE_MOST || l->workers > WORKERS_MOST)
+    if (l->resources > RESOURCES_MOST || l->value_size > VALUE_MOST || l->uploads > RESOURCES_MOST || l->workers > WORKERS_MOST)
         return false;
     if (!l->resources)
         l->resources = 32;
@@ -37,6 +37,7 @@ static size_t lay(copal_tree_t *t, void *memory, const copal_tree_limits_t *l)
     t->index_mask = places - 1;
     copal__pool_lay(&t->pool, &carver, l->resources);
     t->slots = copal__carve(&carver, l->resources, sizeof *t->slots);
+    copal__uploads_lay(&t->uploads, &carver, l->uploads);
     bool ok = copal__arena_lay(&t->arena, &carver, l->arena, l->workers);
     return ok && carver.used != SIZE_MAX ? carver.used : 0;
 }
@@ -60,14 +61,24 @@ int copal_tree_init(copal_tree_t **tree, void *memory, size_t size, const copal_
     complete(&t->config.limits);
     lay(t, memory, &t->config.limits);
     config->random(config->random_state, &t->key, sizeof t->key);
+    t->uploads.hash_key = &t->key;
+    t->uploads.drop = copal__intake_drop;
+    t->uploads.context = t;
     *tree = t;
     return 0;
+}
+
+void copal_tree_close(copal_tree_t *tree)
+{
+    copal__tree_enter(tree);
+    copal__uploads_leave(&tree->uploads, UINT32_MAX);
+    copal__tree_leave(tree);
 }
 
 copal_service_t copal_tree_service(copal_tree_t *tree, uint32_t worker)
 {
     (void)worker;
-    return (copal_service_t){copal__serve, tree, tree->config.first_only};
+    return (copal_service_t){copal__serve, tree, tree->config.first_only, true};
 }
 
 void copal_tree_quiescent(copal_tree_t *tree, uint32_t worker)

@@ -3,7 +3,7 @@
 #ifndef COPAL_RESOURCE_TREE_H
 #define COPAL_RESOURCE_TREE_H
 
-#include "../message/hash.h"
+#include "../blockwise/upload.h"
 #include "../messaging/table.h"
 #include "arena.h"
 #include "copal/tree.h"
@@ -48,6 +48,8 @@ struct copal_tree_t {
     copal__slot_t *slots;
     copal__link_t first;
     copal__resource_t *last;
+    copal__uploads_t uploads;
+    uint32_t named;          /* how many names were made up for resources */
     uint32_t dynamic;        /* how many resources peers created */
     _Atomic uint32_t depths; /* bit n: there has been a subtree n segments deep; bit 31: that deep or deeper */
 };
@@ -105,8 +107,29 @@ static inline copal__attributes_t *copal__attributes_of(copal__resource_t *resou
     return atomic_load_explicit(&resource->attributes, memory_order_acquire);
 }
 
+/* ---- change.c: PUT, POST, PATCH, iPATCH and DELETE of value resources --------------------------------- */
+
+/** Does what a request asks, its body being `body`, inside the exclusion. The code of the bare answer to be sent, or
+ *  COPAL_EMPTY: it was answered. `created` stays as it is where nothing was created. */
+copal_code_t copal__change(copal_tree_t *tree, copal_call_t *call, uint32_t hash, copal_bytes_t body,
+                           copal_handle_t *created);
+/** Whether a change could be made, as far as that can be told before its body is there: 0, or the code of the refusal. */
+copal_code_t copal__change_refusal(copal_tree_t *tree, const copal_call_t *call, uint32_t hash);
+
+/* ---- intake.c: bodies however they come (RFC 7959 section 2.5) ------------------------------------------ */
+
+/** Serves a request to a handler with `intake`. The code of the bare answer to be sent, or COPAL_EMPTY. */
+copal_code_t copal__serve_intake(copal_tree_t *tree, copal_call_t *call, const copal_handler_t *handler, uint32_t owner);
+/** Serves a part of the body of a change; inside the exclusion. As copal__change. */
+copal_code_t copal__serve_part(copal_tree_t *tree, copal_call_t *call, uint32_t hash, copal_handle_t *created);
+/** As copal__uploads_t.drop; `context` is the tree. */
+void copal__intake_drop(void *context, copal__upload_t *upload);
+
 /* ---- serve.c, discovery.c --------------------------------------------------------------------------- */
 
+/** Whether one of the request's options `number`, ETag or If-Match, names the value. */
+bool copal__tag_matches(const copal_tree_t *tree, const copal_message_t *request, uint16_t number,
+                        const copal__value_t *value);
 /** Serves a request; its `handle` for copal_service_t. */
 void copal__serve(void *tree, copal_call_t *call);
 

@@ -4,10 +4,13 @@
 
 #define HEAD_MOST 11 /* octets: ETag 3, Content-Format 3, Max-Age 5 */
 
-bool copal__value_options_ok(const copal_value_options_t *o)
+bool copal__value_options_ok(const copal_value_options_t *o, bool patches)
 {
+    uint32_t methods = COPAL_METHODS_ALL;
+    if (patches && o->content_format == COPAL__JSON)
+        methods |= COPAL_METHOD(COPAL_PATCH) | COPAL_METHOD(COPAL_IPATCH);
     return o->content_format >= -1 && o->content_format <= UINT16_MAX && o->max_age >= -1 && o->max_age <= UINT32_MAX &&
-           !(o->methods & ~COPAL_METHODS_ALL);
+           !(o->methods & ~methods);
 }
 
 copal__value_t *copal__value_make(copal__arena_t *arena, copal_bytes_t payload, const copal_value_options_t *options,

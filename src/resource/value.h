@@ -5,6 +5,9 @@
 #include "arena.h"
 #include "copal/tree.h"
 
+/** The Content-Format of values that may be patched: application/json. */
+#define COPAL__JSON 50
+
 /** Never changes once it is published; a new one takes its place. The options are those of a 2.05, the first delta
  *  counted from 0. ETag comes first, so that what sorts behind it can be told apart. */
 typedef struct {
@@ -19,8 +22,8 @@ typedef struct {
     uint8_t octets[]; /* options, payload */
 } copal__value_t;
 
-/** Whether the properties are in the range that copal_value_options_t documents. */
-bool copal__value_options_ok(const copal_value_options_t *options);
+/** Whether the properties are in the range that copal_value_options_t documents; `patches`: the tree can patch values. */
+bool copal__value_options_ok(const copal_value_options_t *options, bool patches);
 
 /** A value in a block of its own; NULL: no room. */
 copal__value_t *copal__value_make(copal__arena_t *arena, copal_bytes_t payload, const copal_value_options_t *options,

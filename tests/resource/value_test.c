@@ -82,13 +82,24 @@ static void properties_out_of_range_are_told(void **state)
         copal_value_options_t options;
         bool ok;
     } cases[] = {
+        {{50, -1, false, COPAL_METHOD(COPAL_PATCH), false}, false},
         {{-1, -1, false, 0, false}, true},  {{65535, UINT32_MAX, true, COPAL_METHODS_ALL, false}, true},
         {{-2, -1, false, 0, false}, false}, {{65536, -1, false, 0, false}, false},
         {{-1, -2, false, 0, false}, false}, {{-1, (int64_t)UINT32_MAX + 1, false, 0, false}, false},
         {{-1, -1, false, 1, false}, false}, {{-1, -1, false, COPAL_METHOD(COPAL_FETCH), false}, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_int_equal(copal__value_options_ok(&cases[i].options), cases[i].ok);
+        assert_int_equal(copal__value_options_ok(&cases[i].options, false), cases[i].ok);
+}
+
+static void only_json_in_a_tree_that_can_patch_is_patched(void **state)
+{
+    (void)state;
+    const uint32_t methods = COPAL_METHODS_ALL | COPAL_METHOD(COPAL_PATCH) | COPAL_METHOD(COPAL_IPATCH);
+    const copal_value_options_t json = {50, -1, false, methods, false}, text = {0, -1, false, methods, false};
+    assert_true(copal__value_options_ok(&json, true));
+    assert_false(copal__value_options_ok(&text, true));
+    assert_false(copal__value_options_ok(&json, false));
 }
 
 int main(void)
@@ -98,6 +109,7 @@ int main(void)
         cmocka_unit_test_setup(a_tag_is_empty_while_etag_is_off, lay),
         cmocka_unit_test_setup(a_value_that_finds_no_room_is_not_made, lay),
         cmocka_unit_test(properties_out_of_range_are_told),
+        cmocka_unit_test(only_json_in_a_tree_that_can_patch_is_patched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
