@@ -127,7 +127,8 @@ typedef struct {
 } copal_response_t;
 
 /** Embed it in a struct of yours, and recover that from `self`. Lent until the request has ended. Called exactly once with
- *  `ended` for each request, except one that was cancelled; the request has ended by then. Another may be begun inside. */
+ *  `ended` for each request, except one that was cancelled or deregistered; the request has ended by then. Another may be
+ *  begun inside, and this one cancelled. */
 typedef struct copal_receiver_t {
     void (*receive)(struct copal_receiver_t *self, const copal_response_t *response);
 } copal_receiver_t;
@@ -139,16 +140,17 @@ typedef struct {
     bool confirmable;
     bool observe;        /* GET or FETCH: asks to be told of each change of the state too (RFC 7641). The observation lives
                           * until it is cancelled or the server ends it: it takes one of limits.requests meanwhile, registers
-                          * again some seconds after a state has become stale (Max-Age) or a server was silent, and goes on
-                          * trying while there is no answer. What comes out of order is dropped. Observe is written by the
-                          * endpoint */
+                          * again 5 to 15 seconds after a state has become stale (Max-Age; confirmable, with the same token),
+                          * and goes on trying while there is no answer, every 5 minutes at last. What comes out of order is
+                          * dropped (section 3.4). Observe is written by the endpoint */
     bool given_token;    /* true: `token` is used as it is, empty too; false: one is drawn */
     copal_bytes_t token; /* copied */
-    uint32_t timeout;    /* milliseconds from commit to the response; 0 is EXCHANGE_LIFETIME, 247 s at default timing */
+    uint32_t timeout;    /* milliseconds from commit to the (first) response; 0 is EXCHANGE_LIFETIME, 247 s at default timing */
 } copal_request_t;
 
 /** Reserves a request and lends a writer that stands behind its token: write options and payload, then commit.
- *  COPAL_EFULL: limits.requests are open. COPAL_EINVAL: token over limits.token_size, or no request code.
+ *  COPAL_EFULL: limits.requests are open. COPAL_EINVAL: token over limits.token_size, or no request code; `observe` with
+ *  another method than GET or FETCH, or with the empty token.
  *  COPAL_EEXIST: an open request to that peer has the same given, non-empty token. */
 int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, copal_handle_t *handle, copal_writer_t **w);
 
@@ -159,9 +161,10 @@ int copal_request_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t h
 /** Ends it silently: nothing more is sent, the receiver is not called. COPAL_ESTALE: it has ended. */
 int copal_request_cancel(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle);
 
-/** Ends an observation as copal_request_cancel does, and tells the server by a GET with Observe 1 and the same token, which
- *  is sent like any other request (RFC 7641 section 3.6); without that, the next notification is rejected with Reset. The
- *  same for a request that is no observation, or was answered without Observe. COPAL_ESTALE: it has ended. */
+/** Ends an observation as copal_request_cancel does, and tells the server by the same request with Observe 1, confirmable,
+ *  which keeps its place among limits.requests until it is answered or times out (RFC 7641 section 3.6); without that, the
+ *  next notification is rejected with Reset. A request that is no observation, or has not left yet, is cancelled.
+ *  COPAL_ESTALE: it has ended. */
 int copal_request_deregister(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle);
 
 /** Its message ID, 0 to 65535, as soon as it is committed. COPAL_EFULL: none was free yet. COPAL_ESTALE. */

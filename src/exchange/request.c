@@ -45,24 +45,34 @@ void copal__request_release(copal_endpoint_t *e, copal__slot_t *s)
 
 /* ---- life of a request ---------------------------------------------------------------------------- */
 
-static void discard(copal_endpoint_t *e, copal__slot_t *s)
+void copal__request_discard(copal_endpoint_t *e, copal__slot_t *s)
 {
     copal__request_release(e, s);
     copal__slot_close(e, s);
     e->asking--;
 }
 
-void copal__request_end(copal_endpoint_t *e, copal__slot_t *s, int status, const copal_message_t *message,
-                        const copal_from_t *from)
+void copal__request_tell(copal_endpoint_t *e, copal__slot_t *s, int status, bool ended, const copal_message_t *message,
+                         const copal_from_t *from)
 {
     uint8_t token[UINT8_MAX]; /* a copy: the callback may begin a request in this very slot */
     copal_response_t response = {.request = copal__slot_handle(s), .id = s->asking.first_id,
-                                 .token = {token, s->asking.token_size}, .status = status, .ended = true, .message = message,
+                                 .token = {token, s->asking.token_size}, .status = status, .ended = ended, .message = message,
                                  .from = from, .now = e->now};
     copal_receiver_t *receiver = s->asking.receiver;
     memcpy(token, s->w.data + s->asking.token_at, s->asking.token_size);
-    discard(e, s);
-    receiver->receive(receiver, &response);
+    if (ended)
+        copal__request_discard(e, s);
+    if (receiver)
+        receiver->receive(receiver, &response);
+}
+
+void copal__request_fail(copal_endpoint_t *e, copal__slot_t *s, int status, const copal_from_t *from)
+{
+    bool goes_on = s->asking.observes == COPAL__REGISTERED;
+    if (goes_on)
+        copal__watch_retry(e, s);
+    copal__request_tell(e, s, status, !goes_on, NULL, from);
 }
 
 void copal__request_launch(copal_endpoint_t *e, copal__slot_t *s)
@@ -86,12 +96,16 @@ static bool send_non(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *ou
 static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 {
     if (copal__slot_is_over(e, s)) {
-        copal__request_end(e, s, COPAL_ETIMEOUT, NULL, NULL);
+        copal__request_fail(e, s, COPAL_ETIMEOUT, NULL);
+        return false;
+    }
+    if (s->stand == COPAL__OBSERVING) {
+        copal__watch_renew(e, s);
         return false;
     }
     if (s->stand == COPAL__NO_ID) {
         copal__request_launch(e, s);
-        if (!s->asking.echoed)
+        if (!s->asking.echoed && s->asking.observes != COPAL__REGISTERED)
             s->asking.first_id = s->id;
         return false;
     }
@@ -103,20 +117,20 @@ static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
     return s->confirmable ? copal__slot_transmit(e, s, out) : send_non(e, s, out);
 }
 
-static const copal__kind_t requests = {due, copal__request_settle, NULL};
+const copal__kind_t copal__requests = {due, copal__request_settle, NULL};
 
 void copal_endpoint_unreachable(copal_endpoint_t *e, copal_time_t now, const copal_peer_t *peer, copal_bytes_t quoted)
 {
     if (quoted.size < 4)
         return;
     copal__slot_t *s = copal__slot_by_id(e, peer, (uint16_t)(quoted.data[2] << 8 | quoted.data[3]));
-    if (!s || s->kind != &requests)
+    if (!s || s->kind != &copal__requests)
         return;
     size_t known = (size_t)s->asking.token_at + s->asking.token_size;
     if (quoted.size < known || memcmp(quoted.data, s->w.data, known) != 0)
         return;
     e->now = now;
-    copal__request_end(e, s, COPAL_EUNREACHABLE, NULL, NULL);
+    copal__request_fail(e, s, COPAL_EUNREACHABLE, NULL);
 }
 
 /* ---- the application's side ------------------------------------------------------------------------- */
@@ -145,7 +159,8 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
     if (request->given_token)
         token = request->token;
     if ((ping ? !request->confirmable || token.size : COPAL_CODE_CLASS(request->code) != 0) ||
-        (!draws && token.size > e->config.limits.token_size))
+        (!draws && token.size > e->config.limits.token_size) ||
+        (request->observe && (!token.size || (request->code != COPAL_GET && request->code != COPAL_FETCH))))
         return COPAL_EINVAL;
     uint64_t hash = copal__peer_hash(e, request->to), name = copal__hash(&e->key, hash, token.data, token.size);
     if (!draws && token.size && copal__slot_named(e, name, NULL))
@@ -154,11 +169,12 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
         return COPAL_EFULL;
     e->asking++;
     e->respond = copal__response_receive;
-    copal__slot_t *s = copal__slot_open(e, &requests, request->to, request->via, hash, name);
+    copal__slot_t *s = copal__slot_open(e, &copal__requests, request->to, request->via, hash, name);
     s->confirmable = request->confirmable;
     s->deadline = request->timeout ? (copal_time_t)request->timeout : e->exchange_lifetime;
     copal_write_header(&s->w, request->confirmable ? COPAL_CON : COPAL_NON, request->code, 0, token);
     s->asking.drawn = draws;
+    s->asking.observes = request->observe ? COPAL__ASKED : COPAL__PLAIN;
     s->asking.token_size = (uint8_t)token.size;
     s->asking.token_at = (uint16_t)(s->w.size - token.size);
     copal__request_redraw(e, s);
@@ -169,14 +185,16 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
 
 int copal_request_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle, copal_receiver_t *receiver)
 {
-    copal__slot_t *s = copal__slot_find(e, handle, &requests);
+    copal__slot_t *s = copal__slot_find(e, handle, &copal__requests);
     if (!s || s->stand != COPAL__OPEN)
         return COPAL_ESTALE;
+    if (s->asking.observes)
+        copal_write_option_uint(&s->w, COPAL_OPTION_OBSERVE, 0);
     int error = s->w.error;
     if (!error && s->w.data[1] == COPAL_EMPTY && s->w.size > 4)
         error = COPAL_EINVAL;
     if (error) {
-        discard(e, s);
+        copal__request_discard(e, s);
         return error;
     }
     e->now = now;
@@ -190,17 +208,17 @@ int copal_request_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t h
 
 int copal_request_cancel(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle)
 {
-    copal__slot_t *s = copal__slot_find(e, handle, &requests);
+    copal__slot_t *s = copal__slot_find(e, handle, &copal__requests);
     if (!s)
         return COPAL_ESTALE;
     e->now = now;
-    discard(e, s);
+    copal__request_discard(e, s);
     return 0;
 }
 
 int copal_request_id(const copal_endpoint_t *e, copal_handle_t handle)
 {
-    const copal__slot_t *s = copal__slot_find(e, handle, &requests);
+    const copal__slot_t *s = copal__slot_find(e, handle, &copal__requests);
     if (!s || s->stand == COPAL__OPEN)
         return COPAL_ESTALE;
     return s->stand == COPAL__NO_ID ? COPAL_EFULL : s->asking.first_id;

@@ -20,13 +20,30 @@ static bool is_better(const copal__slot_t *a, const copal__slot_t *b)
     return copal__request_is_older(b, a);
 }
 
-static copal__slot_t *by_token(const copal_endpoint_t *e, uint64_t hash, const copal_from_t *from, copal_bytes_t token)
+static bool has_observe(const copal_message_t *m)
 {
+    copal_option_t observe;
+    return copal_option_find(m, COPAL_OPTION_OBSERVE, &observe);
+}
+
+/* Whether a response that came in a message of its own may be this one's. A notification is not what answers the request to
+ * send no more of them (RFC 7641 section 4.1). */
+static bool waits_for(const copal__slot_t *s, const copal_message_t *m)
+{
+    if (s->asking.observes == COPAL__LEAVING && has_observe(m))
+        return false;
+    return s->asking.observes == COPAL__REGISTERED ||
+           ((s->stand == COPAL__SENT || s->stand == COPAL__EXPECTING) && !is_ping(s));
+}
+
+static copal__slot_t *by_token(const copal_endpoint_t *e, uint64_t hash, const copal__arrival_t *a)
+{
+    copal_bytes_t token = a->message.token;
     uint64_t name = copal__hash(&e->key, hash, token.data, token.size);
     copal__slot_t *best = NULL;
     for (copal__slot_t *s = NULL; (s = copal__slot_named(e, name, s));) {
-        bool waits = (s->stand == COPAL__SENT || s->stand == COPAL__EXPECTING) && !is_ping(s);
-        if (waits && copal__peer_equal(&s->peer, &from->peer) && token_matches(s, token) && is_better(best, s))
+        if (s->kind == &copal__requests && copal__peer_equal(&s->peer, &a->from->peer) && token_matches(s, token) &&
+            waits_for(s, &a->message) && is_better(best, s))
             best = s;
     }
     return best;
@@ -48,6 +65,8 @@ static bool answer_challenge(copal_endpoint_t *e, copal__slot_t *s, const copal_
     copal_option_t echo;
     if (m->code != COPAL_UNAUTHORIZED || !copal_option_find(m, COPAL_OPTION_ECHO, &echo))
         return false;
+    if (s->stand == COPAL__OBSERVING)
+        return true; /* of a registration that is answered */
     if (s->asking.echoed)
         return is_same_echo(s, &echo);
     copal_write_option(&s->w, COPAL_OPTION_ECHO, echo.value);
@@ -65,10 +84,12 @@ static int status_of(const copal__arrival_t *a)
     return a->oversize ? COPAL_ESPACE : copal__response_is_critical(&a->message) ? COPAL_ECRITICAL : 0;
 }
 
-static void conclude(copal_endpoint_t *e, copal__slot_t *s, int status, const copal__arrival_t *a)
+static void conclude(copal_endpoint_t *e, copal__slot_t *s, int status, const copal__arrival_t *a, bool piggybacked)
 {
-    if (status || !answer_challenge(e, s, &a->message))
-        copal__request_end(e, s, status, status ? NULL : &a->message, a->from);
+    if (status)
+        copal__request_tell(e, s, status, true, NULL, a->from);
+    else if (!answer_challenge(e, s, &a->message) && !copal__watch_take(e, s, a, piggybacked))
+        copal__request_tell(e, s, 0, true, &a->message, a->from);
 }
 
 int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t *a)
@@ -78,9 +99,9 @@ int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal__ar
     if (m->code != COPAL_EMPTY) {
         if (ping || !s->confirmable || !token_matches(s, m->token))
             return COPAL_EIGNORED;
-        conclude(e, s, status_of(a), a);
+        conclude(e, s, status_of(a), a, true);
     } else if (ping || m->type == COPAL_RST) {
-        copal__request_end(e, s, ping ? 0 : COPAL_ERESET, NULL, a->from);
+        copal__request_fail(e, s, ping ? 0 : COPAL_ERESET, a->from);
     } else if (s->stand == COPAL__SENT) {
         s->stand = COPAL__EXPECTING;
         copal__request_release(e, s);
@@ -92,22 +113,22 @@ int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal__ar
 }
 
 /* Taken once; when it comes again it is acknowledged again, and nothing else (section 4.5). What is not wanted is
- * rejected with Reset. */
+ * rejected with Reset, a notification that is NON, too: so the server learns of it (RFC 7641 section 3.6). */
 int copal__response_receive(copal_endpoint_t *e, const copal__arrival_t *a)
 {
     const copal_message_t *m = &a->message;
     uint64_t hash = copal__peer_hash(e, &a->from->peer), key = copal__message_key(hash, 0, m->id);
     copal__taken_t *taken = &e->taken[(uint32_t)key % e->config.limits.requests];
     bool again = taken->key == key && e->now < taken->until;
-    copal__slot_t *s = again ? NULL : by_token(e, hash, a->from, m->token);
+    copal__slot_t *s = again ? NULL : by_token(e, hash, a);
     int status = s ? status_of(a) : 0;
     bool takes = again || (s && !status);
     if (takes && !again) /* its message ID names it for an EXCHANGE_LIFETIME from the first time on */
         *taken = (copal__taken_t){key, e->now + e->exchange_lifetime};
-    if (m->type == COPAL_CON && !a->from->multicast)
+    if (!a->from->multicast && (m->type == COPAL_CON || (!takes && has_observe(m))))
         copal__post_empty(e, a->from, takes ? COPAL_ACK : COPAL_RST, m->id);
     if (!s)
         return COPAL_EIGNORED;
-    conclude(e, s, status, a);
+    conclude(e, s, status, a, false);
     return 0;
 }

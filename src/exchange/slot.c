@@ -40,12 +40,19 @@ copal__slot_t *copal__slot_by_id(const copal_endpoint_t *e, const copal_peer_t *
     return NULL;
 }
 
+void copal__slot_disown(copal__slot_t *s)
+{
+    s->generation++;
+    s->generation += !s->generation;
+}
+
 copal__slot_t *copal__slot_open(copal_endpoint_t *e, const copal__kind_t *kind, const copal_peer_t *peer, uint32_t via,
                                 uint64_t hash, uint64_t name)
 {
     uint32_t number = copal__pool_take(&e->slot_pool);
     copal__slot_t *s = &e->slots[number];
-    uint32_t generation = s->generation + 1;
+    copal__slot_disown(s);
+    uint32_t generation = s->generation;
     memset(s, 0, sizeof *s);
     s->kind = kind;
     s->peer = *peer;
@@ -53,7 +60,7 @@ copal__slot_t *copal__slot_open(copal_endpoint_t *e, const copal__kind_t *kind, 
     s->hash = hash;
     s->name = name;
     s->number = number;
-    s->generation = generation ? generation : 1;
+    s->generation = generation;
     size_t size = e->config.limits.datagram_size;
     copal_writer_init(&s->w, e->buffers + number * size, size);
     copal__index_add(&e->named, name, number);

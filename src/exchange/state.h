@@ -10,7 +10,8 @@
 #include "../messaging/timer.h"
 #include "copal/endpoint.h"
 
-/** Where a slot stands. A request goes from OPEN to EXPECTING, a deferred call from HELD to SENT. */
+/** Where a slot stands. A request goes from OPEN to EXPECTING, an observation from there to OBSERVING and back to register
+ * again, a deferred call from HELD to SENT. */
 typedef enum {
     COPAL__OPEN,      /* request: begun, not yet committed */
     COPAL__NO_ID,     /* waits until a message ID is free */
@@ -18,6 +19,7 @@ typedef enum {
     COPAL__READY,     /* leaves with the next send */
     COPAL__SENT,      /* CON: waits for the acknowledgement */
     COPAL__EXPECTING, /* request: acknowledged or NON, waits for the response */
+    COPAL__OBSERVING, /* observation: registered, and nothing of ours is unanswered */
     COPAL__HELD,      /* call: the empty ACK has not left */
     COPAL__PROMISED,  /* call: acknowledged, or NON; waits for the handler */
     COPAL__ONCE,      /* call: its answer leaves once, on the ACK or as NON */
@@ -63,13 +65,25 @@ typedef struct {
     bool (*again)(copal__slot_t *s, const copal__serving_t *serving);
 } copal__kind_t;
 
+/** What a request has to do with Observe (RFC 7641). */
+typedef enum {
+    COPAL__PLAIN,      /* nothing */
+    COPAL__ASKED,      /* it asks to be registered, and is not answered yet */
+    COPAL__REGISTERED, /* the server has said that it is */
+    COPAL__LEAVING,    /* it asks to be removed */
+} copal__observes_t;
+
 /** The part of a slot that only requests have. */
 typedef struct {
-    copal_receiver_t *receiver;
+    copal_receiver_t *receiver; /* NULL: nobody wants to know */
+    copal_time_t freshest_at;   /* when the freshest notification came */
+    uint32_t freshest;          /* its Observe */
     uint32_t order;    /* requests were committed in this order */
     uint16_t first_id; /* the one the application knows */
     uint16_t token_at; /* offset of the token in the datagram */
     uint8_t token_size;
+    uint8_t observes; /* a copal__observes_t */
+    uint8_t misses;   /* registrations in a row that nothing came of */
     bool counts; /* is an outstanding interaction with its peer (section 4.7), or waits until it may be */
     bool drawn;  /* the token is ours to change */
     bool echoed; /* an Echo challenge was answered */
@@ -161,6 +175,8 @@ copal__slot_t *copal__slot_open(copal_endpoint_t *e, const copal__kind_t *kind, 
 /** Gives it back. Its octets stay until it is taken again. */
 void copal__slot_close(copal_endpoint_t *e, copal__slot_t *s);
 copal_handle_t copal__slot_handle(const copal__slot_t *s);
+/** Handles of it are stale from now on. */
+void copal__slot_disown(copal__slot_t *s);
 /** Sets its timer, to its deadline at the latest. */
 void copal__slot_wake(copal_endpoint_t *e, copal__slot_t *s, copal_time_t at);
 /** Takes a message ID and puts it into the datagram; false: none is free, and the slot's timer is set for when one is. */
@@ -177,14 +193,20 @@ bool copal__slot_transmit(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_
 
 /* request.c, response.c: the client */
 
+extern const copal__kind_t copal__requests;
+
 static inline bool copal__request_is_older(const copal__slot_t *a, const copal__slot_t *b)
 {
     return (int32_t)(a->asking.order - b->asking.order) < 0;
 }
 
-/** Ends it, and tells its receiver. */
-void copal__request_end(copal_endpoint_t *e, copal__slot_t *s, int status, const copal_message_t *message,
-                        const copal_from_t *from);
+/** Tells its receiver. With `ended` it has ended before. */
+void copal__request_tell(copal_endpoint_t *e, copal__slot_t *s, int status, bool ended, const copal_message_t *message,
+                         const copal_from_t *from);
+/** It was not answered: it ends, but for an observation, which is tried again. */
+void copal__request_fail(copal_endpoint_t *e, copal__slot_t *s, int status, const copal_from_t *from);
+/** Ends it silently. */
+void copal__request_discard(copal_endpoint_t *e, copal__slot_t *s);
 /** Starts it over with a new message ID. */
 void copal__request_launch(copal_endpoint_t *e, copal__slot_t *s);
 /** Draws another token, where the first was drawn: an answer to what was sent before cannot match any more. */
@@ -193,6 +215,16 @@ void copal__request_redraw(copal_endpoint_t *e, copal__slot_t *s);
 void copal__request_release(copal_endpoint_t *e, copal__slot_t *s);
 int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t *a);
 int copal__response_receive(copal_endpoint_t *e, const copal__arrival_t *a);
+
+/* watch.c: observations of our own */
+
+/** Takes a notification; `answers`: it came with the message ID of the registration. False: it is none, but ends the
+ *  observation. */
+bool copal__watch_take(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t *a, bool answers);
+/** Registers again, or deregisters: its request leaves with a new message ID. */
+void copal__watch_renew(copal_endpoint_t *e, copal__slot_t *s);
+/** That was not answered: lets some time pass, more with each time. */
+void copal__watch_retry(copal_endpoint_t *e, copal__slot_t *s);
 
 /* serve.c, reply.c, later.c: the server */
 

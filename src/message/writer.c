@@ -119,6 +119,29 @@ uint8_t *copal__write_space(copal_writer_t *w, uint16_t number, size_t size)
     return value;
 }
 
+void copal__write_remove(copal_writer_t *w, uint16_t number)
+{
+    copal_option_reader_t reader = {w->data + w->options, w->data + (w->payload ? w->payload - 1 : w->size), 0};
+    copal_option_t option, behind;
+    size_t at = w->options;
+    uint16_t before = 0;
+    for (; copal_option_next(&reader, &option) && option.number != number; before = option.number)
+        at = (size_t)(reader.at - w->data);
+    if (reader.number != number)
+        return;
+    size_t head = at, rest = (size_t)(reader.at - w->data);
+    if (copal_option_next(&reader, &behind)) {
+        rest = (size_t)(behind.value.data - w->data);
+        head = (size_t)(put_head(w->data + at, behind.number - (size_t)before, behind.value.size) - w->data);
+    } else {
+        w->number = before;
+    }
+    memmove(w->data + head, w->data + rest, w->size - rest);
+    w->size -= rest - head;
+    if (w->payload)
+        w->payload -= rest - head;
+}
+
 void copal_write_option(copal_writer_t *w, uint16_t number, copal_bytes_t value)
 {
     uint8_t *at = copal__write_space(w, number, value.size);

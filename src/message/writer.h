@@ -8,4 +8,7 @@
  *  copal_write_option, with the writer's error set. */
 uint8_t *copal__write_space(copal_writer_t *w, uint16_t number, size_t size);
 
+/** Takes the first option `number` out, if there is one. */
+void copal__write_remove(copal_writer_t *w, uint16_t number);
+
 #endif

@@ -1,3 +1,5 @@
+#include "../../src/message/writer.h"
+
 #include "octets.h"
 
 static uint8_t buffer[70000];
@@ -136,6 +138,40 @@ static void an_insertion_may_take_no_room_at_all_but_its_value(void **state)
     copal_write_option(&w, 13, OCTETS(1));
     copal_write_option(&w, 6, NOTHING); /* its head stands where the extension was */
     assert_written(w, 0x60, 0x71, 1);
+}
+
+/* Writes those of eight options whose bit is set, with deltas that need extensions of any size. */
+static void write_set(copal_writer_t *to, void *at, size_t size, unsigned set, const char *payload)
+{
+    static const uint16_t numbers[] = {2, 18, 19, 40, 270, 283, 310, 600};
+    static const uint8_t value[20];
+    copal_writer_init(to, at, size);
+    copal_write_header(to, COPAL_CON, COPAL_GET, 1, OCTETS(0xaa));
+    for (unsigned i = 0; i < 8; i++)
+        if (set >> i & 1)
+            copal_write_option(to, numbers[i], (copal_bytes_t){value, i % 3 * 7});
+    copal_write_text(to, payload);
+    if (set & 256)
+        copal__write_remove(to, numbers[set >> 9]);
+}
+
+static void a_message_with_an_option_taken_out_is_one_that_never_had_it(void **state)
+{
+    (void)state;
+    uint8_t other[128];
+    copal_writer_t without;
+    for (unsigned i = 0; i < 2 * 8 * 256; i++) {
+        unsigned set = i & 255, out = i >> 8 & 7;
+        const char *payload = i >> 11 ? "payload" : "";
+        write_set(&w, buffer, sizeof other, set | 256 | out << 9, payload);
+        write_set(&without, other, sizeof other, set & ~(1u << out), payload);
+        copal_write_option(&w, 300, OCTETS(9)); /* and goes on so */
+        copal_write_option(&without, 300, OCTETS(9));
+        assert_octets(((copal_bytes_t){w.data, w.size}), ((copal_bytes_t){without.data, without.size}));
+        assert_int_equal(w.payload, without.payload);
+        assert_int_equal(w.number, without.number);
+        assert_int_equal(w.error, 0);
+    }
 }
 
 static void options_may_follow_the_payload(void **state)
@@ -368,6 +404,7 @@ int main(void)
         cmocka_unit_test_setup(a_repeated_option_keeps_its_order, begin),
         cmocka_unit_test_setup(an_insertion_shrinks_the_delta_behind_it, begin),
         cmocka_unit_test_setup(an_insertion_may_take_no_room_at_all_but_its_value, begin),
+        cmocka_unit_test_setup(a_message_with_an_option_taken_out_is_one_that_never_had_it, begin),
         cmocka_unit_test_setup(options_may_follow_the_payload, begin),
         cmocka_unit_test_setup(an_option_that_does_not_fit_leaves_nothing_behind, begin),
         cmocka_unit_test_setup(a_message_may_fill_its_buffer_and_no_more, begin),

@@ -164,6 +164,7 @@ static void outcome_receive(copal_receiver_t *self, const copal_response_t *resp
     outcome_t *o = (outcome_t *)self;
     o->count++;
     o->status = response->status;
+    o->ended = response->ended;
     o->id = response->id;
     o->token_size = response->token.size;
     check(o->token_size <= sizeof o->token);

@@ -80,8 +80,9 @@ int64_t option_of(const copal_message_t *message, uint16_t number);
 /** What a request came to. */
 typedef struct {
     copal_receiver_t receiver; /* first, so that it is the outcome's own address */
-    unsigned count;            /* of outcomes; each request has one */
+    unsigned count;            /* of outcomes; each request has one, an observation many */
     int status;
+    bool ended;
     copal_code_t code;
     copal_type_t type;
     uint16_t id;
