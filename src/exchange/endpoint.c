@@ -61,7 +61,9 @@ static bool limits_are_valid(const copal_limits_t *l)
     uint32_t reply = (l->datagram_size + COPAL__CHUNK_DATA - 1) / COPAL__CHUNK_DATA * (uint32_t)sizeof(copal__chunk_t);
     return l->datagram_size >= 64 && l->datagram_size <= UINT16_MAX && l->payload_size >= 16 &&
            l->payload_size <= l->datagram_size && l->token_size <= UINT8_MAX && !(l->counters & (l->counters - 1)) &&
-           l->remembered_bytes >= reply && l->requests < 1u << 30 && l->deferred < 1u << 30;
+           l->remembered_bytes >= reply && l->requests < 1u << 29 && l->deferred < 1u << 29 &&
+           l->notifications < 1u << 29 && l->observers < 1u << 30 && l->observed < 1u << 30 &&
+           l->observed_size <= l->datagram_size;
 }
 
 static bool timing_is_valid(const copal_timing_t *t)
@@ -71,13 +73,32 @@ static bool timing_is_valid(const copal_timing_t *t)
            t->ack_timeout * t->ack_random_permille / 1000 <= 0x7fffffffu >> t->max_retransmit;
 }
 
+static void lay_out_observers(copal__observers_t *t, copal__carver_t *carver, const copal_limits_t *l)
+{
+    t->subjects = copal__carve(carver, l->observed, sizeof *t->subjects);
+    t->observed = copal__carve(carver, l->observed, sizeof *t->observed);
+    t->observers = copal__carve(carver, l->observers, sizeof *t->observers);
+    t->request_size = COPAL__REQUEST_MORE + l->observed_size;
+    t->requests = copal__carve(carver, (size_t)l->observed + 1, t->request_size);
+    copal__pool_lay(&t->subject_pool, carver, l->observed);
+    copal__pool_lay(&t->observed_pool, carver, l->observed);
+    copal__pool_lay(&t->pool, carver, l->observers);
+    copal__index_lay(&t->by_slot, carver, l->observed);
+    copal__index_lay(&t->by_request, carver, l->observed);
+    copal__index_lay(&t->by_token, carver, l->observers);
+    copal__index_lay(&t->by_id, carver, l->observers);
+    t->changed_links = copal__carve(carver, l->observed, sizeof *t->changed_links);
+    t->ring_links = copal__carve(carver, l->observers, sizeof *t->ring_links);
+    t->stand_links = copal__carve(carver, l->observers, sizeof *t->stand_links);
+}
+
 /* Lays out all that is behind the endpoint itself; how many octets it takes together. */
 static size_t lay_out(copal_endpoint_t *e, void *memory, const copal_limits_t *l)
 {
     copal__carver_t carver = {memory, sizeof *e};
-    uint32_t slots = l->requests + l->deferred;
+    uint32_t slots = l->requests + l->deferred + l->notifications;
     copal__outbox_lay(&e->outbox, &carver, l->batch, l->datagram_size);
-    copal__timers_lay(&e->timers, &carver, slots);
+    copal__timers_lay(&e->timers, &carver, slots + 1); /* and that of the observers */
     copal__identifiers_lay(&e->identifiers, &carver, l->counters);
     copal__remembered_lay(&e->remembered, &carver, l->remembered, l->remembered_bytes, l->datagram_size);
     copal__proven_lay(&e->proven, &carver, l->proven);
@@ -88,6 +109,7 @@ static size_t lay_out(copal_endpoint_t *e, void *memory, const copal_limits_t *l
     copal__index_lay(&e->sent, &carver, slots);
     copal__index_lay(&e->named, &carver, slots);
     copal__index_lay(&e->by_peer, &carver, slots);
+    lay_out_observers(&e->observers, &carver, l);
     return carver.used;
 }
 
@@ -174,6 +196,8 @@ static int settle(copal_endpoint_t *e, const copal__arrival_t *a)
 {
     copal__slot_t *s = copal__slot_by_id(e, &a->from->peer, a->message.id);
     bool is_request = a->message.code != COPAL_EMPTY && COPAL_CODE_CLASS(a->message.code) == 0;
+    if (!s && e->observing && a->message.type == COPAL_RST)
+        return e->observing->reset(e, a);
     return s && !is_request ? s->kind->settle(e, s, a) : COPAL_EIGNORED;
 }
 
@@ -220,14 +244,24 @@ int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_fr
 size_t copal_endpoint_send(copal_endpoint_t *e, copal_time_t now, copal_datagram_t *out, size_t capacity)
 {
     size_t count = 0;
+    bool lends = false; /* the memory of a slot is in `out` */
+    copal__outbox_has_room(&e->outbox); /* nothing of the last call is held any more */
     while (count < capacity && copal__outbox_take(&e->outbox, &out[count]))
         count++;
     for (uint32_t slot; count < capacity && (slot = copal__timer_due(&e->timers, now)) != COPAL__NONE;) {
-        copal__slot_t *s = &e->slots[slot];
         e->now = now; /* a callback may have told another time */
+        if (slot == copal__observers_timer(e)) {
+            if (lends || e->outbox.count == e->outbox.capacity)
+                break; /* handlers may reuse that memory */
+            count += e->observing->send(e, &out[count], capacity - count);
+            continue;
+        }
+        copal__slot_t *s = &e->slots[slot];
         if (count && copal__slot_is_over(e, s))
             break; /* its callback may reuse the memory of what is in `out` */
-        count += s->kind->due(e, s, &out[count]);
+        bool sends = s->kind->due(e, s, &out[count]);
+        count += sends;
+        lends |= sends;
     }
     e->counters.sent += count;
     return count;
@@ -237,5 +271,7 @@ copal_time_t copal_endpoint_next_timeout(const copal_endpoint_t *e)
 {
     return e->outbox.taken < e->outbox.count ? INT64_MIN : copal__timer_next(&e->timers);
 }
+
+uint32_t copal_endpoint_observers(const copal_endpoint_t *e) { return e->observers.pool.used; }
 
 const copal_counters_t *copal_endpoint_counters(const copal_endpoint_t *e) { return &e->counters; }

@@ -92,6 +92,8 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     const copal_message_t *m = call->request;
     if (serving->deferred)
         return COPAL_EEXIST;
+    if (call->notification)
+        return COPAL_EINVAL;
     serving->fallback = COPAL_BAD_REQUEST; /* RFC 8974 section 2.2.2 */
     if (call->from->multicast || m->token.size > e->config.limits.token_size)
         return COPAL_EINVAL;

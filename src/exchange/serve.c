@@ -181,7 +181,7 @@ static bool admit(copal__serving_t *s)
 
 /* ---- execution and answer ------------------------------------------------------------------------------------ */
 
-static void execute(copal__serving_t *s)
+void copal__serving_execute(copal__serving_t *s)
 {
     const copal_service_t *service = &s->call.endpoint->config.service;
     if (s->call.request->code > COPAL_IPATCH)
@@ -196,13 +196,20 @@ static void execute(copal__serving_t *s)
         copal_reply_text(&s->call, s->fallback, NULL);
 }
 
-static void finish(copal__serving_t *s)
+void copal__serving_close(copal__serving_t *s)
 {
-    copal_endpoint_t *e = s->call.endpoint;
     const copal__asked_t asked = copal__asked(&s->options);
     copal_code_t instead = copal__answer_close(&s->w, s->code, &asked);
     if (instead)
         copal_reply_text(&s->call, instead, s->w.error ? NULL : "no such block");
+}
+
+static void finish(copal__serving_t *s)
+{
+    copal_endpoint_t *e = s->call.endpoint;
+    copal__serving_close(s);
+    if (e->observing && s->options.observe == 0)
+        e->observing->answered(s);
     if (s->memory) /* a duplicate NON is ignored: its reply is not needed */
         copal__remembered_reply(&e->remembered, s->memory, s->origin.key, &s->w, s->call.request->type == COPAL_CON);
     if (s->call.from->multicast && COPAL_CODE_CLASS(s->code) != 2)
@@ -249,7 +256,7 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
     s.call = (copal_call_t){e, e->now, a->from, m, &s.options, a->datagram, 0, false};
     s.memory = NULL;
     s.fallback = COPAL_INTERNAL_SERVER_ERROR;
-    s.identified = s.answered = s.deferred = false;
+    s.identified = s.answered = s.deferred = s.observable = false;
     copal_code_t refusal = copal__request_options(&s.options, m, e->config.service.first_only, &culprit);
     if (a->oversize)
         refusal = COPAL_REQUEST_ENTITY_TOO_LARGE;
@@ -269,13 +276,15 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
         finish(&s);
         return 0;
     }
+    if (e->observing && s.options.observe == 1)
+        e->observing->deregister(&s); /* whatever becomes of it (RFC 7641 section 4.1) */
     bool safe = is_safe(&s); /* such a one is looked up only among calls in progress */
     if (((!safe || e->deferred) && is_duplicate(&s, safe)) || (!safe && is_answered_already(&s))) {
         e->counters.duplicates++;
         return 0;
     }
     if (safe || admit(&s))
-        execute(&s);
+        copal__serving_execute(&s);
     if (!s.deferred)
         finish(&s);
     return 0;

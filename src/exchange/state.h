@@ -9,6 +9,7 @@
 #include "../messaging/remembered.h"
 #include "../messaging/timer.h"
 #include "copal/endpoint.h"
+#include "observers.h"
 
 /** Where a slot stands. A request goes from OPEN to EXPECTING, an observation from there to OBSERVING and back to register
  * again, a deferred call from HELD to SENT. */
@@ -40,7 +41,7 @@ typedef struct {
 } copal__asked_t;
 
 /** A request being served, with what the endpoint needs besides. */
-typedef struct {
+typedef struct copal__serving_t {
     copal_call_t call; /* first, so that a handler's call leads back here */
     copal_request_options_t options;
     copal_writer_t w;
@@ -48,8 +49,22 @@ typedef struct {
     copal__memory_t *memory; /* in the table of remembered replies, or NULL */
     copal_code_t code;     /* of the answer */
     copal_code_t fallback; /* the answer where the handler gave none */
-    bool identified, answered, deferred;
+    copal_handle_t subject;    /* where `observable`: what the answer is the state of */
+    bool identified, answered, deferred, observable, confirmable;
 } copal__serving_t;
+
+/** The server side of Observe. Only copal_observe names it: a program whose resources cannot be observed does not link
+ *  what that takes. */
+typedef struct {
+    /** A request with Observe 0 is answered with this. Registers the peer and adds Observe, where that may be. */
+    void (*answered)(copal__serving_t *s);
+    /** A request with Observe 1 came. */
+    void (*deregister)(copal__serving_t *s);
+    /** A Reset came that is for none of the slots. */
+    int (*reset)(copal_endpoint_t *e, const copal__arrival_t *a);
+    /** The observers' timer is due. Hands out up to `capacity` notifications, from the outbox; how many. */
+    size_t (*send)(copal_endpoint_t *e, copal_datagram_t *out, size_t capacity);
+} copal__observing_t;
 
 typedef struct copal__slot_t copal__slot_t;
 
@@ -100,7 +115,13 @@ typedef struct {
     bool keeps_request; /* the datagram is still the request */
 } copal__later_t;
 
-/** A message that is kept: a request of ours, or a peer's request to be answered later and then our answer. */
+/** The part of a slot that only notifications have. */
+typedef struct {
+    uint32_t observer; /* COPAL__NONE: it was the last one */
+} copal__notifying_t;
+
+/** A message that is kept: a request of ours, a peer's request to be answered later and then our answer, or a confirmable
+ *  notification. */
 struct copal__slot_t {
     const copal__kind_t *kind; /* NULL while it is free */
     copal_peer_t peer;
@@ -118,6 +139,7 @@ struct copal__slot_t {
     union {
         copal__asking_t asking;
         copal__later_t later;
+        copal__notifying_t notifying;
     };
 };
 
@@ -147,9 +169,14 @@ struct copal_endpoint_t {
     copal__index_t sent;    /* slots by peer and message ID */
     copal__index_t named;   /* slots by name */
     copal__index_t by_peer; /* requests that count toward NSTART or wait, by peer */
-    uint32_t asking, deferred; /* how many slots of each kind are taken */
+    const copal__observing_t *observing; /* NULL until copal_observe was called */
+    copal__observers_t observers;
+    uint32_t asking, deferred, notifying; /* how many slots of each kind are taken */
     uint32_t order;
 };
+
+/** The timer of all observers is behind those of the slots. */
+static inline uint32_t copal__observers_timer(const copal_endpoint_t *e) { return e->slot_pool.capacity; }
 
 /** The hash of a peer: the base of every other. */
 uint64_t copal__peer_hash(const copal_endpoint_t *e, const copal_peer_t *peer);
@@ -231,6 +258,10 @@ void copal__watch_retry(copal_endpoint_t *e, copal__slot_t *s);
 int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a);
 /** Computes the origin, once: a plain GET never needs it. */
 void copal__serving_identify(copal__serving_t *s);
+/** Lets the service answer. */
+void copal__serving_execute(copal__serving_t *s);
+/** Completes what was answered. */
+void copal__serving_close(copal__serving_t *s);
 /** Sets an answer's payload window for the block that was asked for (RFC 7959 section 2.4). */
 void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code_t code, int32_t asked);
 /** Completes an answer with the block options that are due. Returns 0, or the code of the bare answer to send instead:
