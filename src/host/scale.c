@@ -43,8 +43,8 @@ static void suggest_sizes(copal_limits_t *limits)
     suggest(&limits->token_size, 8);
 }
 
-/* The proportions. A deferred or own request takes a datagram's room; a remembered reply some tens of octets, with
- * its octets apart, where one datagram must fit in any case. The bounds above are for memories of many gigabytes. */
+/* The proportions. A deferred or own request and a confirmable notification take a datagram's room; an observer 124 octets
+ * or somewhat more; a remembered reply some tens of octets, with its octets apart, where one datagram must fit in any case. The bounds above are for memories of many gigabytes. */
 static void share_out(copal_host_config_t *config, size_t memory)
 {
     uint32_t batch = clamp(memory >> 15, 4, COPAL__BATCH);
@@ -59,12 +59,19 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest(&config->server.proven, clamp(memory >> 12, 8, 1 << 20));
     suggest(&config->server.counters, counters);
     suggest(&config->server.batch, batch);
+    suggest(&config->server.observers, clamp(memory >> 11, 8, 1 << 24));
+    suggest(&config->server.observed, clamp(memory >> 14, 4, 1 << 20));
+    suggest(&config->server.notifications, clamp(memory >> 16, 1, 1 << 16));
     suggest(&config->client.requests, clamp(memory >> 15, 2, 1 << 20));
     suggest(&config->client.deferred, 1);
     suggest(&config->client.remembered, 4);
     suggest(&config->client.remembered_bytes, 2 * config->client.datagram_size);
     suggest(&config->client.proven, 4);
     suggest(&config->client.counters, counters);
+    suggest(&config->client.observers, 1); /* it serves nobody */
+    suggest(&config->client.observed, 1);
+    suggest(&config->client.observed_size, 1);
+    suggest(&config->client.notifications, 1);
     suggest(&config->client.batch, batch);
     suggest(&config->tree.resources, clamp(memory >> 13, 8, 1 << 20));
     suggest(&config->tree.dynamic, config->tree.resources / 2);
@@ -96,7 +103,7 @@ static size_t total(const copal_host_config_t *config)
     return layout.tree_size > 0 ? carver.used : SIZE_MAX;
 }
 
-/* The largest share for which all fits into three quarters: the rest is left for what is still to come (observers).
+/* The largest share for which all fits into three quarters: the rest is left for what is still to come.
  * Limits that the caller gave count in full, and may use that quarter up. */
 int copal_host_scale(copal_host_config_t *config)
 {

@@ -40,6 +40,9 @@ static void every_bound_grows_with_the_memory(void **state)
         assert_true(more.server.remembered >= least.server.remembered);
         assert_true(more.server.remembered_bytes >= least.server.remembered_bytes);
         assert_true(more.server.proven >= least.server.proven);
+        assert_true(more.server.observers >= least.server.observers);
+        assert_true(more.server.observed >= least.server.observed);
+        assert_true(more.server.notifications >= least.server.notifications);
         assert_true(more.client.requests >= least.client.requests);
         assert_true(more.tree.resources >= least.tree.resources);
         assert_true(more.tree.value_size >= least.tree.value_size);
@@ -55,6 +58,8 @@ static void the_default_serves_a_small_host(void **state)
     assert_int_equal(config.memory, 64 * MIB);
     assert_true(config.server.remembered >= 50000);
     assert_true(config.server.deferred >= 2000);
+    assert_true(config.server.observers >= 20000);
+    assert_true(config.server.observed >= 2000);
     assert_true(config.client.requests >= 1000);
     assert_true(config.tree.resources >= 5000);
     assert_int_equal(config.tree.value_size, MIB);
