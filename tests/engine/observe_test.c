@@ -65,7 +65,7 @@ static void serve(void *context, copal_call_t *call)
 static void open_limited(bench_t *b, resources_t *r, const copal_limits_t *limits)
 {
     *r = (resources_t){.code = COPAL_CONTENT, .generation = 1};
-    copal_config_t config = {.limits = *limits, .service = {serve, r, false}};
+    copal_config_t config = {.limits = *limits, .service = {.handle = serve, .context = r}};
     bench_open(b, &config);
 }
 
