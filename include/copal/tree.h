@@ -40,8 +40,8 @@ typedef struct {
     bool dynamic;    /* a PUT on an unknown path creates a value resource */
     bool post_creates; /* a POST on an unknown path creates a value resource below it, under a fresh name */
     bool observable;   /* GETs of value resources may be observed, and discovery says so */
-    /** Applies a PATCH or iPATCH of Content-Format `format` to a value: the outcome to `out`, of limits.value_size octets,
-     *  and its size to `*size`. 0, or the code of the answer: 4.15 for a format it does not know, 4.00 for a patch that
+    /** Applies a PATCH or iPATCH of Content-Format `format` to a value: the outcome to `out`, which takes `*size` octets
+     *  (limits.value_size), and its size to `*size`. 0, or the code of the answer: 4.15 for a format it does not know, 4.00 for a patch that
      *  is none, 4.09 for one that does not fit the value, 4.13. Called inside `exclusion`. NULL: no patches. */
     copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out, size_t *size);
     /** Called after a change of something observed, outside of `exclusion`, in the thread that made it: whoever runs the
@@ -116,7 +116,8 @@ typedef struct {
     int32_t content_format; /* 0 to 65535, or -1 for none */
     int64_t max_age;        /* seconds, 0 to 2^32 - 1, or -1 for none */
     bool etag;              /* answers carry an ETag: a counter from 1 to 65535, then 1, of the changes of the value */
-    uint32_t methods;       /* mask of GET, POST, PUT, DELETE; with content_format 50 and a `patch` also PATCH, iPATCH */
+    uint32_t methods;       /* mask of GET, POST, PUT, DELETE; with content_format 50 and a `patch` also PATCH, iPATCH,
+                             * which a PUT or POST of another format takes off */
     bool confirm;           /* each notification of a change is CON */
 } copal_value_options_t;
 

@@ -61,7 +61,7 @@ static copal_code_t patch(copal_tree_t *t, const copal_call_t *call, copal__reso
 {
     const copal__value_t *value = copal__value_of(r);
     copal_value_options_t options;
-    size_t size = 0;
+    size_t size = t->config.limits.value_size;
     uint8_t *out = copal__arena_take(&t->arena, t->config.limits.value_size);
     if (!out)
         return COPAL_SERVICE_UNAVAILABLE;
