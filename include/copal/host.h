@@ -74,6 +74,10 @@ int copal_host_timeout(copal_host_t *host);
 /** A peer from a literal address or, with `resolve`, a host name (may block on the network).
  *  An IPv4-mapped IPv6 address is the IPv4 one. COPAL_EINVAL; COPAL_ERESOLVE. */
 int copal_peer_from_text(copal_peer_t *peer, const char *address, uint16_t port, bool resolve);
+/** The addresses of a URI's host into `peers`, the likeliest first; a host name is looked up (may block on the network). How
+ *  many, 1 to `most`; or COPAL_EURI, COPAL_ERESOLVE, COPAL_EUNSUPPORTED (coaps). For asking the next one where one is
+ *  unreachable, as copal_host_ask does. */
+int copal_peers_from_uri(copal_peer_t *peers, int most, const char *uri);
 /** The address of a peer as text (at least 64 octets), and its port. */
 void copal_peer_to_text(const copal_peer_t *peer, char *address, size_t capacity, uint16_t *port);
 
@@ -88,6 +92,7 @@ typedef struct {
     copal_code_t method;        /* 0 is GET */
     bool non_confirmable;
     bool ping;                  /* empty CON instead of a request */
+    bool observe;               /* as copal_request_t: the receiver is told of each state, until copal_host_cancel */
     bool no_options;            /* header, token and payload only */
     bool has_content_format, has_accept, if_none_match;
     uint16_t content_format, accept;
@@ -104,7 +109,8 @@ typedef struct {
  *  COPAL_EURI, COPAL_ERESOLVE, COPAL_EINVAL, COPAL_EFULL, COPAL_EEXIST, COPAL_ESPACE, COPAL_EUNSUPPORTED (coaps, a
  *  group), COPAL_ESYSTEM. The request's message ID, 0 to 65535, is returned. */
 int copal_host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle);
-/** As copal_request_cancel. */
+/** Ends a request, or an observation, whose server is told so: as copal_request_deregister. The receiver is not called any
+ *  more. A host that runs on sees to it that the server hears; one that is closed at once does not. COPAL_ESTALE. */
 int copal_host_cancel(copal_host_t *host, copal_handle_t request);
 
 /** A body put together from the blocks it comes in (RFC 7959 section 2.4); empty when all but `most` is zero. */
@@ -142,7 +148,7 @@ typedef struct {
  *  Where a host name has several addresses, the next is asked when one is unreachable.
  *  0: `answer` holds a response, whatever its code (of a ping: nothing but `id`); or as copal_host_request, ETIMEOUT, ERESET,
  *  ECRITICAL, EUNREACHABLE; EFORMAT: blocks that do not fit together, or a value that changed twice meanwhile; ESPACE:
- *  the body is larger than the config's `memory`; ENOMEM; EINVAL: inside a callback. */
+ *  the body is larger than the config's `memory`; ENOMEM; EINVAL: inside a callback, or it is to observe. */
 int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer);
 void copal_answer_free(copal_answer_t *answer);
 

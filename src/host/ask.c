@@ -133,7 +133,7 @@ int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *a
 {
     copal_peer_t peers[COPAL__PEERS];
     memset(answer, 0, sizeof *answer);
-    if (copal__lock_is_mine(&host->lock))
+    if (ask->observe || copal__lock_is_mine(&host->lock))
         return COPAL_EINVAL; /* inside a callback there is nobody who could receive the answer */
     int count = copal__ask_peers(ask, peers), status = count;
     for (int i = 0; i < count; i++) {

@@ -34,17 +34,20 @@ int copal__ask_peers(const copal_ask_t *ask, copal_peer_t peers[COPAL__PEERS])
         peers[0] = *ask->to;
         return copal__peer_family(peers) ? 1 : COPAL_EINVAL;
     }
-    if (!ask->uri)
-        return COPAL_EINVAL;
+    return ask->uri ? copal_peers_from_uri(peers, COPAL__PEERS, ask->uri) : COPAL_EINVAL;
+}
+
+int copal_peers_from_uri(copal_peer_t *peers, int most, const char *whole)
+{
     copal_uri_t uri;
     char text[256];
-    int status = copal_uri_parse(&uri, ask->uri);
+    int status = copal_uri_parse(&uri, whole);
     if (status < 0)
         return status;
     if (uri.secure)
         return COPAL_EUNSUPPORTED;
     status = host_text(&uri, text, sizeof text);
-    return status < 0 ? status : copal__resolve(peers, COPAL__PEERS, text, uri.port);
+    return status < 0 ? status : copal__resolve(peers, most, text, uri.port);
 }
 
 /* The number of the client's socket that reaches `to`; it is opened when it is first needed. */
@@ -104,6 +107,7 @@ static int send_request(copal_host_t *host, const copal_ask_t *ask, const copal_
         .via = via,
         .code = method_of(ask),
         .confirmable = !ask->non_confirmable || ask->ping,
+        .observe = ask->observe,
         .given_token = ask->given_token,
         .token = ask->token,
         .timeout = ask->timeout,
@@ -160,8 +164,8 @@ int copal_host_request(copal_host_t *host, const copal_ask_t *given, copal_recei
 int copal_host_cancel(copal_host_t *host, copal_handle_t request)
 {
     copal__lock_enter(&host->lock);
-    int status = copal_request_cancel(host->client.endpoint, copal__host_now(host), request);
-    copal__host_wake(host); /* what it held back may go now */
+    int status = copal_request_deregister(host->client.endpoint, copal__host_now(host), request);
+    copal__host_wake(host); /* what it held back may go now, and the deregistration */
     copal__lock_leave(&host->lock);
     return status;
 }

@@ -12,6 +12,7 @@
 typedef struct {
     copal_receiver_t receiver;
     int ended; /* times */
+    int told;  /* times, the end included */
     int status;
     uint16_t id;
     copal_code_t code;
@@ -22,7 +23,8 @@ typedef struct {
 static void keep(copal_receiver_t *self, const copal_response_t *response)
 {
     outcome_t *outcome = (outcome_t *)(void *)self;
-    outcome->ended++;
+    outcome->ended += response->ended;
+    outcome->told++;
     outcome->status = response->status;
     outcome->id = response->id;
     if (!response->message)
@@ -348,6 +350,96 @@ static void a_cancelled_request_ends_silently(void **state)
     copal_host_close(host);
 }
 
+/* What the observer under test sends next. */
+static copal_message_t next_request(copal_host_t *host, int fd, uint8_t *buffer, size_t capacity, copal_peer_t *from)
+{
+    assert_int_equal(copal_host_step(host, 0), 0);
+    return wire_receive(fd, buffer, capacity, from);
+}
+
+static void tell(int fd, const copal_peer_t *to, copal_type_t type, uint16_t id, copal_bytes_t token, int observe,
+                 const char *text)
+{
+    uint8_t buffer[64];
+    copal_writer_t w;
+    copal_bytes_t datagram;
+    copal_writer_init(&w, buffer, sizeof buffer);
+    copal_write_header(&w, type, COPAL_CONTENT, id, token);
+    if (observe >= 0)
+        copal_write_option_uint(&w, COPAL_OPTION_OBSERVE, (uint32_t)observe);
+    copal_write_text(&w, text);
+    assert_int_equal(copal_writer_finish(&w, &datagram), 0);
+    wire_send(fd, to, datagram);
+}
+
+static void wait_until_told(copal_host_t *host, const outcome_t *outcome, int times)
+{
+    while (outcome->told < times)
+        assert_int_equal(copal_host_step(host, -1), 0);
+}
+
+static void rfc7641_an_observation_is_told_of_each_state_until_it_is_cancelled(void **state)
+{
+    copal_host_t *host = open_client(NULL);
+    int fd = wire_open("127.0.0.1");
+    copal_peer_t to = wire_self(fd), self;
+    outcome_t outcome = {.receiver = {keep}};
+    copal_handle_t handle;
+    copal_option_t option;
+    uint8_t buffer[128], again[128];
+    (void)state;
+    copal_ask_t observe = {.to = &to, .path = copal_text("v"), .observe = true};
+    assert_true(copal_host_request(host, &observe, &outcome.receiver, &handle) >= 0);
+    copal_message_t request = next_request(host, fd, buffer, sizeof buffer, &self);
+    assert_true(copal_option_find(&request, COPAL_OPTION_OBSERVE, &option));
+    assert_int_equal(option.value.size, 0);
+    tell(fd, &self, COPAL_ACK, request.id, request.token, 1, "one");
+    wait_until_told(host, &outcome, 1);
+    tell(fd, &self, COPAL_NON, 77, request.token, 2, "two");
+    wait_until_told(host, &outcome, 2);
+    assert_bytes((copal_bytes_t){outcome.payload, outcome.size}, "two");
+    assert_int_equal(outcome.ended, 0);
+
+    assert_int_equal(copal_host_cancel(host, handle), 0);
+    assert_int_equal(copal_host_cancel(host, handle), COPAL_ESTALE);
+    copal_message_t last = next_request(host, fd, again, sizeof again, &self);
+    assert_true(copal_option_find(&last, COPAL_OPTION_OBSERVE, &option));
+    assert_int_equal(copal_option_uint(&option), 1);
+    assert_int_equal(last.token.size, request.token.size);
+    assert_memory_equal(last.token.data, request.token.data, last.token.size);
+    tell(fd, &self, COPAL_ACK, last.id, last.token, -1, "two");
+    while (copal_host_timeout(host) >= 0) /* the answer ends the deregistration */
+        assert_int_equal(copal_host_step(host, -1), 0);
+    assert_int_equal(outcome.told, 2);
+    close(fd);
+    copal_host_close(host);
+}
+
+static void an_answer_is_not_waited_for_where_many_may_come(void **state)
+{
+    copal_host_t *host = open_client(NULL);
+    copal_answer_t answer;
+    (void)state;
+    assert_int_equal(copal_host_ask(host, &(copal_ask_t){.uri = "coap://127.0.0.1", .observe = true}, &answer),
+                     COPAL_EINVAL);
+    copal_host_close(host);
+}
+
+static void the_addresses_of_a_uri_can_be_had(void **state)
+{
+    copal_peer_t peers[4];
+    (void)state;
+    copal_peer_t four = wire_peer("127.0.0.1", 61616), six = wire_peer("::1", COPAL_PORT);
+    assert_int_equal(copal_peers_from_uri(peers, 4, "coap://127.0.0.1:61616/a"), 1);
+    assert_same_peer(&peers[0], &four);
+    assert_int_equal(copal_peers_from_uri(peers, 4, "coap://[::1]"), 1);
+    assert_same_peer(&peers[0], &six);
+    assert_in_range(copal_peers_from_uri(peers, 4, "coap://localhost/"), 1, 4);
+    assert_int_equal(copal_peers_from_uri(peers, 1, "coap://localhost/"), 1);
+    assert_int_equal(copal_peers_from_uri(peers, 4, "coaps://127.0.0.1"), COPAL_EUNSUPPORTED);
+    assert_int_equal(copal_peers_from_uri(peers, 4, "127.0.0.1"), COPAL_EURI);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +455,9 @@ int main(void)
         cmocka_unit_test(what_cannot_be_sent_ends_at_once_and_the_next_one_is_sent),
         cmocka_unit_test(errors_of_some_peers_are_not_those_of_others),
         cmocka_unit_test(a_cancelled_request_ends_silently),
+        cmocka_unit_test(rfc7641_an_observation_is_told_of_each_state_until_it_is_cancelled),
+        cmocka_unit_test(an_answer_is_not_waited_for_where_many_may_come),
+        cmocka_unit_test(the_addresses_of_a_uri_can_be_had),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
