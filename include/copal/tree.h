@@ -98,6 +98,9 @@ typedef struct {
     /** It will never be whole: not in time, or refused, begun anew, or the resource was removed. Releases the body; may be
      *  called inside `exclusion`. */
     void (*drop)(void *body);
+    /** Why `take` refused, for the diagnostic payload (RFC 7252 section 5.5.2): static text, or NULL. Called before `drop`.
+     *  NULL: it never says. */
+    const char *(*reason)(void *body);
 } copal_intake_t;
 
 /** A resource whose answers a C function makes. */

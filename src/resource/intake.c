@@ -26,12 +26,19 @@ void copal__intake_drop(void *context, copal__upload_t *upload)
         intake->drop(upload->body);
 }
 
-static copal_code_t refused(copal_call_t *call, copal_code_t code, size_t most)
+static copal_code_t refused(copal_call_t *call, copal_code_t code, size_t most, const char *reason)
 {
-    if (code != COPAL_REQUEST_ENTITY_TOO_LARGE || !most || most > UINT32_MAX)
-        return code;
-    copal_write_option_uint(copal_reply(call, code), COPAL_OPTION_SIZE1, (uint32_t)most); /* RFC 7959 section 2.9.3 */
+    copal_writer_t *w = copal_reply(call, code);
+    if (code == COPAL_REQUEST_ENTITY_TOO_LARGE && most && most <= UINT32_MAX)
+        copal_write_option_uint(w, COPAL_OPTION_SIZE1, (uint32_t)most); /* RFC 7959 section 2.9.3 */
+    if (reason)
+        copal_write_text(w, reason);
     return ANSWERED;
+}
+
+static const char *reason_of(const copal_intake_t *intake, void *body)
+{
+    return intake && intake->reason ? intake->reason(body) : NULL;
 }
 
 /* ---- handlers -------------------------------------------------------------------------------------------- */
@@ -44,10 +51,11 @@ static copal_code_t take_whole(copal_call_t *call, const copal_handler_t *handle
     size_t most = 0;
     copal_code_t code = intake->begin(handler->user, call, (int64_t)payload.size, &body, &most);
     if (code)
-        return refused(call, code, most);
+        return refused(call, code, most, NULL);
     if (payload.size && (code = intake->take(body, payload))) {
+        const char *reason = reason_of(intake, body);
         intake->drop(body);
-        return refused(call, code, most);
+        return refused(call, code, most, reason);
     }
     intake->end(body, call);
     return ANSWERED;
@@ -107,8 +115,9 @@ static copal_code_t serve_part(copal_tree_t *t, copal_call_t *call, const copal_
         copal__upload_forget(&t->uploads, upload);
     copal__tree_leave(t);
     if (code) {
+        const char *reason = reason_of(taken.taker, taken.body);
         copal__intake_drop(t, &taken);
-        return refused(call, code, taken.most);
+        return refused(call, code, taken.most, reason);
     }
     if (!copal__more_follow(call))
         end_part(call, &taken);

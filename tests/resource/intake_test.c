@@ -19,6 +19,7 @@ typedef struct {
     uint8_t body[3000];
     size_t taken, most;
     copal_code_t refusal; /* of begin */
+    const char *reason;   /* of take */
     bool if_none_match;
     copal_handle_t later;
     bool defer;
@@ -65,7 +66,9 @@ static void end(void *body, copal_call_t *call)
 
 static void drop(void *body) { ((fixture_t *)body)->dropped++; }
 
-static const copal_intake_t intake = {begin, take, end, drop};
+static const char *reason(void *body) { return ((fixture_t *)body)->reason; }
+
+static const copal_intake_t intake = {begin, take, end, drop, reason};
 
 static void handle(void *user, copal_call_t *call)
 {
@@ -189,9 +192,17 @@ static void what_the_intake_refuses_is_answered_and_dropped_where_it_had_begun(v
     assert_int_equal(send_block(&f, COPAL_PUT, 0, true, 64)->code, COPAL_CONTINUE);
     assert_int_equal(send_block(&f, COPAL_PUT, 1, true, 64)->code, COPAL_REQUEST_ENTITY_TOO_LARGE);
     assert_int_equal(option_of(&f.bench.sent.message, COPAL_OPTION_SIZE1), 100);
+    assert_int_equal(f.bench.sent.message.payload.size, 0);
     assert_int_equal(f.dropped, 1);
+    f.reason = "too much";
     assert_int_equal(send_octets(&f, COPAL_PUT, -1, 0, 101, false)->code, COPAL_REQUEST_ENTITY_TOO_LARGE);
     assert_int_equal(f.dropped, 2);
+    assert_int_equal(f.bench.sent.message.payload.size, 8);
+    assert_memory_equal(f.bench.sent.message.payload.data, "too much", 8);
+    assert_int_equal(send_block(&f, COPAL_PUT, 0, true, 64)->code, COPAL_CONTINUE);
+    assert_int_equal(send_block(&f, COPAL_PUT, 1, true, 64)->code, COPAL_REQUEST_ENTITY_TOO_LARGE);
+    assert_memory_equal(f.bench.sent.message.payload.data, "too much", 8);
+    assert_int_equal(f.dropped, 3);
     assert_int_equal(send_block(&f, COPAL_PUT, 2, false, 1)->code, COPAL_REQUEST_ENTITY_INCOMPLETE);
     assert_int_equal(f.ended, 0);
     close_fixture(&f);
