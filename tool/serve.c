@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define UPLOAD_MOST ((size_t)1 << 30) /* copal_directory_options_t.upload_size */
+
 enum { ENDPOINT = 96 }; /* octets for an IPv6 address with its zone, brackets and port */
-enum { OPTION_DIR = 256 };
+enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD };
 
 typedef struct {
     copal_host_config_t config;
@@ -18,6 +20,7 @@ typedef struct {
     const char **addresses, **resources;
     size_t address_count, resource_count;
     const char *directory; /* its name; NULL: none is served */
+    copal_directory_options_t directory_options;
 } serve_t;
 
 static copal_host_t *running; /* for the signal handler, which is handed nothing */
@@ -28,8 +31,26 @@ static void stop(int signal_number)
     copal_host_stop(running);
 }
 
+/** A line for what a peer did to the files. */
+static void print_change(void *user, const copal_directory_change_t *change)
+{
+    char address[ENDPOINT];
+    uint16_t port;
+    (void)user;
+    copal_peer_to_text(change->peer, address, sizeof address, &port);
+    tool_print_code(stderr, change->method);
+    fputs(" /", stderr);
+    tool_print_safe(stderr, copal_text(change->path));
+    fprintf(stderr, " by %s port %u: ", address, (unsigned)port);
+    tool_print_code(stderr, change->code);
+    if (change->method != COPAL_DELETE)
+        fprintf(stderr, ", %llu octets came", (unsigned long long)change->size);
+    fputc('\n', stderr);
+}
+
 static int take_option(const tool_command_t *command, serve_t *serve, int id, const char *value)
 {
+    size_t size;
     switch (id) {
     case 'b':
         serve->addresses[serve->address_count++] = value;
@@ -46,6 +67,15 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
             return tool_option_error(command, "--dir may be given once; it was given '%s' already", serve->directory);
         serve->directory = value;
         return 0;
+    case OPTION_WRITE:
+        serve->directory_options.write = true;
+        return 0;
+    case OPTION_MAX_UPLOAD:
+        if (tool_parse_size(value, &size) && size > 0 && size <= UPLOAD_MOST) {
+            serve->directory_options.upload_size = size;
+            return 0;
+        }
+        return tool_option_error(command, "--max-upload takes octets, such as 512K or 64M, up to 1G, not '%s'", value);
     case 'd':
         serve->config.dynamic = true;
         return 0;
@@ -57,6 +87,7 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
                                  value);
     default:
         serve->config.trace = tool_trace;
+        serve->directory_options.changed = print_change;
         return 0;
     }
 }
@@ -152,14 +183,21 @@ static int open_directory(const tool_command_t *command, const serve_t *serve, c
 {
     if (!serve->directory)
         return TOOL_OK;
-    int error = copal_directory_open(directory, serve->directory);
+    const copal_directory_options_t *options = &serve->directory_options;
+    int error = copal_directory_open(directory, serve->directory, options);
+    bool not_writable = error == COPAL_ESYSTEM && options->write && (errno == EACCES || errno == EPERM || errno == EROFS);
     if (error)
-        return tool_usage_error(command, "--dir '%s': %s", serve->directory,
-                                error == COPAL_ESYSTEM ? strerror(errno) : copal_error_text(error));
+        return tool_usage_error(command, "--dir '%s': %s%s", serve->directory,
+                                error == COPAL_ESYSTEM ? strerror(errno) : copal_error_text(error),
+                                not_writable ? "; --write needs to create files there" : "");
     error = copal_directory_add(tree, "", *directory, NULL);
     if (error)
         return tool_usage_error(command, "--dir '%s': %s", serve->directory, copal_error_text(error));
-    printf("serving the files of %s\n", serve->directory);
+    if (!options->write)
+        printf("serving the files of %s\n", serve->directory);
+    else
+        printf("serving the files of %s, which may be written, with up to %llu octets each\n", serve->directory,
+               (unsigned long long)(options->upload_size ? options->upload_size : UPLOAD_MOST));
     return TOOL_OK;
 }
 
@@ -202,6 +240,10 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
     if (argc > optind)
         return tool_usage_error(command, "'%s' is no option; a resource is given by --resource 'PATH=VALUE'",
                                 argv[optind]);
+    if (serve->directory_options.write && !serve->directory)
+        return tool_option_error(command, "--write is about the files of a --dir");
+    if (serve->directory_options.upload_size && !serve->directory_options.write)
+        return tool_option_error(command, "--max-upload is about uploads, which --write allows");
     if (serve->directory && serve->config.dynamic)
         return tool_option_error(command, "--dir serves every path that no --resource has, so --dynamic can create nothing");
     if (!serve->address_count)
@@ -229,6 +271,8 @@ static const tool_option_t options[] = {
     {'p', "port", "N", "serve on this port, 0 for a free one (5683)"},
     {'r', "resource", "DESCRIPTION", "serve this resource; see below; may be given again"},
     {OPTION_DIR, "dir", "DIR", "serve the files of this directory, at the root"},
+    {OPTION_WRITE, "write", NULL, "let them be created, replaced and deleted"},
+    {OPTION_MAX_UPLOAD, "max-upload", "SIZE", "take no file of more octets: 512K, 64M (1G)"},
     {'d', "dynamic", NULL, "let a PUT on an unknown path create a resource"},
     {'m', "memory", "SIZE", "scale all bounds to this: 512K, 64M, 1G (64M)"},
     TOOL_ROW_VERBOSE,

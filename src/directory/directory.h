@@ -4,6 +4,8 @@
 
 #include "copal/directory.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 
 /** The most octets of a body: 2^20 blocks of 1,024 (RFC 7959 section 2.2). */
@@ -11,6 +13,9 @@
 
 struct copal_directory_t {
     int root; /* its descriptor */
+    copal_directory_options_t options; /* without defaults */
+    atomic_uint uploads;      /* how many there have been */
+    pthread_mutex_t changing; /* held from a look at what is there to its change */
 };
 
 /** Why a request is not done; `code` 0: it is. `text` is static, or NULL. */
@@ -52,6 +57,9 @@ typedef struct {
 /** Reads the request's path, from the resource's own on. */
 copal__refusal_t copal__trail_read(copal__trail_t *trail, const copal_call_t *call);
 
+/** Opens the directory that its last name stands in, and finds that name. -1: errno. */
+int copal__trail_open_parent(const copal__trail_t *trail, int root, const char **name);
+
 /* ---- tag.c --------------------------------------------------------------------------------------------- */
 
 /** What tells one state of a file from another: its ETag. */
@@ -90,5 +98,26 @@ copal__refusal_t copal__write_list(copal__get_t *g, copal_writer_t *w);
 
 /** The Content-Format that a file's name stands for. */
 uint16_t copal__suffix_format(const char *name);
+/** A suffix that stands for a Content-Format; "" where there is none. */
+const char *copal__suffix_of(int32_t format);
+
+/* ---- target.c, upload.c, litter.c ------------------------------------------------------------------------ */
+
+/** Whether what is there, if anything, is a file and the request's preconditions hold; `state` tells of it if so. */
+copal__refusal_t copal__target_look(const copal_directory_t *directory, const copal_call_t *call, const char *path,
+                                    bool *there, struct stat *state);
+/** Tells the application. */
+void copal__tell_change(const copal_directory_t *directory, const copal_directory_change_t *change);
+/** Answers a DELETE of what `trail` names. */
+copal__refusal_t copal__serve_delete(copal_directory_t *directory, copal_call_t *call, const copal__trail_t *trail);
+
+/** Takes the bodies of PUT and POST; its user is the directory. */
+extern const copal_intake_t copal__upload_intake;
+
+/** How the names of unfinished uploads begin. */
+#define COPAL__LITTER ".copal-upload-"
+/** Removes unfinished uploads that nobody goes on with, from a directory that is open as `fd`, which is closed, and from
+ *  those below it. 0; -1: errno. */
+int copal__litter_remove(int fd);
 
 #endif

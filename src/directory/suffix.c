@@ -25,3 +25,11 @@ uint16_t copal__suffix_format(const char *name)
             return suffixes[i].number;
     return OCTET_STREAM;
 }
+
+const char *copal__suffix_of(int32_t format)
+{
+    for (size_t i = 0; i < sizeof suffixes / sizeof *suffixes; i++)
+        if (suffixes[i].number == format)
+            return suffixes[i].suffix;
+    return "";
+}

@@ -1,6 +1,8 @@
 /* From Uri-Path to a path below the directory. */
+#define _POSIX_C_SOURCE 200809L
 #include "directory.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 copal__refusal_t copal__trail_read(copal__trail_t *trail, const copal_call_t *call)
@@ -31,4 +33,15 @@ copal__refusal_t copal__trail_read(copal__trail_t *trail, const copal_call_t *ca
     }
     trail->path[trail->size] = 0;
     return COPAL__GRANTED;
+}
+
+int copal__trail_open_parent(const copal__trail_t *trail, int root, const char **name)
+{
+    char parent[COPAL__TRAIL_SIZE];
+    const char *slash = strrchr(trail->path, '/');
+    *name = slash ? slash + 1 : trail->path;
+    size_t size = slash ? (size_t)(slash - trail->path) : 0;
+    memcpy(parent, trail->path, size);
+    parent[size] = 0;
+    return copal__open_beneath(root, parent, O_RDONLY | O_DIRECTORY);
 }

@@ -137,9 +137,7 @@ static void only_regular_files_and_directories_are_there(void **state)
     assert_int_equal(get("socket"), COPAL_NOT_FOUND);
     close(fd);
     serve_end();
-    assert_int_equal(copal_directory_open(&directory, "/dev"), 0);
-    tree = new_tree((copal_tree_config_t){0});
-    assert_int_equal(copal_directory_add(tree, "", directory, NULL), 0);
+    serve_with("/dev", "", NULL);
     assert_int_equal(get("null"), COPAL_NOT_FOUND);
     assert_int_equal(get("zero"), COPAL_NOT_FOUND);
 }

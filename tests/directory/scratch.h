@@ -37,16 +37,22 @@ static inline int remove_entry(const char *path, const struct stat *state, int k
     return remove(path);
 }
 
-/* Serves `served` at `path`. */
-static inline void serve_at(const char *path)
+/* Serves the directory `name` at `path`. */
+static inline void serve_with(const char *name, const char *path, const copal_directory_options_t *options)
 {
-    assert_int_equal(copal_directory_open(&directory, "served"), 0);
+    assert_int_equal(copal_directory_open(&directory, name, options), 0);
     tree = new_tree((copal_tree_config_t){0});
     assert_int_equal(copal_directory_add(tree, path, directory, NULL), 0);
 }
 
+static inline void serve_at(const char *path)
+{
+    serve_with("served", path, NULL);
+}
+
 static inline void serve_end(void)
 {
+    copal_tree_close(tree);
     free(tree);
     copal_directory_close(directory);
     tree = NULL;
