@@ -17,7 +17,7 @@ copal_host_t *tool_client(const tool_request_t *request)
     return host;
 }
 
-enum { SURELY_FITS = 1000 }; /* octets of URI and payload that one message takes with all other options */
+enum { SURELY_FITS = 1000 }; /* octets of a URI that one message takes with all other options */
 
 int tool_no_answer(const tool_request_t *request, int error)
 {
@@ -44,14 +44,11 @@ int tool_no_answer(const tool_request_t *request, int error)
         fprintf(stderr, "%s\n", strerror(saved));
         return TOOL_NO_ANSWER;
     case COPAL_ESPACE:
-        if (strlen(ask->uri) + ask->payload.size < SURELY_FITS) {
+        if (strlen(ask->uri) < SURELY_FITS) {
             fprintf(stderr, "the answer is too large for this program to take in\n");
             return TOOL_NO_ANSWER;
         }
-        fprintf(stderr,
-                "%zu octets of payload and the options do not fit one message; block-wise upload is not in this "
-                "build yet\n",
-                ask->payload.size);
+        fprintf(stderr, "the URI and the other options do not fit one message\n");
         return TOOL_USAGE;
     case COPAL_EINVAL:
         fprintf(stderr, "an option is out of range; a path segment or query argument has at most 255 octets\n");

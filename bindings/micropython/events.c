@@ -28,8 +28,7 @@ static void unlock(void)
 
 void coap_event_destroy(coap_event_t *event)
 {
-    copal_body_free(&event->body);
-    free(event->blocks);
+    free(event->body.data);
     free(event);
 }
 
@@ -64,73 +63,41 @@ static coap_event_t *take(coap_event_t **at)
 
 /* ---- the thread that turns the host ------------------------------------------------------------- */
 
-/* Takes the response in. 1: it is a block with others to come. */
+static int collect(copal_task_t *task, size_t offset, copal_bytes_t piece)
+{
+    coap_event_t *event = (coap_event_t *)task;
+    return coap_body_put(&event->body, offset, piece);
+}
+
+/* Takes the response in; what a request came to. */
 static int fill(coap_event_t *event, const copal_response_t *response)
 {
-    lock();
-    if (!event->continued) {
-        event->id = response->id; /* coap_request may not have come to it yet */
-    }
-    unlock();
+    const copal_message_t *message = response->message;
     if (response->token.size > 0) {
         event->token_size = response->token.size; /* at most 8: send_request lets no longer one pass */
         memcpy(event->token, response->token.data, event->token_size);
     }
-    if (response->message == NULL) {
+    if (message == NULL) {
         return response->status;
     }
-    event->code = response->message->code;
-    event->type = response->message->type;
-    return coap_blocks_take(event, response->message);
+    event->code = message->code;
+    event->type = message->type;
+    /* An error has a text of its own, whatever came of a body before. */
+    return COPAL_CODE_CLASS(message->code) == 2 ? 0 : coap_body_put(&event->body, 0, message->payload);
 }
 
-/* Asks for the next block. 1, or an error. */
-static int ask_on(coap_event_t *event)
+static void done(copal_task_t *task, const copal_response_t *response)
 {
-    copal_handle_t handle;
-    int id = copal_host_request(coap_state.host, &event->blocks->ask, &event->receiver, &handle);
-    if (id < 0) {
-        return id;
-    }
-    lock();
-    event->continued = true;
-    event->handle = handle;
-    unlock();
-    return 1;
-}
-
-static bool was_cancelled(const coap_event_t *event)
-{
-    lock();
-    bool cancelled = event->cancelled;
-    unlock();
-    return cancelled;
-}
-
-static void receive(copal_receiver_t *self, const copal_response_t *response)
-{
-    coap_event_t *event = (coap_event_t *)self;
+    coap_event_t *event = (coap_event_t *)task;
     int status = fill(event, response);
-    if (status > 0 && !was_cancelled(event)) {
-        status = ask_on(event);
-        /* Cancelled meanwhile, by somebody who knew the last block's handle only. */
-        if (status > 0 && was_cancelled(event)) {
-            copal_host_cancel(coap_state.host, event->handle);
-        } else if (status > 0) {
-            return;
-        }
-    }
-    event->status = status;
     lock();
+    event->id = response->id; /* coap_request may not have come to it yet */
+    event->status = status;
     *place(&events.open, event) = event->next;
-    bool cancelled = event->cancelled;
-    if (!cancelled) {
+    if (!event->cancelled) {
         append(event);
-    }
+    } /* else cancel_open has it in hand, and destroys it */
     unlock();
-    if (cancelled) {
-        coap_event_destroy(event);
-    }
 }
 
 void coap_created(void *user, copal_tree_t *tree, copal_handle_t resource)
@@ -156,16 +123,13 @@ void coap_created(void *user, copal_tree_t *tree, copal_handle_t resource)
 
 /* ---- the main thread ---------------------------------------------------------------------------- */
 
-static coap_event_t *new_request(uint32_t session, const copal_ask_t *ask)
+static coap_event_t *new_request(uint32_t session)
 {
     coap_event_t *event = calloc(1, sizeof *event);
     if (event != NULL) {
-        event->receiver.receive = receive;
+        event->task.write = collect;
+        event->task.done = done;
         event->session = session;
-        if (coap_blocks_prepare(event, ask) != 0) {
-            coap_event_destroy(event);
-            return NULL;
-        }
         lock();
         event->next = events.open;
         events.open = event;
@@ -176,19 +140,17 @@ static coap_event_t *new_request(uint32_t session, const copal_ask_t *ask)
 
 int coap_request(uint32_t session, const copal_ask_t *ask)
 {
-    coap_event_t *event = new_request(session, ask);
+    coap_event_t *event = new_request(session);
     if (event == NULL) {
         return COPAL_ENOMEM;
     }
-    copal_handle_t handle;
-    int id = copal_host_request(coap_state.host, ask, &event->receiver, &handle);
+    int id = copal_host_transfer(coap_state.host, ask, &event->task);
     lock();
     coap_event_t **at = place(&events.open, event);
     if (id < 0) {
         *at = event->next;
         coap_event_destroy(event);
-    } else if (at != NULL && !event->continued) { /* else it was answered before we came here */
-        event->handle = handle;
+    } else if (at != NULL) { /* else it was answered before we came here */
         event->id = (uint16_t)id;
     }
     unlock();
@@ -203,19 +165,20 @@ static bool cancel_open(uint32_t session, int id)
     while (event != NULL && (event->session != session || event->cancelled || (id >= 0 && event->id != id))) {
         event = event->next;
     }
-    copal_handle_t handle = {0, 0};
     if (event != NULL) {
         event->cancelled = true;
-        handle = event->handle;
     }
     unlock();
-    if (event != NULL && copal_host_cancel(coap_state.host, handle) == 0) {
+    if (event == NULL) {
+        return false;
+    }
+    if (copal_host_transfer_cancel(coap_state.host, &event->task) == 0) {
         lock();
         *place(&events.open, event) = event->next;
         unlock();
-        coap_event_destroy(event);
-    } /* else its outcome is being delivered in this moment, and `receive` destroys it */
-    return event != NULL;
+    } /* else its outcome was delivered in this moment, and `done` took it out */
+    coap_event_destroy(event);
+    return true;
 }
 
 static void cancel_waiting(uint32_t session, int id)

@@ -40,37 +40,32 @@ void coap_allow_interrupt(void);
 
 /* ---- events: what waits for the script ---------------------------------------------------------- */
 
-/** What asking for the next block of a body takes. */
+/** A payload as it comes, in memory of malloc's. */
 typedef struct {
-    copal_ask_t ask; /* borrows from `peer` and `kept` */
-    copal_peer_t peer;
-    uint8_t kept[];
-} coap_blocks_t;
+    uint8_t *data; /* NULL while there is none */
+    size_t size, capacity;
+} coap_body_t;
+
+/** Puts octets at `offset`, which is where the last ended, or 0. 0, COPAL_ENOMEM, or COPAL_ESPACE: there is a bound. */
+int coap_body_put(coap_body_t *body, size_t offset, copal_bytes_t octets);
 
 /** An open request of the script's; what came of it is filled in and it becomes an event. Also a creation. */
 typedef struct coap_event_t {
-    copal_receiver_t receiver;
+    copal_task_t task; /* first */
     struct coap_event_t *next;
-    coap_blocks_t *blocks; /* of malloc, or NULL */
-    uint32_t session;      /* whose request; 0: no request, the resource `handle` was created by a peer */
+    uint32_t session;  /* whose request; 0: no request, the resource `handle` was created by a peer */
     copal_handle_t handle;
-    uint16_t id;           /* of the first request, that is the one which the script knows */
-    bool continued;        /* it was answered by a block, and the next one asked for */
-    bool cancelled;        /* its outcome is not to be shown */
+    uint16_t id;       /* of the first message, that is the one which the script knows */
+    bool cancelled;    /* its outcome is not to be shown */
     int status;            /* as in copal_response_t; from here on unset while it is open */
     copal_code_t code;
     copal_type_t type;
     uint8_t token[8];
     size_t token_size;
-    copal_body_t body;     /* the payload, from all its blocks */
+    coap_body_t body;  /* the payload, from all its blocks */
 } coap_event_t;
 
-/** Keeps what the next blocks of the answer to `ask` would take. 0 or COPAL_ENOMEM. */
-int coap_blocks_prepare(coap_event_t *event, const copal_ask_t *ask);
-/** Takes the payload of a response, as copal_body_take; 1: event->blocks->ask is to be sent. */
-int coap_blocks_take(coap_event_t *event, const copal_message_t *response);
-
-/** Sends a request of session `session`; its message ID, or an error as copal_host_request. */
+/** Sends a request of session `session`; its message ID, or an error as copal_host_transfer. */
 int coap_request(uint32_t session, const copal_ask_t *ask);
 /** Ends the open requests with message ID `id` of `session`, or all of them with id -1; their outcomes are not shown,
  *  even if they wait already. */

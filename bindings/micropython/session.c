@@ -136,7 +136,7 @@ static mp_obj_t send_request(size_t positional, const mp_obj_t *values, mp_map_t
     case COPAL_EEXIST:
         mp_raise_ValueError(MP_ERROR_TEXT("an open request has that token"));
     case COPAL_ESPACE:
-        mp_raise_ValueError(MP_ERROR_TEXT("request does not fit; block-wise uploads are not there yet"));
+        mp_raise_ValueError(MP_ERROR_TEXT("payload does not fit a datagram, and without options there are no blocks"));
     default:
         if (id < 0) {
             coap_raise(id);

@@ -3,6 +3,7 @@
 #define COPAL_HOST_H
 
 #include "copal/link.h"
+#include "copal/transfer.h"
 #include "copal/tree.h"
 #include "copal/uri.h"
 
@@ -92,20 +93,24 @@ typedef struct {
     copal_code_t method;        /* 0 is GET */
     bool non_confirmable;
     bool ping;                  /* empty CON instead of a request */
-    bool observe;               /* as copal_request_t: the receiver is told of each state, until copal_host_cancel */
+    bool observe;               /* as copal_request_t: whoever asked is told of each state until it is cancelled */
     bool no_options;            /* header, token and payload only */
     bool has_content_format, has_accept, if_none_match;
     uint16_t content_format, accept;
     copal_bytes_t etag, if_match; /* etag: .size 0 is none */
     bool has_if_match;            /* an empty If-Match is one, too */
-    int32_t block2;               /* value of a Block2 option if above 0 (NUM << 4 | SZX) */
     bool given_token;
     copal_bytes_t token;
     copal_bytes_t payload;
-    uint32_t timeout;             /* milliseconds, as copal_request_t */
+    copal_read_t read;            /* instead of `payload`, which is then not looked at: a body of `size` octets, */
+    void *context;                /* read with this when it is needed, until the request has ended */
+    size_t size;
+    uint16_t block_size;          /* of a transfer: octets of the blocks to send and to ask for, 16 to 1024; 0: those that
+                                   * are sent have 1024, the others what the server likes */
+    uint32_t timeout;             /* milliseconds, as copal_request_t; of each exchange */
 } copal_ask_t;
 
-/** Sends a request; the receiver is called in the thread that runs the host. `handle` may be NULL.
+/** Sends a request in one datagram; the receiver is called in the thread that runs the host. `handle` may be NULL.
  *  COPAL_EURI, COPAL_ERESOLVE, COPAL_EINVAL, COPAL_EFULL, COPAL_EEXIST, COPAL_ESPACE, COPAL_EUNSUPPORTED (coaps, a
  *  group), COPAL_ESYSTEM. The request's message ID, 0 to 65535, is returned. */
 int copal_host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle);
@@ -113,23 +118,33 @@ int copal_host_request(copal_host_t *host, const copal_ask_t *ask, copal_receive
  *  more. A host that runs on sees to it that the server hears; one that is closed at once does not. COPAL_ESTALE. */
 int copal_host_cancel(copal_host_t *host, copal_handle_t request);
 
-/** A body put together from the blocks it comes in (RFC 7959 section 2.4); empty when all but `most` is zero. */
-typedef struct {
-    uint8_t *data;    /* NUL-terminated beyond its size; NULL at first. Free it with copal_body_free, or by free() */
-    size_t size;
-    size_t most;      /* octets it may grow to */
-    size_t capacity_;
-    size_t etag_size_;
-    uint8_t etag_[8]; /* of the first block */
-    bool started_over_;
-} copal_body_t;
+/** A request whose bodies may be of any size, in either direction (copal/transfer.h). Embed it in a struct of yours, all zero,
+ *  set what is yours, and start it. Lent until `done` was called with response->ended, or it was cancelled. Its functions
+ *  are called in the thread that runs the host, and as those of copal_transfer_t. */
+typedef struct copal_task_t copal_task_t;
+struct copal_task_t {
+    int (*write)(copal_task_t *task, size_t offset, copal_bytes_t piece);
+    void (*done)(copal_task_t *task, const copal_response_t *response);
+    void (*progress)(copal_task_t *task);
+    copal_transfer_t transfer; /* resume_at, etag, etag_size are yours to set; those and how far it is, to be read */
 
-/** Takes the payload of a response to a GET or FETCH. 0: the body is whole. 1: ask the same again with `*block2` as
- *  copal_ask_t.block2 says, and without its ETag; 0 in it means from the start, since the value changed meanwhile (once).
- *  COPAL_EFORMAT: blocks that do not fit together. COPAL_ESPACE: over `most`. COPAL_ENOMEM.
- *  `block2` NULL: no more blocks are wanted; the payload is the body. */
-int copal_body_take(copal_body_t *body, const copal_message_t *response, int32_t *block2);
-void copal_body_free(copal_body_t *body);
+    /* Private. */
+    copal_receiver_t receiver_;
+    copal_handle_t request_;
+    copal_host_t *host_;
+    struct copal__kept_t *kept_;
+    copal_task_t *next_, **link_;
+    void *waiter_;
+};
+
+/** Starts it: as copal_host_request, but a body that does not fit a datagram goes in blocks, and one that comes in blocks is
+ *  fetched whole. The host keeps a copy of what `ask` borrows, but not of what `read` reads. With `no_options` or
+ *  `ping` it is one exchange of a datagram each way.
+ *  Also COPAL_ENOMEM, and as copal_transfer_start. */
+int copal_host_transfer(copal_host_t *host, const copal_ask_t *ask, copal_task_t *task);
+/** As copal_transfer_cancel: when it returns 0, `done` was not called with response->ended, and will not be called. Not
+ *  from inside `write` and `progress`. */
+int copal_host_transfer_cancel(copal_host_t *host, copal_task_t *task);
 
 /** A response that is the caller's own; free it with copal_answer_free. */
 typedef struct {
@@ -143,13 +158,17 @@ typedef struct {
     copal_peer_t from;
 } copal_answer_t;
 
-/** Asks and waits, running the host meanwhile where no thread runs it by copal_host_run or copal_host_start. For GET and FETCH a
- *  body in blocks is fetched whole (RFC 7959 section 2.4), unless `block2` asks for a later block or `no_options` is set.
- *  Where a host name has several addresses, the next is asked when one is unreachable.
- *  0: `answer` holds a response, whatever its code (of a ping: nothing but `id`); or as copal_host_request, ETIMEOUT, ERESET,
+/** Asks and waits, running the host meanwhile where no thread runs it by copal_host_run or copal_host_start. Bodies of any
+ *  size go and come whole, as by copal_host_transfer. Where a host name has several addresses, the next is asked when one is
+ *  unreachable.
+ *  0: `answer` holds a response, whatever its code (of a ping: nothing but `id`); or as copal_host_transfer, ETIMEOUT, ERESET,
  *  ECRITICAL, EUNREACHABLE; EFORMAT: blocks that do not fit together, or a value that changed twice meanwhile; ESPACE:
- *  the body is larger than the config's `memory`; ENOMEM; EINVAL: inside a callback, or it is to observe. */
+ *  the body is larger than the config's `memory`; EINVAL: inside a callback, or to be observed. */
 int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer);
+
+/** The same, but the body of a 2.xx answer goes to task->write, piece by piece, and `answer` has no payload then. Of the task's
+ *  functions all but `write` may be NULL; `done` is not called. */
+int copal_host_stream(copal_host_t *host, const copal_ask_t *ask, copal_task_t *task, copal_answer_t *answer);
 void copal_answer_free(copal_answer_t *answer);
 
 /** A GET in one line, with a host made for it. */

@@ -1,14 +1,13 @@
-/* Asking and waiting for the answer; bodies in blocks are fetched whole (RFC 7959). */
+/* Asking and waiting for the answer. */
 #define _GNU_SOURCE 1
 #include "host.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- one exchange -------------------------------------------------------------------------------------- */
+/* ---- one request ----------------------------------------------------------------------------------------- */
 
 typedef struct {
-    copal_receiver_t receiver;
     copal_host_t *host;
     copal_answer_t *answer;
     bool ended;
@@ -36,9 +35,30 @@ static int keep(copal_answer_t *answer, const copal_response_t *response)
     return status;
 }
 
-static void receive(copal_receiver_t *self, const copal_response_t *response)
+/* The text of an error; NUL-terminated. */
+static int copy_payload(copal_answer_t *answer, copal_bytes_t payload)
 {
-    waiter_t *waiter = (waiter_t *)(void *)self;
+    answer->payload = malloc(payload.size + 1);
+    if (!answer->payload)
+        return COPAL_ENOMEM;
+    if (payload.size > 0)
+        memcpy(answer->payload, payload.data, payload.size);
+    answer->payload[payload.size] = 0;
+    answer->size = payload.size;
+    return 0;
+}
+
+static int32_t content_format(const copal_message_t *message)
+{
+    copal_option_t option;
+    if (!copal_option_find(message, COPAL_OPTION_CONTENT_FORMAT, &option))
+        return -1;
+    return (int32_t)copal_option_uint(&option);
+}
+
+static void done(copal_task_t *task, const copal_response_t *response)
+{
+    waiter_t *waiter = task->waiter_;
     waiter->status = response->status;
     waiter->answer->id = response->id;
     if (response->message)
@@ -64,84 +84,111 @@ static int wait_for(copal_host_t *host, const waiter_t *waiter)
     return waiter->status;
 }
 
-/* Inside the lock. */
-static int exchange(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer)
-{
-    waiter_t waiter = {.receiver = {receive}, .host = host, .answer = answer};
-    copal_handle_t handle;
-    int status = copal__host_request(host, ask, &waiter.receiver, &handle);
-    if (status < 0)
-        return status;
-    status = wait_for(host, &waiter);
-    if (!waiter.ended)
-        copal_request_cancel(host->client.endpoint, copal__host_now(host), handle);
-    return status;
-}
-
-/* ---- a body ---------------------------------------------------------------------------------------------- */
-
-/* Only a request without effects is asked again for the next block. One for a particular block gets just that. */
-static bool wants_whole(const copal_ask_t *ask)
-{
-    bool safe = ask->method == 0 || ask->method == COPAL_GET || ask->method == COPAL_FETCH;
-    return safe && !ask->ping && !ask->no_options && ask->block2 >> 4 == 0;
-}
-
-static int fetch(copal_host_t *host, const copal_ask_t *first, copal_answer_t *answer, copal_body_t *body)
-{
-    copal_ask_t ask = *first;
-    int status;
-    do {
-        copal_message_t message;
-        status = exchange(host, &ask, answer);
-        if (status == 0 && !ask.ping)
-            status = copal_message_parse(&message, answer->datagram);
-        if (status == 0 && !ask.ping)
-            status = copal_body_take(body, &message, wants_whole(first) ? &ask.block2 : NULL);
-        ask.etag.size = 0; /* it asked whether the whole is still fresh */
-    } while (status > 0);
-    return status;
-}
-
-static int32_t content_format(copal_bytes_t datagram)
-{
-    copal_message_t message;
-    copal_option_t option;
-    if (!datagram.data || copal_message_parse(&message, datagram) < 0 ||
-        !copal_option_find(&message, COPAL_OPTION_CONTENT_FORMAT, &option))
-        return -1;
-    return (int32_t)copal_option_uint(&option);
-}
-
-static int ask_peer(copal_host_t *host, const copal_ask_t *given, const copal_peer_t *peer, copal_answer_t *answer)
+static int ask_peer(copal_host_t *host, const copal_ask_t *given, const copal_peer_t *peer, copal_task_t *task,
+                    copal_answer_t *answer)
 {
     copal_ask_t ask = *given;
+    waiter_t waiter = {.host = host, .answer = answer};
     ask.to = peer;
+    task->done = done;
+    task->waiter_ = &waiter;
     copal__lock_enter(&host->lock);
-    copal_body_t body = {.most = host->body_size};
-    int status = fetch(host, &ask, answer, &body);
+    int status = copal__host_transfer(host, &ask, task);
+    if (status >= 0) {
+        status = wait_for(host, &waiter);
+        if (!waiter.ended)
+            copal__task_cancel(task);
+    }
     copal__lock_leave(&host->lock);
-    answer->content_format = content_format(answer->datagram);
-    answer->payload = body.data;
-    answer->size = body.size;
+    return status;
+}
+
+/* What a payload has instead of a copy: the caller lends it until the answer is there. */
+static int read_payload(void *context, size_t offset, void *out, size_t size)
+{
+    const copal_bytes_t *payload = context;
+    memcpy(out, payload->data + offset, size);
+    return 0;
+}
+
+static int ask_peers(copal_host_t *host, const copal_ask_t *given, copal_task_t *task, copal_answer_t *answer)
+{
+    copal_peer_t peers[COPAL__PEERS];
+    copal_ask_t ask = *given;
+    copal_bytes_t payload = given->payload;
+    if (copal__lock_is_mine(&host->lock) || given->observe)
+        return COPAL_EINVAL; /* inside a callback there is nobody who could receive the answer */
+    if (!ask.read) {
+        ask.read = read_payload;
+        ask.context = &payload;
+        ask.size = payload.size;
+    }
+    int count = copal__ask_peers(&ask, peers), status = count;
+    for (int i = 0; i < count; i++) {
+        status = ask_peer(host, &ask, &peers[i], task, answer);
+        if (status != COPAL_EUNREACHABLE || task->transfer.sent > 0 || task->transfer.received > 0)
+            break; /* else the name may have another address, as localhost has */
+    }
+    return status;
+}
+
+int copal_host_stream(copal_host_t *host, const copal_ask_t *ask, copal_task_t *task, copal_answer_t *answer)
+{
+    copal_message_t message;
+    *answer = (copal_answer_t){.content_format = -1};
+    int status = ask_peers(host, ask, task, answer);
+    if (status == 0 && answer->datagram.data) {
+        copal_message_parse(&message, answer->datagram); /* it is one */
+        answer->content_format = content_format(&message);
+        if (COPAL_CODE_CLASS(answer->code) != 2)
+            status = copy_payload(answer, message.payload);
+    }
     if (status < 0)
         copal_answer_free(answer);
     return status;
 }
 
+/* ---- a body in memory --------------------------------------------------------------------------------------- */
+
+typedef struct {
+    copal_task_t task; /* first */
+    uint8_t *data;
+    size_t size, capacity, most;
+} collector_t;
+
+static int collect(copal_task_t *task, size_t offset, copal_bytes_t piece)
+{
+    collector_t *c = (collector_t *)(void *)task;
+    if (piece.size > c->most - offset)
+        return COPAL_ESPACE;
+    if (offset + piece.size + 1 > c->capacity) {
+        size_t capacity = (offset + piece.size + 1) * 2;
+        uint8_t *grown = realloc(c->data, capacity);
+        if (!grown)
+            return COPAL_ENOMEM;
+        c->data = grown;
+        c->capacity = capacity;
+    }
+    if (piece.size > 0)
+        memcpy(c->data + offset, piece.data, piece.size);
+    c->size = offset + piece.size;
+    c->data[c->size] = 0;
+    return 0;
+}
+
 int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer)
 {
-    copal_peer_t peers[COPAL__PEERS];
-    memset(answer, 0, sizeof *answer);
-    if (ask->observe || copal__lock_is_mine(&host->lock))
-        return COPAL_EINVAL; /* inside a callback there is nobody who could receive the answer */
-    int count = copal__ask_peers(ask, peers), status = count;
-    for (int i = 0; i < count; i++) {
-        status = ask_peer(host, ask, &peers[i], answer);
-        if (status != COPAL_EUNREACHABLE)
-            break; /* else the name may have another address, as localhost has */
+    collector_t c = {.task.write = collect, .most = host->body_size};
+    int status = copal_host_stream(host, ask, &c.task, answer);
+    if (status < 0 || answer->payload) { /* an error has a payload of its own, whatever came before */
+        free(c.data);
+        return status;
     }
-    return status;
+    if (!c.data && answer->datagram.data)
+        return copy_payload(answer, (copal_bytes_t){NULL, 0});
+    answer->payload = c.data;
+    answer->size = c.size;
+    return 0;
 }
 
 void copal_answer_free(copal_answer_t *answer)

@@ -71,13 +71,13 @@ static int client_socket(copal_host_t *host, const copal_peer_t *to)
 
 /* ---- what -------------------------------------------------------------------------------------------- */
 
-static void write_options(copal_writer_t *w, const copal_ask_t *ask, const copal_uri_t *uri)
+void copal__ask_options(copal_writer_t *w, const copal_ask_t *ask, const copal_uri_t *uri, copal_part_t part)
 {
-    if (ask->has_if_match)
+    if (ask->has_if_match && part != COPAL_PART_FETCHING)
         copal_write_option(w, COPAL_OPTION_IF_MATCH, ask->if_match);
-    if (ask->etag.size > 0)
+    if (ask->etag.size > 0 && part != COPAL_PART_FETCHING)
         copal_write_option(w, COPAL_OPTION_ETAG, ask->etag);
-    if (ask->if_none_match)
+    if (ask->if_none_match && part == COPAL_PART_FIRST)
         copal_write_option(w, COPAL_OPTION_IF_NONE_MATCH, (copal_bytes_t){NULL, 0});
     if (uri)
         copal_write_uri(w, uri);
@@ -87,8 +87,6 @@ static void write_options(copal_writer_t *w, const copal_ask_t *ask, const copal
         copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, ask->content_format);
     if (ask->has_accept)
         copal_write_option_uint(w, COPAL_OPTION_ACCEPT, ask->accept);
-    if (ask->block2 > 0)
-        copal_write_option_uint(w, COPAL_OPTION_BLOCK2, (uint32_t)ask->block2);
 }
 
 static copal_code_t method_of(const copal_ask_t *ask)
@@ -98,13 +96,11 @@ static copal_code_t method_of(const copal_ask_t *ask)
     return ask->method ? ask->method : COPAL_GET;
 }
 
-static int send_request(copal_host_t *host, const copal_ask_t *ask, const copal_uri_t *uri, uint32_t via,
-                        copal_receiver_t *receiver, copal_handle_t *handle)
+copal_request_t copal__ask_request(const copal_ask_t *ask, int socket)
 {
-    copal_endpoint_t *endpoint = host->client.endpoint;
-    copal_request_t request = {
+    return (copal_request_t){
         .to = ask->to,
-        .via = via,
+        .via = (uint32_t)socket,
         .code = method_of(ask),
         .confirmable = !ask->non_confirmable || ask->ping,
         .observe = ask->observe,
@@ -112,15 +108,45 @@ static int send_request(copal_host_t *host, const copal_ask_t *ask, const copal_
         .token = ask->token,
         .timeout = ask->timeout,
     };
+}
+
+int copal__ask_prepare(copal_host_t *host, const copal_ask_t *ask, copal_uri_t *uri)
+{
+    int status = ask->uri ? copal_uri_parse(uri, ask->uri) : 0;
+    if (status < 0)
+        return status;
+    if ((ask->uri && uri->secure) || copal__peer_is_multicast(ask->to))
+        return COPAL_EUNSUPPORTED;
+    return client_socket(host, ask->to);
+}
+
+static void write_payload(copal_writer_t *w, const copal_ask_t *ask)
+{
+    if (ask->read && ask->size > 0)
+        copal_write_body(w, ask->size, ask->read, ask->context);
+    else if (!ask->read)
+        copal_write_payload(w, ask->payload);
+}
+
+int copal__host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle)
+{
+    copal_endpoint_t *endpoint = host->client.endpoint;
     copal_time_t now = copal__host_now(host);
+    copal_handle_t made;
     copal_writer_t *w;
-    int status = copal_request_begin(endpoint, &request, handle, &w);
+    copal_uri_t uri;
+    int status = copal__ask_prepare(host, ask, &uri);
+    if (status < 0)
+        return status;
+    const copal_request_t request = copal__ask_request(ask, status);
+    handle = handle ? handle : &made;
+    status = copal_request_begin(endpoint, &request, handle, &w);
     if (status < 0)
         return status;
     if (!ask->ping && !ask->no_options)
-        write_options(w, ask, uri);
+        copal__ask_options(w, ask, ask->uri ? &uri : NULL, COPAL_PART_FIRST);
     if (!ask->ping)
-        copal_write_payload(w, ask->payload);
+        write_payload(w, ask);
     status = copal_request_commit(endpoint, now, *handle, receiver);
     if (status < 0)
         return status;
@@ -128,21 +154,6 @@ static int send_request(copal_host_t *host, const copal_ask_t *ask, const copal_
     if (status < 0)
         copal_request_cancel(endpoint, now, *handle);
     return status;
-}
-
-int copal__host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle)
-{
-    copal_uri_t uri;
-    copal_handle_t made;
-    int status = ask->uri ? copal_uri_parse(&uri, ask->uri) : 0;
-    if (status < 0)
-        return status;
-    if ((ask->uri && uri.secure) || copal__peer_is_multicast(ask->to))
-        return COPAL_EUNSUPPORTED;
-    int socket = client_socket(host, ask->to);
-    if (socket < 0)
-        return socket;
-    return send_request(host, ask, ask->uri ? &uri : NULL, (uint32_t)socket, receiver, handle ? handle : &made);
 }
 
 int copal_host_request(copal_host_t *host, const copal_ask_t *given, copal_receiver_t *receiver, copal_handle_t *handle)

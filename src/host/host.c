@@ -147,6 +147,7 @@ void copal_host_close(copal_host_t *host)
     if (!host)
         return;
     copal_host_stop(host); /* joins a thread that ended by itself, too */
+    copal__tasks_drop(host);
     copal__side_close(&host->server);
     copal__side_close(&host->client);
     copal_tree_close(host->tree);

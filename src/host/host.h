@@ -16,6 +16,7 @@ struct copal_host_t {
     copal__batch_t batch;
     copal__locals_t locals;
     copal_peer_t client_address; /* size 0: any */
+    copal_task_t *tasks;         /* those under way; the last one's next_ is NULL */
     void (*random)(void *state, void *buffer, size_t size);
     void *random_state;
     uint8_t random_pool[COPAL__RANDOM_POOL];
@@ -57,7 +58,21 @@ int copal__host_step(copal_host_t *host, int timeout);
 enum { COPAL__PEERS = 8 };
 int copal__ask_peers(const copal_ask_t *ask, copal_peer_t peers[COPAL__PEERS]);
 
-/** As copal_host_request for an ask with `to`, but nobody is woken. Inside the lock. */
+/** What an ask with `to` needs before it can be sent: its URI, if there is one, and the socket it leaves by, which is
+ *  returned; or an error as copal_host_request. Inside the lock, as all that follows. */
+int copal__ask_prepare(copal_host_t *host, const copal_ask_t *ask, copal_uri_t *uri);
+/** Writes the options of an ask for this part of a transfer; `uri` NULL: there is none. */
+void copal__ask_options(copal_writer_t *w, const copal_ask_t *ask, const copal_uri_t *uri, copal_part_t part);
+/** The request of an ask that leaves by this socket. */
+copal_request_t copal__ask_request(const copal_ask_t *ask, int socket);
+
+/** As copal_host_request for an ask with `to`, but nobody is woken. */
 int copal__host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle);
+/** As copal_host_transfer for an ask with `to`, but nobody is woken. */
+int copal__host_transfer(copal_host_t *host, const copal_ask_t *ask, copal_task_t *task);
+/** As copal_host_transfer_cancel. */
+int copal__task_cancel(copal_task_t *task);
+/** Forgets all tasks: the endpoint is used no more. */
+void copal__tasks_drop(copal_host_t *host);
 
 #endif

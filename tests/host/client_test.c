@@ -182,7 +182,6 @@ static void every_field_of_an_ask_reaches_the_wire(void **state)
         .etag = copal_text("E"),
         .has_if_match = true,
         .if_match = copal_text("M"),
-        .block2 = 6,
         .given_token = true,
         .token = copal_text("tok"),
         .payload = copal_text("body"),
@@ -206,7 +205,6 @@ static void every_field_of_an_ask_reaches_the_wire(void **state)
     assert_next_option(&options, COPAL_OPTION_CONTENT_FORMAT, "2");
     assert_next_option(&options, COPAL_OPTION_URI_QUERY, "c=d");
     assert_next_option(&options, COPAL_OPTION_ACCEPT, "<");
-    assert_next_option(&options, COPAL_OPTION_BLOCK2, "\6");
     assert_false(copal_option_next(&options, &none));
     close(fd);
     copal_host_close(host);
