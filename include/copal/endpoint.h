@@ -44,9 +44,10 @@ typedef struct {
     uint32_t nstart;              /* outstanding interactions with one peer (1) */
     uint32_t probing_rate;        /* octets per second toward a peer that does not answer (1) */
     uint32_t ack_delay;           /* how long a deferred answer may still ride on the ACK (200) */
-    uint32_t notify_interval;     /* between two NON notifications to an observer (3000, RFC 7641 section 4.5.1); one that
-                                   * has to leave sooner is CON */
-    uint32_t confirm_interval;    /* from one CON notification to the next, at most (600,000) */
+    uint32_t notify_interval;     /* between two NON notifications to an observer (3000, RFC 7641 section 4.5.1), at most
+                                   * 2^31 - 1; one that has to leave sooner is CON */
+    uint32_t confirm_interval;    /* from one CON notification to the next, at most (600,000); where limits.notifications
+                                   * are in flight NON goes on for a day (section 4.5) */
 } copal_timing_t;
 
 typedef struct copal_call_t copal_call_t;
@@ -216,7 +217,9 @@ void copal_reply_text(copal_call_t *call, copal_code_t code, const char *text);
  *  answers is sent with Observe (RFC 7641 section 4.2). The observation ends with an answer that is an error, or is of
  *  another Content-Format than the first (4.06 is sent then), or of another subject, or of none (4.04); when a
  *  notification is rejected with Reset or not acknowledged; and when the peer asks for it. In a request that asks for
- *  nothing of this it does nothing. `confirmable`: each notification is CON. */
+ *  nothing of this it does nothing. `confirmable`: each notification is CON. Where the answer is deferred, call it first.
+ *  What is kept of the request is without Observe, ETag, Echo and No-Response. An observation is of the whole body: asking
+ *  for a later block of it begins none; and neither does a token of more than 8 octets or limits.token_size. */
 void copal_observe(copal_call_t *call, copal_handle_t subject, bool confirmable);
 
 /** The state of the subjects in this slot has changed: whoever observes them is told, with the state as it is when the
@@ -227,10 +230,11 @@ void copal_notify(copal_endpoint_t *e, copal_time_t now, uint32_t slot);
 uint32_t copal_endpoint_observers(const copal_endpoint_t *e);
 
 /** Promises an answer for later and copies the request into a slot. Its empty ACK leaves after ack_delay unless the answer
- *  comes first. After EXCHANGE_LIFETIME the call is dropped and its handle stale.
+ *  comes first. After EXCHANGE_LIFETIME the call is dropped and its handle stale. A notification can be deferred, too: its
+ *  peer is told of nothing else meanwhile, and the handle is stale as soon as the observation ends.
  *  COPAL_EEXIST: it is deferred already; from then on copal_reply has no effect. COPAL_EFULL: limits.deferred are
  *  waiting. COPAL_EINVAL: the token is longer than limits.token_size, or called by multicast. On these two answer now, or
- *  just return: then the answer is 5.03, or 4.00 for the token. */
+ *  just return: then the answer is 5.03, or 4.00 for the token; a notification is tried again some seconds later. */
 int copal_defer(copal_call_t *call, copal_handle_t *later);
 
 /** The deferred request, viewed in its slot until copal_later_begin. COPAL_ESTALE. */

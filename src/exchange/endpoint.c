@@ -69,9 +69,11 @@ static bool limits_are_valid(const copal_limits_t *l)
 static bool timing_is_valid(const copal_timing_t *t)
 {
     return t->ack_timeout <= 1000000 && t->ack_random_permille >= 1000 && t->ack_random_permille <= 4000 &&
-           t->max_retransmit <= 20 &&
+           t->max_retransmit <= 20 && t->notify_interval <= INT32_MAX &&
            t->ack_timeout * t->ack_random_permille / 1000 <= 0x7fffffffu >> t->max_retransmit;
 }
+
+#define CLIENTS_MORE 16u /* times as many places for clients as CONs on their way: hardly any two of these share one */
 
 static void lay_out_observers(copal__observers_t *t, copal__carver_t *carver, const copal_limits_t *l)
 {
@@ -87,6 +89,10 @@ static void lay_out_observers(copal__observers_t *t, copal__carver_t *carver, co
     copal__index_lay(&t->by_request, carver, l->observed);
     copal__index_lay(&t->by_token, carver, l->observers);
     copal__index_lay(&t->by_id, carver, l->observers);
+    t->client_mask = CLIENTS_MORE - 1;
+    while (t->client_mask / CLIENTS_MORE < l->notifications - 1)
+        t->client_mask = 2 * t->client_mask + 1;
+    t->clients = copal__carve(carver, (size_t)t->client_mask + 1, sizeof *t->clients);
     t->changed_links = copal__carve(carver, l->observed, sizeof *t->changed_links);
     t->ring_links = copal__carve(carver, l->observers, sizeof *t->ring_links);
     t->stand_links = copal__carve(carver, l->observers, sizeof *t->stand_links);

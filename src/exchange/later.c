@@ -9,6 +9,14 @@ static void end(copal_endpoint_t *e, copal__slot_t *s)
     e->deferred--;
 }
 
+/* `alive`: the peer has shown so, or what leaves once has left. */
+static void conclude(copal_endpoint_t *e, copal__slot_t *s, bool alive)
+{
+    if (s->later.observer)
+        e->observing->conclude(e, s, alive);
+    end(e, s);
+}
+
 static bool is_answered(const copal__slot_t *s) { return s->stand != COPAL__HELD && s->stand != COPAL__PROMISED; }
 
 /* A response of its own needs a message ID of ours; a NON leaves once, a CON until it is acknowledged. */
@@ -34,11 +42,11 @@ static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 {
     if (s->stand == COPAL__ONCE) {
         copal__slot_emit(s, out);
-        end(e, s);
+        conclude(e, s, true);
         return true;
     }
     if (copal__slot_is_over(e, s)) {
-        end(e, s);
+        conclude(e, s, false);
         return false;
     }
     if (s->stand == COPAL__NO_ID) {
@@ -54,8 +62,7 @@ static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 /* "silently ignoring any Response Code or payload" of the acknowledgement (section 5.2.2). */
 static int settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t *a)
 {
-    (void)a;
-    end(e, s);
+    conclude(e, s, a->message.type == COPAL_ACK);
     return 0;
 }
 
@@ -85,6 +92,16 @@ static const copal__kind_t calls = {due, settle, again};
 
 /* ---- the handler's side ---------------------------------------------------------------------------------- */
 
+/* Options, marker and payload stand in one piece; a request that is kept has no token before them. */
+static void copy_request(copal__slot_t *s, const copal_message_t *m)
+{
+    const uint8_t *end = m->payload.size ? m->payload.data + m->payload.size : m->options.data + m->options.size;
+    size_t size = (size_t)(end - m->options.data);
+    copal_write_header(&s->w, m->type, m->code, m->id, m->token);
+    memcpy(s->w.data + s->w.size, m->options.data, size);
+    s->w.size += size;
+}
+
 int copal_defer(copal_call_t *call, copal_handle_t *handle)
 {
     copal__serving_t *serving = (copal__serving_t *)(void *)call;
@@ -92,8 +109,10 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     const copal_message_t *m = call->request;
     if (serving->deferred)
         return COPAL_EEXIST;
-    if (call->notification)
+    if (call->notification && !serving->observable) {
+        serving->fallback = COPAL_NOT_FOUND; /* as where the answer is given at once */
         return COPAL_EINVAL;
+    }
     serving->fallback = COPAL_BAD_REQUEST; /* RFC 8974 section 2.2.2 */
     if (call->from->multicast || m->token.size > e->config.limits.token_size)
         return COPAL_EINVAL;
@@ -107,14 +126,14 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     s->confirmable = m->type == COPAL_CON;
     s->deadline = call->now + e->exchange_lifetime;
     s->stand = s->confirmable ? COPAL__HELD : COPAL__PROMISED;
-    s->w.size = (size_t)((m->payload.size ? m->payload.data + m->payload.size : m->options.data + m->options.size) -
-                         call->datagram.data);
-    memcpy(s->w.data, call->datagram.data, s->w.size);
+    copy_request(s, m);
     s->later = (copal__later_t){.memory = serving->memory, .asked = copal__asked(&serving->options), .request_id = m->id,
                                 .keeps_request = true, .token_size = (uint8_t)m->token.size,
-                                .token_end = (uint16_t)(m->options.data - call->datagram.data)};
+                                .token_end = (uint16_t)s->w.options};
     copal__slot_wake(e, s, s->confirmable ? call->now + e->config.timing.ack_delay : COPAL_NEVER);
     serving->deferred = true;
+    if (serving->observable)
+        e->observing->defer(serving, s);
     *handle = copal__slot_handle(s);
     return 0;
 }
@@ -160,6 +179,8 @@ int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t han
         restart(e, s, error ? COPAL_INTERNAL_SERVER_ERROR : instead);
     if (instead && !error)
         copal_write_text(&s->w, "no such block");
+    if (s->later.observer && (instead = e->observing->commit(e, s)))
+        restart(e, s, instead);
     bool piggybacked = s->stand == COPAL__HELD;
     copal__remembered_reply(&e->remembered, s->later.memory, s->name, piggybacked ? &s->w : NULL, piggybacked);
     copal_type_t type = piggybacked ? COPAL_ACK : s->confirmable ? COPAL_CON : COPAL_NON;

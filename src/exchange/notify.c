@@ -18,6 +18,18 @@ static uint32_t seconds(const copal_endpoint_t *e) { return (uint32_t)(e->now / 
 
 static bool has_slot(const copal_endpoint_t *e) { return e->notifying < e->config.limits.notifications; }
 
+/* "limit the number of simultaneous outstanding notifications ... to a given client to NSTART" (section 4.5.1). */
+static bool has_turn(const copal_endpoint_t *e, uint64_t peer_hash)
+{
+    return copal__client_of(&e->observers, peer_hash)->flying < e->config.timing.nstart;
+}
+
+/* A slot's name for what concerns this observer: unlike any that comes from a message's key. */
+static uint64_t name_of(const copal_endpoint_t *e, const copal__observer_t *o)
+{
+    return ~(o->hash + copal__observer_number(&e->observers, o));
+}
+
 static copal__observed_t *observed_of(const copal_endpoint_t *e, const copal__observer_t *o)
 {
     return &e->observers.observed[o->observed];
@@ -25,13 +37,11 @@ static copal__observed_t *observed_of(const copal_endpoint_t *e, const copal__ob
 
 /* ---- what it says ------------------------------------------------------------------------------------------------ */
 
-/* Asks the service, and adds Observe to what it answers. False: it is the last notification, without Observe. */
-static bool compose(copal_endpoint_t *e, copal__observer_t *o, notification_t *n)
+/* Makes the call of the request that was kept. */
+static void begin(copal_endpoint_t *e, copal__observer_t *o, notification_t *n)
 {
     copal__serving_t *s = &n->serving;
-    copal__subject_t *subject = copal__subject_of(&e->observers, o);
     copal_bytes_t kept = copal__observed_request(&e->observers, o->observed);
-    copal_handle_t handle = {subject->slot, observed_of(e, o)->generation};
     uint16_t culprit;
     copal_message_parse(&n->request, kept);
     n->request.token = (copal_bytes_t){o->token, o->token_size};
@@ -39,22 +49,46 @@ static bool compose(copal_endpoint_t *e, copal__observer_t *o, notification_t *n
     s->call = (copal_call_t){e, e->now, &n->from, &n->request, &s->options, kept, 0, true};
     s->memory = NULL;
     s->fallback = COPAL_INTERNAL_SERVER_ERROR;
-    s->identified = s->answered = s->deferred = s->observable = false;
+    s->observer = copal__observer_number(&e->observers, o);
+    s->origin = (copal__origin_t){.peer = o->hash, .key = name_of(e, o)};
+    s->identified = true;
+    s->answered = s->deferred = s->observable = false;
     copal__request_options(&s->options, &n->request, e->config.service.first_only, &culprit);
     o->stale = false;
+}
+
+/* What came of asking the service. */
+typedef enum {
+    GOES_ON,
+    LAST,     /* the answer ends the observation, and has no Observe */
+    DEFERRED, /* it will be committed */
+    NOT_NOW,  /* there is no room to defer it */
+} outcome_t;
+
+/* Asks the service, and adds Observe to what it answers. */
+static outcome_t compose(copal_endpoint_t *e, copal__observer_t *o, notification_t *n)
+{
+    copal__serving_t *s = &n->serving;
+    copal__subject_t *subject = copal__subject_of(&e->observers, o);
+    copal_handle_t handle = {subject->slot, observed_of(e, o)->generation};
+    begin(e, o, n);
     copal__serving_execute(s);
+    if (s->deferred)
+        return DEFERRED;
+    if (s->code == COPAL_SERVICE_UNAVAILABLE && s->fallback == COPAL_SERVICE_UNAVAILABLE)
+        return NOT_NOW;
     copal__serving_close(s);
     if (COPAL_CODE_CLASS(s->code) != 2)
-        return false;
+        return LAST;
     if (!s->observable || s->subject.slot != handle.slot || s->subject.generation != handle.generation)
         copal_reply_text(&s->call, COPAL_NOT_FOUND, NULL);
+    else if (!copal__observe_may(s->code, &s->w))
+        copal_reply_text(&s->call, COPAL_INTERNAL_SERVER_ERROR, NULL);
     else if (!copal__observer_fits(o, s->code, &s->w))
         copal_reply_text(&s->call, COPAL_NOT_ACCEPTABLE, NULL); /* section 4.2 */
     else
         copal__observe_write(subject, &s->w);
-    if (s->w.error)
-        copal_reply_text(&s->call, COPAL_INTERNAL_SERVER_ERROR, NULL);
-    return COPAL_CODE_CLASS(s->code) == 2;
+    return COPAL_CODE_CLASS(s->code) == 2 ? GOES_ON : LAST;
 }
 
 /* ---- how it leaves ----------------------------------------------------------------------------------------------- */
@@ -112,24 +146,35 @@ static int settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t 
 static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out);
 static const copal__kind_t notifications = {due, settle, NULL};
 
-static void close_slot(copal_endpoint_t *e, copal__slot_t *s)
+void copal__notify_release(copal_endpoint_t *e, uint64_t peer_hash)
+{
+    copal__observers_t *t = &e->observers;
+    uint32_t next = copal__list_first(&copal__client_of(t, peer_hash)->behind);
+    if (next != COPAL__NONE && has_turn(e, peer_hash))
+        copal__observer_stand(t, &t->observers[next], COPAL__DUE);
+}
+
+void copal__notify_close(copal_endpoint_t *e, copal__slot_t *s)
 {
     copal__slot_close(e, s);
     e->notifying--;
+    copal__client_of(&e->observers, s->hash)->flying--;
+    copal__notify_release(e, s->hash);
     copal__observe_wake(e);
 }
 
 static bool send_con(copal_endpoint_t *e, copal__observer_t *o, const notification_t *n)
 {
     uint32_t number = copal__observer_number(&e->observers, o);
-    copal__slot_t *s = copal__slot_open(e, &notifications, &o->peer, o->via, o->hash, ~(o->hash + number));
+    copal__slot_t *s = copal__slot_open(e, &notifications, &o->peer, o->via, o->hash, name_of(e, o));
     e->notifying++;
+    copal__client_of(&e->observers, o->hash)->flying++;
     s->confirmable = true;
     s->deadline = COPAL_NEVER;
     s->notifying.observer = number;
     put(s, &n->serving.w);
     if (!copal__slot_identify(e, s)) {
-        close_slot(e, s);
+        copal__notify_close(e, s);
         return false;
     }
     s->stand = COPAL__READY;
@@ -148,47 +193,69 @@ static void end_with(copal_endpoint_t *e, copal__observer_t *o)
     copal__observe_end(e, o);
 }
 
-static bool is_trusted(const copal_endpoint_t *e, const copal__observer_t *o)
+bool copal__notify_must_confirm(const copal_endpoint_t *e, const copal__observer_t *o)
 {
-    return o->acknowledged || o->proven || copal__proven_has(&e->proven, e->now, o->hash);
+    return observed_of(e, o)->confirmable || seconds(e) - o->confirmed >= DAY || /* section 4.5: "at least every 24 hours" */
+           !(o->acknowledged || o->proven || copal__proven_has(&e->proven, e->now, o->hash));
+}
+
+/* No NON may leave yet (section 4.5.1). */
+static bool is_soon(const copal_endpoint_t *e, const copal__observer_t *o)
+{
+    return (uint32_t)e->now - o->sent < e->config.timing.notify_interval;
+}
+
+bool copal__notify_should_confirm(const copal_endpoint_t *e, const copal__observer_t *o)
+{
+    return is_soon(e, o) || seconds(e) - o->confirmed >= e->config.timing.confirm_interval / 1000;
+}
+
+/* Whether it has to wait, since it needs a CON and that cannot leave now. */
+static bool waits(copal_endpoint_t *e, copal__observer_t *o)
+{
+    bool turn = has_turn(e, o->hash);
+    if (turn && has_slot(e))
+        return false;
+    if (copal__notify_must_confirm(e, o))
+        copal__observer_stand(&e->observers, o, turn ? COPAL__CROWDED : COPAL__BEHIND);
+    else if (is_soon(e, o))
+        cool(e, o, o->sent + e->config.timing.notify_interval);
+    else
+        return false;
+    return true;
+}
+
+static bool send(copal_endpoint_t *e, copal__observer_t *o, const notification_t *n, bool last)
+{
+    bool should = last || copal__notify_must_confirm(e, o) || copal__notify_should_confirm(e, o);
+    if (!(should && has_slot(e) && has_turn(e, o->hash) ? send_con(e, o, n) : send_non(e, o, n)))
+        return false;
+    o->sent = (uint32_t)e->now;
+    e->counters.notifications++;
+    if (last)
+        end_with(e, o);
+    return true;
 }
 
 /* Tells an observer that has no CON on its way, or lets it wait. True: a datagram was posted. */
 static bool tell(copal_endpoint_t *e, copal__observer_t *o)
 {
-    const copal_timing_t *timing = &e->config.timing;
-    copal__observed_t *observed = observed_of(e, o);
+    copal__observers_t *t = &e->observers;
     notification_t n;
-    uint32_t age = seconds(e) - o->confirmed;
-    bool must = observed->confirmable || age >= DAY /* section 4.5: "at least every 24 hours" */ || !is_trusted(e, o);
-    bool soon = (uint32_t)e->now - o->sent < timing->notify_interval; /* no NON yet (section 4.5.1) */
-    copal__observer_stand(&e->observers, o, COPAL__RESTING);
-    if (!has_slot(e) && must) {
-        copal__observer_stand(&e->observers, o, COPAL__CROWDED);
-        return false;
+    uint64_t hash = o->hash;
+    bool sent = false;
+    copal__observer_stand(t, o, COPAL__RESTING);
+    if (!waits(e, o)) {
+        outcome_t outcome = compose(e, o, &n);
+        if (outcome == GOES_ON || outcome == DEFERRED)
+            observed_of(e, o)->confirmable = n.serving.confirmable;
+        bool now = outcome == LAST || (outcome == GOES_ON && !waits(e, o)); /* CON may have become a must */
+        sent = now && send(e, o, &n, outcome == LAST);
+        if (outcome == NOT_NOW || (now && !sent))
+            cool(e, o, (uint32_t)e->now + e->config.timing.notify_interval);
     }
-    if (!has_slot(e) && soon) {
-        cool(e, o, o->sent + timing->notify_interval);
-        return false;
-    }
-    bool goes_on = compose(e, o, &n);
-    if (goes_on)
-        observed->confirmable = n.serving.confirmable;
-    must = must || observed->confirmable;
-    if (goes_on && must && !has_slot(e)) { /* it has become so */
-        copal__observer_stand(&e->observers, o, COPAL__CROWDED);
-        return false;
-    }
-    bool confirmable = has_slot(e) && (must || soon || !goes_on || age >= timing->confirm_interval / 1000);
-    if (!(confirmable ? send_con(e, o, &n) : send_non(e, o, &n))) {
-        cool(e, o, (uint32_t)e->now + timing->notify_interval);
-        return false;
-    }
-    o->sent = (uint32_t)e->now;
-    e->counters.notifications++;
-    if (!goes_on)
-        end_with(e, o);
-    return true;
+    copal__notify_release(e, hash);
+    return sent;
 }
 
 /* The CON is to be sent again, and there is a newer state: that takes its place, under a message ID of its own, with the
@@ -200,14 +267,20 @@ static bool supersede(copal_endpoint_t *e, copal__observer_t *o)
     copal__observer_stand(&e->observers, o, COPAL__FLYING);
     if (e->now < copal__identifier_free_at(&e->identifiers, o->hash))
         return transmit(e, s);
-    bool goes_on = compose(e, o, &n);
+    outcome_t outcome = compose(e, o, &n);
+    if (outcome == DEFERRED)
+        return false;
+    if (outcome == NOT_NOW) {
+        o->stale = true;
+        return transmit(e, s);
+    }
     copal__slot_forget_id(e, s);
     put(s, &n.serving.w);
     copal__slot_identify(e, s);
     bool posted = transmit(e, s);
     o->sent = (uint32_t)e->now;
     e->counters.notifications += posted;
-    if (!goes_on)
+    if (outcome == LAST)
         end_with(e, o);
     return posted;
 }
@@ -222,7 +295,7 @@ static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
         if (o)
             copal__observe_end(e, o); /* "no longer interested" (section 4.5) */
         else
-            close_slot(e, s);
+            copal__notify_close(e, s);
         return false;
     }
     if (!o || !o->stale)
@@ -241,13 +314,14 @@ static int settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t 
         copal__observe_end(e, o);
         return 0;
     }
+    copal__notify_close(e, s); /* lets others go first that wait for this */
     if (o) {
         bool stale = o->stale || o->stand == COPAL__SUPERSEDED;
         copal__observer_stand(&e->observers, o, stale ? COPAL__DUE : COPAL__RESTING);
         o->acknowledged = true;
         o->confirmed = seconds(e);
     }
-    close_slot(e, s);
+    copal__observe_wake(e);
     return 0;
 }
 
@@ -293,16 +367,20 @@ static bool take_turn(copal_endpoint_t *e, uint32_t at)
         if (s->told)
             copal__subject_count(t, s, e->now);
     }
-    copal__list_remove(&t->changed, t->changed_links, at);
     uint32_t number = copal__list_first(&s->ring);
     copal__observer_t *o = &t->observers[number];
-    s->listed = o->round != s->round;
-    if (!s->listed)
+    bool comes = o->round != s->round;
+    if (comes) {
+        o->round = s->round;
+        copal__list_remove(&s->ring, t->ring_links, number);
+        copal__list_add(&s->ring, t->ring_links, number);
+    }
+    copal__list_remove(&t->changed, t->changed_links, at);
+    s->listed = t->observers[copal__list_first(&s->ring)].round != s->round;
+    if (s->listed)
+        copal__list_add(&t->changed, t->changed_links, at);
+    if (!comes)
         return false;
-    copal__list_add(&t->changed, t->changed_links, at);
-    copal__list_remove(&s->ring, t->ring_links, number);
-    copal__list_add(&s->ring, t->ring_links, number);
-    o->round = s->round;
     if (o->stand == COPAL__RESTING)
         return tell(e, o);
     o->stale = o->stand == COPAL__FLYING || o->stand == COPAL__PENDING; /* who waits will be told the newest anyway */

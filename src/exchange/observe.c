@@ -34,11 +34,18 @@ static copal__observer_t *find(const copal__serving_t *s)
 
 void copal__observe_end(copal_endpoint_t *e, copal__observer_t *o)
 {
-    if (o->stand == COPAL__FLYING || o->stand == COPAL__SUPERSEDED) {
-        copal__slot_close(e, &e->slots[o->slot]);
-        e->notifying--;
+    uint64_t hash = o->hash;
+    copal__slot_t *s = &e->slots[o->slot];
+    if (o->stand == COPAL__FLYING || o->stand == COPAL__SUPERSEDED)
+        copal__notify_close(e, s);
+    if (o->stand == COPAL__PENDING)
+        s->later.observer = 0;
+    if (o->stand == COPAL__PENDING && s->later.notifies) { /* nobody waits for that answer any more */
+        copal__slot_close(e, s);
+        e->deferred--;
     }
-    copal__observer_remove(&e->observers, o, key_of(e, o->hash, o->via, token_of(o)));
+    copal__observer_remove(&e->observers, o, key_of(e, hash, o->via, token_of(o)));
+    copal__notify_release(e, hash);
     copal__observe_wake(e);
 }
 
@@ -61,7 +68,7 @@ static bool can_be_observed(const copal__serving_t *s)
     return (method == COPAL_GET || method == COPAL_FETCH) && !s->call.from->multicast;
 }
 
-static void deregister(copal__serving_t *s)
+void copal__observe_deregister(copal__serving_t *s)
 {
     if (!can_be_observed(s))
         return;
@@ -111,7 +118,7 @@ static bool has_room(copal__serving_t *s)
 }
 
 /* Where there is no room for it the request is answered "as usual" (section 4.1). */
-static copal__observer_t *begin(copal__serving_t *s)
+copal__observer_t *copal__observe_begin(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
     copal__observers_t *t = &e->observers;
@@ -145,18 +152,19 @@ static void answered(copal__serving_t *s)
 {
     if (!can_be_observed(s))
         return;
-    deregister(s); /* "the server MUST NOT add a new entry but MUST replace or update the existing one" (section 4.1) */
+    copal__observe_deregister(s); /* "the server MUST NOT add a new entry but MUST replace or update the existing one" (section 4.1) */
     copal_writer_t *w = &s->w;
-    if (!s->observable || COPAL_CODE_CLASS(s->code) != 2 || w->error || w->capacity - w->size < OBSERVE_MOST)
+    if (!s->observable || !copal__observe_may(s->code, w))
         return;
-    copal__observer_t *o = begin(s);
+    copal__observer_t *o = copal__observe_begin(s);
     if (!o)
         return;
     copal__observer_fits(o, s->code, w);
     copal__observe_write(copal__subject_of(&s->call.endpoint->observers, o), w);
 }
 
-static const copal__observing_t observing = {answered, deregister, copal__notify_reset, copal__notify_send};
+static const copal__observing_t observing = {answered, copal__observe_deregister, copal__notify_reset, copal__notify_send,
+                                             copal__notify_defer, copal__notify_commit, copal__notify_conclude};
 
 void copal_observe(copal_call_t *call, copal_handle_t subject, bool confirmable)
 {
@@ -170,6 +178,11 @@ void copal_observe(copal_call_t *call, copal_handle_t subject, bool confirmable)
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------------- */
+
+bool copal__observe_may(copal_code_t code, const copal_writer_t *w)
+{
+    return COPAL_CODE_CLASS(code) == 2 && !w->error && w->capacity - w->size >= OBSERVE_MOST;
+}
 
 void copal__observe_write(copal__subject_t *s, copal_writer_t *w)
 {

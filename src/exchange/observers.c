@@ -110,14 +110,19 @@ void copal__observer_identify(copal__observers_t *t, copal__observer_t *o, uint1
     copal__index_add(&t->by_id, id_key(o), copal__observer_number(t, o));
 }
 
+static copal__list_t *list_of(copal__observers_t *t, const copal__observer_t *o)
+{
+    return o->stand == COPAL__BEHIND ? &copal__client_of(t, o->hash)->behind : &t->stands[o->stand];
+}
+
 void copal__observer_stand(copal__observers_t *t, copal__observer_t *o, copal__observer_stand_t stand)
 {
     uint32_t at = copal__observer_number(t, o);
     if (o->stand >= COPAL__DUE)
-        copal__list_remove(&t->stands[o->stand], t->stand_links, at);
+        copal__list_remove(list_of(t, o), t->stand_links, at);
     o->stand = (uint8_t)stand;
     if (stand >= COPAL__DUE)
-        copal__list_add(&t->stands[stand], t->stand_links, at);
+        copal__list_add(list_of(t, o), t->stand_links, at);
 }
 
 void copal__observer_remove(copal__observers_t *t, copal__observer_t *o, uint64_t key)

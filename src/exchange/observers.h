@@ -17,6 +17,7 @@ typedef enum {
     COPAL__DUE,        /* is told next */
     COPAL__SUPERSEDED, /* its CON is due to be sent again, but with a newer state */
     COPAL__CROWDED,    /* waits for one of limits.notifications */
+    COPAL__BEHIND,     /* waits for another CON to the same client */
     COPAL__COOLING,    /* waits until `due`: for a NON to be allowed, or a message ID to be free */
     COPAL__STANDS,
 } copal__observer_stand_t;
@@ -65,6 +66,12 @@ typedef struct {
     bool told;           /* `number` was used */
 } copal__subject_t;
 
+/** CONs on their way, and who waits for them (RFC 7252 section 4.7): clients share such a place by hash. */
+typedef struct {
+    copal__list_t behind; /* observers */
+    uint32_t flying;
+} copal__client_t;
+
 typedef struct {
     copal__subject_t *subjects;
     copal__observed_t *observed;
@@ -74,6 +81,8 @@ typedef struct {
     copal__pool_t subject_pool, observed_pool, pool;
     copal__index_t by_slot, by_request, by_token, by_id;
     copal__link_pair_t *changed_links, *ring_links, *stand_links;
+    copal__client_t *clients;
+    uint32_t client_mask;
     copal__list_t changed;               /* subjects */
     copal__list_t stands[COPAL__STANDS]; /* observers, from COPAL__DUE on */
     copal_time_t number;                 /* no subject ever had a higher one */
@@ -94,6 +103,11 @@ static inline copal_bytes_t copal__observed_request(const copal__observers_t *t,
 static inline copal__subject_t *copal__subject_of(const copal__observers_t *t, const copal__observer_t *o)
 {
     return &t->subjects[t->observed[o->observed].subject];
+}
+
+static inline copal__client_t *copal__client_of(const copal__observers_t *t, uint64_t peer_hash)
+{
+    return &t->clients[(uint32_t)(peer_hash >> 32) & t->client_mask];
 }
 
 /** The subject of this slot, or NULL. */

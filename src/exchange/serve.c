@@ -255,6 +255,7 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
     const copal_message_t *m = &a->message;
     s.call = (copal_call_t){e, e->now, a->from, m, &s.options, a->datagram, 0, false};
     s.memory = NULL;
+    s.observer = COPAL__NONE;
     s.fallback = COPAL_INTERNAL_SERVER_ERROR;
     s.identified = s.answered = s.deferred = s.observable = false;
     copal_code_t refusal = copal__request_options(&s.options, m, e->config.service.first_only, &culprit);

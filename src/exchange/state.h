@@ -40,6 +40,8 @@ typedef struct {
     bool size2;             /* the size of the answer's body is wanted */
 } copal__asked_t;
 
+typedef struct copal__slot_t copal__slot_t;
+
 /** A request being served, with what the endpoint needs besides. */
 typedef struct copal__serving_t {
     copal_call_t call; /* first, so that a handler's call leads back here */
@@ -49,7 +51,8 @@ typedef struct copal__serving_t {
     copal__memory_t *memory; /* in the table of remembered replies, or NULL */
     copal_code_t code;     /* of the answer */
     copal_code_t fallback; /* the answer where the handler gave none */
-    copal_handle_t subject;    /* where `observable`: what the answer is the state of */
+    copal_handle_t subject;  /* where `observable`: what the answer is the state of */
+    uint32_t observer;       /* that is notified; COPAL__NONE: nobody */
     bool identified, answered, deferred, observable, confirmable;
 } copal__serving_t;
 
@@ -64,9 +67,13 @@ typedef struct {
     int (*reset)(copal_endpoint_t *e, const copal__arrival_t *a);
     /** The observers' timer is due. Hands out up to `capacity` notifications, from the outbox; how many. */
     size_t (*send)(copal_endpoint_t *e, copal_datagram_t *out, size_t capacity);
+    /** The answer to a registration, or for a notification, was deferred to this slot. */
+    void (*defer)(copal__serving_t *serving, copal__slot_t *s);
+    /** It is committed now: as by `answered`. 0, or the code of the bare answer to send instead. */
+    copal_code_t (*commit)(copal_endpoint_t *e, copal__slot_t *s);
+    /** The slot is about to be closed; `alive`: its answer left, and was acknowledged where it is confirmable. */
+    void (*conclude)(copal_endpoint_t *e, copal__slot_t *s, bool alive);
 } copal__observing_t;
-
-typedef struct copal__slot_t copal__slot_t;
 
 /** What is done with a slot of one kind. Only who makes such a slot names this: a program that never asks, or never
  *  defers, does not link what that takes. */
@@ -113,6 +120,8 @@ typedef struct {
     uint8_t token_size;
     uint8_t ack[4];     /* the empty ACK as it is sent */
     bool keeps_request; /* the datagram is still the request */
+    bool notifies;      /* it is a notification */
+    uint32_t observer;  /* that it is for, or that it registers, + 1; 0: none */
 } copal__later_t;
 
 /** The part of a slot that only notifications have. */

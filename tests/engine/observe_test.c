@@ -1,145 +1,11 @@
-/* The server side of Observe (RFC 7641 section 4), one rule a test, on a bench. */
-#include "support/bench.h"
+/* The server side of Observe (RFC 7641 section 4): how observations begin, what is told, how they end. */
+#include "support/observed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-#define PROVEN 0x80000000u /* added to a peer's number: its address is known to be real */
-
-/* A service with one resource for each first letter of a path, "a" in slot 0: its state is a number. */
-typedef struct {
-    unsigned runs, notifications;
-    unsigned state[8];
-    copal_code_t code;     /* of the answer (2.05) */
-    int32_t format;        /* of the answer; 0: none */
-    size_t body_size;      /* of a generated body behind the state */
-    uint32_t generation;   /* of the subjects' handles */
-    bool confirmable, unobservable;
-    int defer_result;
-    bool defer;
-    copal_code_t method;   /* of the last request */
-    char payload[16];      /* of the last request */
-    uint32_t queries;      /* of the last request */
-    copal_from_t from;     /* of the last request */
-} resources_t;
-
-static uint32_t slot_of(const copal_call_t *call)
-{
-    copal_option_t path;
-    return copal_option_find(call->request, COPAL_OPTION_URI_PATH, &path) && path.value.size
-               ? (uint32_t)(path.value.data[0] - 'a')
-               : 0;
-}
-
-static void serve(void *context, copal_call_t *call)
-{
-    resources_t *r = context;
-    uint32_t slot = slot_of(call);
-    r->runs++;
-    r->notifications += call->notification;
-    r->method = call->request->code;
-    r->queries = call->options->queries;
-    r->from = *call->from;
-    snprintf(r->payload, sizeof r->payload, "%.*s", (int)call->request->payload.size,
-             (const char *)call->request->payload.data);
-    if (!r->unobservable)
-        copal_observe(call, (copal_handle_t){slot, r->generation}, r->confirmable);
-    copal_handle_t later;
-    if (r->defer && (r->defer_result = copal_defer(call, &later)) == 0)
-        return;
-    copal_writer_t *w = copal_reply(call, r->code);
-    char text[16];
-    snprintf(text, sizeof text, "%c%u", (char)('a' + slot), r->state[slot]);
-    if (r->format)
-        copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, (uint32_t)r->format);
-    copal_write_option_uint(w, COPAL_OPTION_ETAG, r->state[slot] + 1);
-    copal_write_text(w, text);
-    for (size_t i = 0; i < r->body_size; i++)
-        copal_write_payload(w, (copal_bytes_t){(const uint8_t[]){body_octet(i)}, 1});
-}
-
-static void open_limited(bench_t *b, resources_t *r, const copal_limits_t *limits)
-{
-    *r = (resources_t){.code = COPAL_CONTENT, .generation = 1};
-    copal_config_t config = {.limits = *limits, .service = {.handle = serve, .context = r}};
-    bench_open(b, &config);
-}
-
-static void open(bench_t *b, resources_t *r) { open_limited(b, r, &(copal_limits_t){0}); }
-
-static void change(bench_t *b, resources_t *r, uint32_t slot)
-{
-    r->state[slot]++;
-    copal_notify(b->endpoint, b->now, slot);
-}
-
-static void hand_in(bench_t *b, uint32_t peer, copal_bytes_t datagram)
-{
-    copal_from_t from = {.peer = peer_of(peer & ~PROVEN), .via = 7, .proven = peer & PROVEN};
-    check_equal(bench_receive_from(b, &from, datagram), 0);
-}
-
-/* Sends a GET with Observe, unless that is negative; a CON whose message ID is `id`. */
-static const copal_message_t *get(bench_t *b, uint32_t peer, int observe, uint16_t id, copal_bytes_t token,
-                                  const char *path)
-{
-    message_t m;
-    message_start(&m, COPAL_CON, COPAL_GET, id, token);
-    if (observe >= 0)
-        copal_write_option_uint(&m.w, COPAL_OPTION_OBSERVE, (uint32_t)observe);
-    message_text_option(&m, COPAL_OPTION_URI_PATH, path);
-    hand_in(b, peer, message_end(&m));
-    const copal_message_t *answer = (bench_sent)(b);
-    check_equal(answer->type, COPAL_ACK);
-    check_equal(answer->id, id);
-    return answer;
-}
-#define get(...) CHECKED(get(__VA_ARGS__))
-
-/* Registers with token {1} for "a"; returns the Observe number. */
-static int64_t observe_a(bench_t *b, uint32_t peer)
-{
-    const copal_message_t *answer = (get)(b, peer, 0, 100, BYTES(1), "a");
-    check_equal(answer->code, COPAL_CONTENT);
-    int64_t number = option_of(answer, COPAL_OPTION_OBSERVE);
-    check(number >= 0);
-    return number;
-}
-#define observe_a(...) CHECKED(observe_a(__VA_ARGS__))
-
-static bool is_newer(int64_t a, int64_t than) { return ((a - than) & 0xffffff) < 0x800000 && a != than; }
-
-static void check_text(const copal_message_t *m, const char *text)
-{
-    check_bytes(m->payload, copal_text(text));
-}
-#define check_text(...) CHECKED(check_text(__VA_ARGS__))
-
-/* Takes the notification that leaves now. */
-static const copal_message_t *notified(bench_t *b, copal_type_t type, copal_bytes_t token, const char *text)
-{
-    const copal_message_t *m = (bench_sent)(b);
-    check_equal(m->type, type);
-    check_equal(m->code, COPAL_CONTENT);
-    check_bytes(m->token, token);
-    check(option_of(m, COPAL_OPTION_OBSERVE) >= 0);
-    (check_text)(m, text);
-    return m;
-}
-#define notified(...) CHECKED(notified(__VA_ARGS__))
-
-/* Hands in the Empty message of that type for the message sent last. */
-static void settle(bench_t *b, uint32_t peer, copal_type_t type)
-{
-    uint16_t id = b->sent.message.id;
-    bench_receive(b, peer & ~PROVEN, BYTES((uint8_t)(0x40 | type << 4), 0, (uint8_t)(id >> 8), (uint8_t)id));
-}
-
-static void wait(bench_t *b, copal_time_t time) { b->now += time; }
 
 /* ---- beginning and ending ---------------------------------------------------------------------------------------- */
 
@@ -147,16 +13,16 @@ static void rfc7641_4_1_a_get_with_observe_0_is_answered_with_observe_and_told_o
 {
     (void)state;
     bench_t b;
-    resources_t r;
-    open(&b, &r);
-    int64_t first = observe_a(&b, PROVEN + 1);
+    observed_t r;
+    observed_open(&b, &r);
+    int64_t first = observed_register(&b, PROVEN + 1);
     assert_int_equal(copal_endpoint_observers(b.endpoint), 1);
     bench_idle(&b);
-    wait(&b, 10);
-    change(&b, &r, 0);
+    b.now += 10;
+    observed_change(&b, &r, 0);
     assert_true(copal_endpoint_next_timeout(b.endpoint) <= b.now);
-    const copal_message_t *m = notified(&b, COPAL_NON, BYTES(1), "a1");
-    assert_true(is_newer(option_of(m, COPAL_OPTION_OBSERVE), first));
+    const copal_message_t *m = observed_told(&b, COPAL_NON, BYTES(1), "a1");
+    assert_true(observed_is_newer(option_of(m, COPAL_OPTION_OBSERVE), first));
     assert_int_equal(option_of(m, COPAL_OPTION_ETAG), 2);
     copal_peer_t peer = peer_of(1);
     assert_true(peer_equal(&b.sent.to, &peer));
@@ -171,13 +37,13 @@ static void a_get_without_observe_registers_nothing(void **state)
 {
     (void)state;
     bench_t b;
-    resources_t r;
-    open(&b, &r);
-    assert_int_equal(option_of(get(&b, 1, -1, 1, BYTES(1), "a"), COPAL_OPTION_OBSERVE), -1);
-    assert_int_equal(option_of(get(&b, 1, 1, 2, BYTES(1), "a"), COPAL_OPTION_OBSERVE), -1);
-    assert_int_equal(option_of(get(&b, 1, 2, 3, BYTES(1), "a"), COPAL_OPTION_OBSERVE), -1);
+    observed_t r;
+    observed_open(&b, &r);
+    assert_int_equal(option_of(observed_get(&b, 1, -1, 1, BYTES(1), "a"), COPAL_OPTION_OBSERVE), -1);
+    assert_int_equal(option_of(observed_get(&b, 1, 1, 2, BYTES(1), "a"), COPAL_OPTION_OBSERVE), -1);
+    assert_int_equal(option_of(observed_get(&b, 1, 2, 3, BYTES(1), "a"), COPAL_OPTION_OBSERVE), -1);
     assert_int_equal(copal_endpoint_observers(b.endpoint), 0);
-    change(&b, &r, 0);
+    observed_change(&b, &r, 0);
     bench_idle(&b);
     bench_close(&b);
 }
@@ -186,17 +52,17 @@ static void rfc7641_4_1_observe_1_ends_the_observation_and_is_answered_as_a_plai
 {
     (void)state;
     bench_t b;
-    resources_t r;
-    open(&b, &r);
-    observe_a(&b, PROVEN + 1);
-    get(&b, PROVEN + 1, 1, 101, BYTES(2), "a"); /* another token, another peer: not those of the observation */
-    get(&b, PROVEN + 2, 1, 101, BYTES(1), "a");
+    observed_t r;
+    observed_open(&b, &r);
+    observed_register(&b, PROVEN + 1);
+    observed_get(&b, PROVEN + 1, 1, 101, BYTES(2), "a"); /* another token, another peer: not those of the observation */
+    observed_get(&b, PROVEN + 2, 1, 101, BYTES(1), "a");
     assert_int_equal(copal_endpoint_observers(b.endpoint), 1);
-    const copal_message_t *m = get(&b, PROVEN + 1, 1, 102, BYTES(1), "a");
+    const copal_message_t *m = observed_get(&b, PROVEN + 1, 1, 102, BYTES(1), "a");
     assert_int_equal(m->code, COPAL_CONTENT);
     assert_int_equal(option_of(m, COPAL_OPTION_OBSERVE), -1);
     assert_int_equal(copal_endpoint_observers(b.endpoint), 0);
-    change(&b, &r, 0);
+    observed_change(&b, &r, 0);
     bench_idle(&b);
     bench_close(&b);
 }
@@ -205,11 +71,11 @@ static void observe_1_ends_the_observation_whatever_the_handler_answers(void **s
 {
     (void)state;
     bench_t b;
-    resources_t r;
-    open(&b, &r);
-    observe_a(&b, 1);
+    observed_t r;
+    observed_open(&b, &r);
+    observed_register(&b, 1);
     r.code = COPAL_FORBIDDEN;
-    assert_int_equal(get(&b, 1, 1, 102, BYTES(1), "a")->code, COPAL_FORBIDDEN);
+    assert_int_equal(observed_get(&b, 1, 1, 102, BYTES(1), "a")->code, COPAL_FORBIDDEN);
     assert_int_equal(copal_endpoint_observers(b.endpoint), 0);
     bench_close(&b);
 }
@@ -218,16 +84,16 @@ static void rfc7641_4_1_the_same_token_again_replaces_the_observation(void **sta
 {
     (void)state;
     bench_t b;
-    resources_t r;
-    open(&b, &r);
-    int64_t first = observe_a(&b, PROVEN + 1), second = observe_a(&b, PROVEN + 1);
-    assert_true(is_newer(second, first)); /* in order, though nothing changed and no time passed */
-    assert_int_equal(option_of(get(&b, PROVEN + 1, 0, 102, BYTES(1), "b"), COPAL_OPTION_OBSERVE) >= 0, 1);
+    observed_t r;
+    observed_open(&b, &r);
+    int64_t first = observed_register(&b, PROVEN + 1), second = observed_register(&b, PROVEN + 1);
+    assert_true(observed_is_newer(second, first)); /* in order, though nothing changed and no time passed */
+    assert_int_equal(option_of(observed_get(&b, PROVEN + 1, 0, 102, BYTES(1), "b"), COPAL_OPTION_OBSERVE) >= 0, 1);
     assert_int_equal(copal_endpoint_observers(b.endpoint), 1);
-    change(&b, &r, 0);
+    observed_change(&b, &r, 0);
     bench_idle(&b);
-    change(&b, &r, 1);
-    notified(&b, COPAL_NON, BYTES(1), "b1");
+    observed_change(&b, &r, 1);
+    observed_told(&b, COPAL_NON, BYTES(1), "b1");
     bench_idle(&b);
     bench_close(&b);
 }
@@ -236,19 +102,307 @@ static void rfc7641_4_5_a_reset_ends_the_observation_of_a_non_and_of_a_con(void 
 {
     (void)state;
     bench_t b;
-    resources_t r;
-    open(&b, &r);
+    observed_t r;
+    observed_open(&b, &r);
     for (unsigned i = 0; i < 2; i++) {
         r.confirmable = i;
-        observe_a(&b, PROVEN + 1);
-        change(&b, &r, 0);
+        observed_register(&b, PROVEN + 1);
+        observed_change(&b, &r, 0);
         assert_int_equal(bench_sent(&b)->type, i ? COPAL_CON : COPAL_NON);
-        settle(&b, 2, COPAL_RST); /* another's */
+        observed_settle(&b, 2, COPAL_RST); /* another's */
         assert_int_equal(copal_endpoint_observers(b.endpoint), 1);
-        settle(&b, 1, COPAL_RST);
+        observed_settle(&b, 1, COPAL_RST);
         assert_int_equal(copal_endpoint_observers(b.endpoint), 0);
-        change(&b, &r, 0);
+        observed_change(&b, &r, 0);
         bench_idle(&b);
+    }
+    bench_close(&b);
+}
+
+/* ---- what is sent ------------------------------------------------------------------------------------------------ */
+
+static void several_changes_are_told_as_one(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    observed_open(&b, &r);
+    observed_register(&b, PROVEN + 1);
+    observed_change(&b, &r, 0);
+    observed_change(&b, &r, 0);
+    observed_change(&b, &r, 0);
+    observed_told(&b, COPAL_NON, BYTES(1), "a3");
+    bench_idle(&b);
+    assert_int_equal(r.notifications, 1);
+    bench_close(&b);
+}
+
+static void a_change_of_what_nobody_observes_tells_nobody(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    observed_open(&b, &r);
+    copal_notify(b.endpoint, b.now, 3);
+    observed_register(&b, 1);
+    copal_notify(b.endpoint, b.now, 3);
+    copal_notify(b.endpoint, b.now, UINT32_MAX);
+    bench_idle(&b);
+    bench_close(&b);
+}
+
+static void every_observer_of_a_resource_is_told(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    copal_datagram_t out[64];
+    observed_open(&b, &r);
+    for (uint32_t peer = 1; peer <= 12; peer++)
+        observed_get(&b, PROVEN + peer, 0, 1, BYTES((uint8_t)peer), peer % 3 ? "a" : "b");
+    observed_change(&b, &r, 0);
+    assert_int_equal(copal_endpoint_send(b.endpoint, b.now, out, 64), 8);
+    for (unsigned i = 0; i < 8; i++) { /* all of them hold until the next call */
+        copal_message_t m;
+        uint32_t number = 1 + i / 2 * 3 + i % 2;
+        copal_peer_t peer = peer_of(number);
+        assert_int_equal(copal_message_parse(&m, out[i].bytes), 0);
+        assert_true(peer_equal(out[i].to, &peer));
+        check_bytes(m.token, BYTES((uint8_t)number));
+        observed_text(&m, "a1");
+    }
+    bench_idle(&b);
+    bench_close(&b);
+}
+
+static void as_many_leave_at_once_as_the_caller_and_the_batch_take(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    copal_datagram_t out[64];
+    observed_open_limited(&b, &r, &(copal_limits_t){.batch = 5});
+    for (uint32_t peer = 1; peer <= 16; peer++)
+        observed_register(&b, PROVEN + peer);
+    observed_change(&b, &r, 0);
+    assert_int_equal(copal_endpoint_send(b.endpoint, b.now, out, 2), 2);
+    assert_true(copal_endpoint_next_timeout(b.endpoint) <= b.now);
+    assert_int_equal(copal_endpoint_send(b.endpoint, b.now, out, 64), 5);
+    assert_int_equal(copal_endpoint_send(b.endpoint, b.now, out, 64), 5);
+    assert_int_equal(copal_endpoint_send(b.endpoint, b.now, out, 64), 4);
+    assert_int_equal(copal_endpoint_send(b.endpoint, b.now, out, 64), 0);
+    bench_idle(&b);
+    bench_close(&b);
+}
+
+static void the_handler_is_asked_with_the_request_that_registered(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    message_t m;
+    observed_open(&b, &r);
+    message_start(&m, COPAL_CON, COPAL_FETCH, 5, BYTES(9, 8));
+    copal_write_option_uint(&m.w, COPAL_OPTION_OBSERVE, 0);
+    message_text_option(&m, COPAL_OPTION_URI_PATH, "c");
+    message_text_option(&m, COPAL_OPTION_URI_QUERY, "x=1");
+    message_text_option(&m, COPAL_OPTION_URI_QUERY, "y");
+    copal_write_text(&m.w, "filter");
+    copal_from_t from = {.peer = peer_of(3), .via = 9, .proven = true, .network = 3};
+    bench_receive_from(&b, &from, message_end(&m));
+    assert_true(option_of(bench_sent(&b), COPAL_OPTION_OBSERVE) >= 0);
+    memset(r.payload, 0, sizeof r.payload);
+    r.queries = 0;
+    observed_change(&b, &r, 2);
+    observed_told(&b, COPAL_NON, BYTES(9, 8), "c1");
+    assert_int_equal(b.sent.via, 9);
+    assert_int_equal(r.method, COPAL_FETCH);
+    assert_string_equal(r.payload, "filter");
+    assert_int_equal(r.queries, 2);
+    assert_true(peer_equal(&r.from.peer, &from.peer));
+    assert_int_equal(r.from.via, 9);
+    assert_int_equal(r.from.network, 3);
+    assert_true(r.from.proven);
+    bench_close(&b);
+}
+
+static void rfc7959_2_6_a_notification_of_a_long_body_is_its_first_block(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    message_t m;
+    observed_open(&b, &r);
+    r.body_size = 1998;
+    assert_int_equal(option_of(observed_get(&b, PROVEN + 1, 0, 1, BYTES(1), "a"), COPAL_OPTION_BLOCK2), 8 + 6);
+    message_start(&m, COPAL_CON, COPAL_GET, 2, BYTES(2)); /* smaller blocks are asked for */
+    copal_write_option_uint(&m.w, COPAL_OPTION_OBSERVE, 0);
+    message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+    copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK2, 2);
+    observed_receive(&b, PROVEN + 1, message_end(&m));
+    assert_true(option_of(bench_sent(&b), COPAL_OPTION_OBSERVE) >= 0);
+    observed_change(&b, &r, 0);
+    for (int i = 0; i < 2; i++) {
+        const copal_message_t *sent = bench_sent(&b);
+        bool first = sent->token.data[0] == 1;
+        assert_true(option_of(sent, COPAL_OPTION_OBSERVE) >= 0);
+        assert_int_equal(option_of(sent, COPAL_OPTION_BLOCK2), first ? 8 + 6 : 8 + 2);
+        assert_int_equal(sent->payload.size, first ? 1024 : 64);
+        assert_memory_equal(sent->payload.data, "a1", 2);
+    }
+    bench_idle(&b);
+    bench_close(&b);
+}
+
+static void rfc7959_2_6_who_asks_for_a_later_block_does_not_observe(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    message_t m;
+    observed_open(&b, &r);
+    r.body_size = 100;
+    message_start(&m, COPAL_CON, COPAL_GET, 2, BYTES(2));
+    copal_write_option_uint(&m.w, COPAL_OPTION_OBSERVE, 0);
+    message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+    copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK2, 1 << 4);
+    observed_receive(&b, 1, message_end(&m));
+    const copal_message_t *sent = bench_sent(&b);
+    assert_int_equal(sent->code, COPAL_CONTENT);
+    assert_int_equal(option_of(sent, COPAL_OPTION_OBSERVE), -1);
+    assert_int_equal(copal_endpoint_observers(b.endpoint), 0);
+    bench_close(&b);
+}
+
+/* ---- how it ends ------------------------------------------------------------------------------------------------- */
+
+/* The last notification: CON, of this code, without Observe; the observation is gone, but it goes on until acknowledged. */
+static void check_last(bench_t *b, copal_code_t code)
+{
+    const copal_message_t *m = (bench_sent)(b);
+    uint16_t id = m->id;
+    check_equal(m->type, COPAL_CON);
+    check_equal(m->code, code);
+    check_bytes(m->token, BYTES(1));
+    check_equal(option_of(m, COPAL_OPTION_OBSERVE), -1);
+    check_equal(copal_endpoint_observers(b->endpoint), 0);
+    (bench_wait)(b);
+    check_equal((bench_sent)(b)->id, id);
+    observed_settle(b, 1, COPAL_ACK);
+    (bench_idle)(b);
+}
+#define check_last(...) CHECKED(check_last(__VA_ARGS__))
+
+static void rfc7641_4_2_an_error_is_told_and_ends_the_observation(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    observed_open(&b, &r);
+    observed_register(&b, PROVEN + 1);
+    r.code = COPAL_METHOD_NOT_ALLOWED;
+    observed_change(&b, &r, 0);
+    check_last(&b, COPAL_METHOD_NOT_ALLOWED);
+    r.code = COPAL_CONTENT;
+    observed_change(&b, &r, 0);
+    bench_idle(&b);
+    bench_close(&b);
+}
+
+static void rfc7641_4_2_another_content_format_is_told_as_4_06_and_ends_the_observation(void **state)
+{
+    static const int32_t formats[][2] = {{40, 41}, {40, 0}, {0, 40}};
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        bench_t b;
+        observed_t r;
+        observed_open(&b, &r);
+        r.format = formats[i][0];
+        observed_register(&b, PROVEN + 1);
+        observed_change(&b, &r, 0);
+        observed_told(&b, COPAL_NON, BYTES(1), "a1");
+        r.code = COPAL_VALID; /* has none, and is no other */
+        r.format = 0;
+        b.now += 5000;
+        observed_change(&b, &r, 0);
+        assert_int_equal(bench_sent(&b)->code, COPAL_VALID);
+        assert_int_equal(copal_endpoint_observers(b.endpoint), 1);
+        r.code = COPAL_CONTENT;
+        r.format = formats[i][1];
+        b.now += 5000;
+        observed_change(&b, &r, 0);
+        check_last(&b, COPAL_NOT_ACCEPTABLE);
+        bench_close(&b);
+    }
+}
+
+static void the_content_format_is_that_of_the_first_answer_that_has_content(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    observed_open(&b, &r);
+    r.code = COPAL_VALID;
+    assert_true(option_of(observed_get(&b, PROVEN + 1, 0, 1, BYTES(1), "a"), COPAL_OPTION_OBSERVE) >= 0);
+    r.code = COPAL_CONTENT;
+    r.format = 40;
+    observed_change(&b, &r, 0);
+    observed_told(&b, COPAL_NON, BYTES(1), "a1");
+    r.format = 41;
+    observed_change(&b, &r, 0);
+    check_last(&b, COPAL_NOT_ACCEPTABLE);
+    bench_close(&b);
+}
+
+static void what_is_observed_no_more_ends_with_4_04(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        bench_t b;
+        observed_t r;
+        observed_open(&b, &r);
+        observed_register(&b, PROVEN + 1);
+        r.unobservable = i == 0;
+        r.generation += i; /* another subject in the same slot */
+        observed_change(&b, &r, 0);
+        check_last(&b, COPAL_NOT_FOUND);
+        bench_close(&b);
+    }
+}
+
+static void an_answer_that_is_not_2_xx_registers_nothing(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    observed_open(&b, &r);
+    r.code = COPAL_NOT_FOUND;
+    assert_int_equal(option_of(observed_get(&b, 1, 0, 1, BYTES(1), "a"), COPAL_OPTION_OBSERVE), -1);
+    assert_int_equal(copal_endpoint_observers(b.endpoint), 0);
+    r.code = COPAL_CONTENT;
+    observed_register(&b, 1);
+    r.code = COPAL_NOT_FOUND; /* and ends what was there by that token */
+    observed_get(&b, 1, 0, 2, BYTES(1), "a");
+    assert_int_equal(copal_endpoint_observers(b.endpoint), 0);
+    bench_close(&b);
+}
+
+static void nobody_observes_by_multicast(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    message_t m;
+    observed_open(&b, &r);
+    observed_register(&b, 1);
+    for (uint32_t observe = 0; observe < 2; observe++) {
+        copal_from_t from = {.peer = peer_of(1), .via = 7, .multicast = true};
+        message_start(&m, COPAL_NON, COPAL_GET, (uint16_t)observe, BYTES((uint8_t)(2 - observe)));
+        copal_write_option_uint(&m.w, COPAL_OPTION_OBSERVE, observe);
+        message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+        bench_receive_from(&b, &from, message_end(&m));
+        assert_int_equal(option_of(bench_sent(&b), COPAL_OPTION_OBSERVE), -1);
+        assert_int_equal(copal_endpoint_observers(b.endpoint), 1);
     }
     bench_close(&b);
 }
@@ -262,6 +416,19 @@ int main(void)
         cmocka_unit_test(observe_1_ends_the_observation_whatever_the_handler_answers),
         cmocka_unit_test(rfc7641_4_1_the_same_token_again_replaces_the_observation),
         cmocka_unit_test(rfc7641_4_5_a_reset_ends_the_observation_of_a_non_and_of_a_con),
+        cmocka_unit_test(several_changes_are_told_as_one),
+        cmocka_unit_test(a_change_of_what_nobody_observes_tells_nobody),
+        cmocka_unit_test(every_observer_of_a_resource_is_told),
+        cmocka_unit_test(as_many_leave_at_once_as_the_caller_and_the_batch_take),
+        cmocka_unit_test(the_handler_is_asked_with_the_request_that_registered),
+        cmocka_unit_test(rfc7959_2_6_a_notification_of_a_long_body_is_its_first_block),
+        cmocka_unit_test(rfc7959_2_6_who_asks_for_a_later_block_does_not_observe),
+        cmocka_unit_test(rfc7641_4_2_an_error_is_told_and_ends_the_observation),
+        cmocka_unit_test(rfc7641_4_2_another_content_format_is_told_as_4_06_and_ends_the_observation),
+        cmocka_unit_test(the_content_format_is_that_of_the_first_answer_that_has_content),
+        cmocka_unit_test(what_is_observed_no_more_ends_with_4_04),
+        cmocka_unit_test(an_answer_that_is_not_2_xx_registers_nothing),
+        cmocka_unit_test(nobody_observes_by_multicast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
