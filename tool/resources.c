@@ -48,18 +48,23 @@ static char *cut_value(char *part)
 
 static int take_methods(resource_t *r, char *list)
 {
-    static const char *const names[] = {"get", "post", "put", "delete"}; /* in the order of their codes */
+    static const struct {
+        const char *name;
+        copal_code_t code;
+    } methods[] = {{"get", COPAL_GET},       {"post", COPAL_POST},   {"put", COPAL_PUT},
+                   {"delete", COPAL_DELETE}, {"patch", COPAL_PATCH}, {"ipatch", COPAL_IPATCH}};
+    const size_t count = sizeof methods / sizeof *methods;
     r->options.methods = 0;
     for (char *name = strtok(list, ","); name; name = strtok(NULL, ",")) {
-        unsigned code = COPAL_GET;
-        while (code <= COPAL_DELETE && strcmp(name, names[code - COPAL_GET]) != 0)
-            code++;
-        if (code > COPAL_DELETE)
+        size_t i = 0;
+        while (i < count && strcmp(name, methods[i].name) != 0)
+            i++;
+        if (i == count)
             return tool_option_error(r->command,
-                                     "'%s' in '%s' is no method; methods= takes get, put, post and delete with "
-                                     "commas between",
+                                     "'%s' in '%s' is no method; methods= takes get, post, put, delete, patch and "
+                                     "ipatch with commas between",
                                      name, r->description);
-        r->options.methods |= COPAL_METHOD(code);
+        r->options.methods |= COPAL_METHOD(methods[i].code);
     }
     return 0;
 }
@@ -93,6 +98,9 @@ static int take_part(resource_t *r, const char *name, char *value)
 
 static int add_value(resource_t *r, const char *value)
 {
+    if (r->options.methods & ~COPAL_METHODS_ALL && r->options.content_format != 50)
+        return tool_option_error(r->command, "'%s' allows patches, which are for JSON; give it ct=json as well",
+                                 r->description);
     int error = copal_tree_add_value(r->tree, r->path, copal_text(value), &r->options, &r->handle);
     switch (error) {
     case 0:

@@ -77,7 +77,7 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
         }
         return tool_option_error(command, "--max-upload takes octets, such as 512K or 64M, up to 1G, not '%s'", value);
     case 'd':
-        serve->config.dynamic = true;
+        serve->config.dynamic = serve->config.post_creates = true;
         return 0;
     case 'm':
         if (tool_parse_size(value, &serve->config.memory) &&
@@ -105,8 +105,9 @@ static void print_scale(copal_host_config_t config)
     printf("\n%llu KiB of memory, touched only as it is used, come to at most:\n",
            (unsigned long long)config.memory / 1024);
     print_bound(config.tree.resources, "resources");
-    print_bound(config.tree.dynamic, "of them created by PUT");
+    print_bound(config.tree.dynamic, "of them created by peers");
     print_bound(config.tree.value_size, "octets in a value");
+    print_bound(config.tree.uploads, "values coming in in blocks at a time");
     print_bound(config.tree.arena, "octets for all paths, attributes and values");
     print_bound(config.server.remembered, "requests with effects remembered against duplicates");
     print_bound(config.server.remembered_bytes, "octets for their replies");
@@ -273,7 +274,7 @@ static const tool_option_t options[] = {
     {OPTION_DIR, "dir", "DIR", "serve the files of this directory, at the root"},
     {OPTION_WRITE, "write", NULL, "let them be created, replaced and deleted"},
     {OPTION_MAX_UPLOAD, "max-upload", "SIZE", "take no file of more octets: 512K, 64M (1G)"},
-    {'d', "dynamic", NULL, "let a PUT on an unknown path create a resource"},
+    {'d', "dynamic", NULL, "let PUT and POST create resources on new paths"},
     {'m', "memory", "SIZE", "scale all bounds to this: 512K, 64M, 1G (64M)"},
     TOOL_ROW_VERBOSE,
     {0}};
@@ -289,7 +290,8 @@ const tool_command_t tool_serve = {
              "  ct=FORMAT         its Content-Format: a name or a number\n"
              "  max-age=SECONDS   how long an answer stays fresh\n"
              "  etag              answers carry an ETag that changes with the value\n"
-             "  methods=get,put   the methods allowed, of get, put, post, delete (all)\n"
+             "  methods=get,put   the methods allowed, of get, put, post, delete (all these),\n"
+             "                    patch, ipatch (with ct=json)\n"
              "  NAME=VALUE, NAME  a link attribute for discovery: title=\"a b\", rt=sensor, if\n"
              "With --dir, DIR/a/b.json is coap://HOST/a/b.json, and a directory is a list of\n"
              "links. Names that start with a dot are not served, nor is what lies outside.\n"

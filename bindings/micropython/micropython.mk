@@ -7,7 +7,7 @@ SRC_USERMOD_C += $(wildcard $(copal)/src/../bindings/micropython/*.c)
 SRC_USERMOD_LIB_C += $(filter-out $(copal)/src/directory/%,$(wildcard $(copal)/src/*/*.c)) \
     $(wildcard $(copal)/src/host/$(copal_platform)/*.c)
 CFLAGS_USERMOD += -I$(copal)/include
-LDFLAGS_USERMOD += -pthread
+LDFLAGS_USERMOD += -pthread -ljson-c
 
 # The core is C11, MicroPython's own flags say gnu99.
 $(BUILD)/$(copal)/%.o: CFLAGS += -std=gnu11

@@ -24,7 +24,7 @@ typedef struct {
     copal_limits_t client;      /* likewise; counters = 1 makes message IDs unique over all peers */
     copal_tree_limits_t tree;   /* likewise */
     copal_timing_t timing;
-    bool first_only, dynamic;   /* as in copal_tree_config_t */
+    bool first_only, dynamic, post_creates; /* as in copal_tree_config_t */
     void (*created)(void *user, copal_tree_t *tree, copal_handle_t resource);
     void *user;                 /* for created and trace */
     copal_trace_t trace;        /* NULL: none */
@@ -43,7 +43,7 @@ int copal_host_open(copal_host_t **host, const copal_host_config_t *config);
  *  first), nor from inside a callback. NULL is allowed. */
 void copal_host_close(copal_host_t *host);
 
-/** The tree that the host serves. Lives as long as the host; its functions may be called from any thread. */
+/** The tree that the host serves; its values of Content-Format 50 may be patched (copal/patch.h). Lives as long as the host; its functions may be called from any thread. */
 copal_tree_t *copal_host_tree(copal_host_t *host);
 
 /** Listens on a literal address: IPv4, IPv6 (scope as "fe80::1%eth0"), "0.0.0.0", or "::", which takes IPv4 as well.

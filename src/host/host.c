@@ -3,6 +3,8 @@
 
 #include "scale.h"
 
+#include "copal/patch.h"
+
 #include <errno.h>
 #include <sys/mman.h>
 
@@ -54,6 +56,8 @@ static int init_tree(copal_host_t *host, const copal__layout_t *layout, const co
         .random_state = host->random_state,
         .first_only = config->first_only,
         .dynamic = config->dynamic,
+        .post_creates = config->post_creates,
+        .patch = copal_json_patch,
         .created = config->created,
         .user = config->user,
     };

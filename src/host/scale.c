@@ -74,6 +74,7 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest(&config->client.notifications, 1);
     suggest(&config->client.batch, batch);
     suggest(&config->tree.resources, clamp(memory >> 13, 8, 1 << 20));
+    suggest(&config->tree.uploads, clamp(memory >> 16, 4, 1 << 16));
     suggest(&config->tree.dynamic, config->tree.resources / 2);
     suggest(&config->tree.value_size, clamp(memory >> 4, 1024, LARGEST_VALUE));
     if (config->tree.arena == 0)

@@ -57,7 +57,7 @@ static copal_code_t replace(copal_tree_t *t, const copal_call_t *call, copal__re
     return error ? code_of(error) : COPAL_CHANGED;
 }
 
-static copal_code_t patch(copal_tree_t *t, const copal_call_t *call, copal__resource_t *r, copal_bytes_t body)
+static copal_code_t patch(copal_tree_t *t, copal_call_t *call, copal__resource_t *r, copal_bytes_t body)
 {
     const copal__value_t *value = copal__value_of(r);
     copal_value_options_t options;
@@ -73,7 +73,10 @@ static copal_code_t patch(copal_tree_t *t, const copal_call_t *call, copal__reso
         code = error ? code_of(error) : COPAL_CHANGED;
     }
     copal__arena_give(&t->arena, out);
-    return code;
+    if (code != COPAL_CONFLICT)
+        return code;
+    copal_reply_text(call, code, "the patch does not fit the value"); /* RFC 8132 section 3.4 */
+    return ANSWERED;
 }
 
 /* ---- a new one -------------------------------------------------------------------------------------------- */

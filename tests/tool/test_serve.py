@@ -9,13 +9,21 @@ from support.process import Serve, copal, copal_binary, Program
 from support.udp import free_port
 
 
-def ask(server, message, address="127.0.0.1"):
+def ask_all(server, messages, address="127.0.0.1"):
+    """The answers to messages that are sent from one port, one after the other."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         sock.settimeout(60)
         sock.connect((address, server.port))
-        sock.send(coap.encode(message))
-        return coap.decode(sock.recv(65536))
+        answers = []
+        for message in messages:
+            sock.send(coap.encode(message))
+            answers.append(coap.decode(sock.recv(65536)))
+        return answers
+
+
+def ask(server, message, address="127.0.0.1"):
+    return ask_all(server, [message], address)[0]
 
 
 def get(server, path, *options, code=coap.GET, payload=b""):
@@ -133,6 +141,47 @@ def test_dynamic_lets_a_put_create():
     with Serve("--dynamic") as server:
         assert get(server, "new/one", code=coap.PUT, payload=b"x").code == coap.code("2.01")
         assert get(server, "new/one").payload == b"x"
+
+
+def test_dynamic_lets_a_post_create_below_and_tells_where():
+    with Serve() as server:
+        assert get(server, "new", code=coap.POST, payload=b"x").code == coap.code("4.04")
+    with Serve("--dynamic") as server:
+        answer = get(server, "new/one", code=coap.POST, payload=b"x")
+        assert answer.code == coap.code("2.01")
+        new, one, name = (segment.decode() for segment in answer.all(coap.LOCATION_PATH))
+        assert (new, one) == ("new", "one")
+        assert get(server, f"new/one/{name}").payload == b"x"
+        assert get(server, "new/one").code == coap.code("4.04")
+
+
+@pytest.mark.parametrize("method", [coap.PATCH, coap.IPATCH])
+def test_json_values_are_patched_where_methods_say_so(method):
+    def patch(path, content_format, payload):
+        return get(server, path, (coap.CONTENT_FORMAT, coap.uint(content_format)), code=method, payload=payload).code
+    value = '{"a":1.50,"b":98765432109876543210}'
+    with Serve("--resource", f"a={value};ct=json;methods=get,patch,ipatch", "--resource", "b={};ct=json") as server:
+        assert patch("b", 52, b"{}") == coap.code("4.05")
+        assert patch("a", 52, b'{"c":[true]}') == coap.code("2.04")
+        assert patch("a", 51, b'[{"op":"add","path":"/c/0","value":2}]') == coap.code("2.04")
+        assert get(server, "a").payload == b'{"a":1.50,"b":98765432109876543210,"c":[2,true]}'
+        assert patch("a", 51, b'[{"op":"test","path":"/a","value":2}]') == coap.code("4.09")
+        assert patch("a", 52, b'{"c"') == coap.code("4.00")
+        assert patch("a", 50, b"{}") == coap.code("4.15")
+        assert get(server, "a", code=method, payload=b"{}").code == coap.code("4.15")
+        assert get(server, "a", code=coap.FETCH, payload=b"{}").code == coap.code("4.05")
+
+
+def test_a_value_comes_in_in_blocks():
+    body = bytes(range(256)) * 40
+    blocks = [coap.uint(number << 4 | (number < 9) << 3 | 6) for number in range(10)]
+    with Serve("--dynamic") as server:
+        answers = ask_all(server, [
+            coap.Message(coap.CON, coap.PUT, number, b"t", [(coap.URI_PATH, b"large"), (coap.BLOCK1, block)],
+                         body[number * 1024:(number + 1) * 1024]) for number, block in enumerate(blocks)])
+        assert [answer.code for answer in answers] == 9 * [coap.code("2.31")] + [coap.code("2.01")]
+        assert [answer.all(coap.BLOCK1) for answer in answers] == [[block] for block in blocks]
+        assert copal("get", server.uri + "/large").stdout == body
 
 
 def test_memory_scales_the_bounds():

@@ -69,6 +69,9 @@ def refused(*arguments):
     (["serve", "--resource", "a=1;max-age=-1"], "max-age"),
     (["serve", "--resource", "a=1;max-age=4294967296"], "max-age"),
     (["serve", "--resource", "a=1;methods=get,pat"], "'pat'"),
+    (["serve", "--resource", "a=1;methods=get,fetch;ct=json"], "'fetch'"),
+    (["serve", "--resource", "a=1;methods=get,patch"], "give it ct=json"),
+    (["serve", "--resource", "a=1;ct=text;methods=ipatch"], "give it ct=json"),
     (["serve", "--resource", "a=1;ti tle=x"], "no name of a link attribute"),
     (["serve", "--resource", 'a=1;title="x'], "is not closed"),
     (["serve", "--resource", "a%zz=1"], "no valid path"),
@@ -166,6 +169,6 @@ def test_help_of_serve_prints_what_the_memory_comes_to():
     usual, usual_bounds = bounds()
     small, small_bounds = bounds("--memory", "1M")
     assert (usual, small) == (64 * 1024, 1024)
-    assert len(usual_bounds) == 10 and all(usual_bounds.values()) and all(small_bounds.values())
+    assert len(usual_bounds) == 11 and all(usual_bounds.values()) and all(small_bounds.values())
     for bound in ("resources", "requests with effects remembered against duplicates", "requests answered later"):
         assert usual_bounds[bound] > small_bounds[bound]
