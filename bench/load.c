@@ -1,6 +1,7 @@
 /* A closed-loop loader: load PORT PATH SOCKETS OUTSTANDING SECONDS asks 127.0.0.1:PORT from that many sockets, each with that
  * many confirmable GETs under way at any time, and prints how many right answers came in a second. A request without an
- * answer is sent again. An answer is right when it is a 2.05 ACK with the message ID and token of an open request;
+ * answer is sent again; a challenge (RFC 9175) and a ping are answered as a real client does, or it would soon be taken for
+ * one whose address is forged. An answer is right when it is a 2.05 ACK with the message ID and token of an open request;
  * anything else that is no late answer ends the run with status 1. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -16,11 +17,13 @@
 #include <unistd.h>
 
 enum { MAX_SOCKETS = 1024, MAX_OUTSTANDING = 64, MAX_REQUEST = 64, SIZE = 1500 };
-enum { PATIENCE_MS = 1000, WARM_UP_MS = 300, CON_TOKEN_2 = 0x42, ACK_TOKEN_2 = 0x62, GET = 1, CONTENT = 0x45 };
+enum { PATIENCE_MS = 1000, WARM_UP_MS = 300, CON_TOKEN_2 = 0x42, ACK_TOKEN_2 = 0x62, GET = 1, CONTENT = 0x45, UNAUTHORIZED = 0x81 };
+enum { CON = 0x40, RST = 0x70, URI_PATH = 11, ECHO = 252 };
 enum { TOKEN_END = 0xc0 }; /* second octet of every token; the first is the slot's number */
 
 typedef struct {
     uint8_t request[MAX_REQUEST];
+    size_t size;
     uint16_t id;
     int64_t since;
 } slot_t;
@@ -33,7 +36,7 @@ typedef struct {
 
 static client_t clients[MAX_SOCKETS];
 static int sockets, outstanding;
-static size_t request_size;
+static size_t request_size; /* without Echo */
 static unsigned long answers, resent, late, wrong;
 
 static int64_t now_ms(void)
@@ -70,6 +73,7 @@ static void renew(client_t *client, slot_t *slot, int64_t now)
 {
     slot->id = client->next_id++;
     slot->since = now;
+    slot->size = request_size;
     slot->request[2] = (uint8_t)(slot->id >> 8);
     slot->request[3] = (uint8_t)slot->id;
 }
@@ -80,7 +84,7 @@ static void send_slots(client_t *client, slot_t *const *slots, int count)
     struct mmsghdr messages[MAX_OUTSTANDING];
     memset(messages, 0, sizeof messages[0] * (size_t)count);
     for (int i = 0; i < count; i++) {
-        vectors[i] = (struct iovec){.iov_base = slots[i]->request, .iov_len = request_size};
+        vectors[i] = (struct iovec){.iov_base = slots[i]->request, .iov_len = slots[i]->size};
         messages[i].msg_hdr.msg_iov = &vectors[i];
         messages[i].msg_hdr.msg_iovlen = 1;
     }
@@ -92,11 +96,37 @@ static void send_slots(client_t *client, slot_t *const *slots, int count)
     }
 }
 
+/* An empty CON. */
+static bool is_ping(const uint8_t *answer, size_t size) { return size == 4 && answer[0] == CON && answer[1] == 0; }
+
+static void reset(client_t *client, uint8_t *ping)
+{
+    ping[0] = RST;
+    if (send(client->fd, ping, 4, 0) < 0)
+        fail("load: send");
+}
+
+/* Whether `answer`, to a request of this slot, is 4.01 with nothing but an Echo of up to 12 octets: then the request has that
+ * behind its Uri-Path. */
+static bool takes_challenge(slot_t *slot, const uint8_t *answer, size_t size)
+{
+    size_t length = size > 8 ? answer[6] & 15u : 13;
+    if (size < 8 || answer[1] != UNAUTHORIZED || answer[6] >> 4 != 13 || answer[7] != ECHO - 13 || length > 12 ||
+        size != 8 + length)
+        return false;
+    uint8_t *at = slot->request + request_size;
+    at[0] = answer[6];
+    at[1] = ECHO - URI_PATH - 13;
+    memcpy(at + 2, answer + 8, length);
+    slot->size = request_size + 2 + length;
+    return true;
+}
+
 /* The slot that `answer` is for, or NULL where it is for none that is open. */
 static slot_t *judge(client_t *client, const uint8_t *answer, size_t size)
 {
-    if (size < 6 || answer[0] != ACK_TOKEN_2 || answer[1] != CONTENT || answer[4] >= outstanding ||
-        answer[5] != TOKEN_END) {
+    bool known = size >= 6 && answer[0] == ACK_TOKEN_2 && (answer[1] == CONTENT || answer[1] == UNAUTHORIZED);
+    if (!known || answer[4] >= outstanding || answer[5] != TOKEN_END) {
         wrong++;
         return NULL;
     }
@@ -123,12 +153,19 @@ static void exchange(client_t *client, int64_t now)
     int count = recvmmsg(client->fd, messages, (unsigned)outstanding, MSG_DONTWAIT, NULL);
     int ready = 0;
     for (int i = 0; i < count; i++) {
-        slot_t *slot = judge(client, buffers[i], messages[i].msg_len);
-        if (slot) {
-            answers++;
-            renew(client, slot, now);
-            again[ready++] = slot;
+        size_t size = messages[i].msg_len;
+        if (is_ping(buffers[i], size)) {
+            reset(client, buffers[i]);
+            continue;
         }
+        slot_t *slot = judge(client, buffers[i], size);
+        if (!slot)
+            continue;
+        renew(client, slot, now);
+        bool challenged = takes_challenge(slot, buffers[i], size);
+        answers += !challenged;
+        wrong += !challenged && buffers[i][1] != CONTENT;
+        again[ready++] = slot;
     }
     send_slots(client, again, ready);
 }

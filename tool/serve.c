@@ -48,6 +48,15 @@ static void print_change(void *user, const copal_directory_change_t *change)
     fputc('\n', stderr);
 }
 
+static int take_guard(const tool_command_t *command, serve_t *serve, const char *value)
+{
+    size_t octets;
+    if (!tool_parse_size(value, &octets) || octets < 1 || octets > INT32_MAX)
+        return tool_option_error(command, "--guard takes octets, such as 64K or 1M, from 1 to 2047M, not '%s'", value);
+    serve->config.server.network_bytes = (uint32_t)octets;
+    return 0;
+}
+
 static int take_option(const tool_command_t *command, serve_t *serve, int id, const char *value)
 {
     size_t size;
@@ -85,6 +94,8 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
             return 0;
         return tool_option_error(command, "--memory takes octets, such as 512K, 64M or 1G, from 64K on, not '%s'",
                                  value);
+    case 'g':
+        return take_guard(command, serve, value);
     default:
         serve->config.trace = tool_trace;
         serve->directory_options.changed = print_change;
@@ -112,6 +123,7 @@ static void print_scale(copal_host_config_t config)
     print_bound(config.server.remembered, "requests with effects remembered against duplicates");
     print_bound(config.server.remembered_bytes, "octets for their replies");
     print_bound(config.server.proven, "client addresses known to be real");
+    print_bound(config.server.networks, "networks of other clients, told apart");
     print_bound(config.server.deferred, "requests answered later");
     print_bound(config.server.datagram_size, "octets in a message");
     print_bound(config.server.payload_size, "octets of payload in a message");
@@ -276,6 +288,7 @@ static const tool_option_t options[] = {
     {OPTION_MAX_UPLOAD, "max-upload", "SIZE", "take no file of more octets: 512K, 64M (1G)"},
     {'d', "dynamic", NULL, "let PUT and POST create resources on new paths"},
     {'m', "memory", "SIZE", "scale all bounds to this: 512K, 64M, 1G (64M)"},
+    {'g', "guard", "SIZE", "octets to addresses that may be forged (256K)"},
     TOOL_ROW_VERBOSE,
     {0}};
 

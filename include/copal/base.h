@@ -68,8 +68,8 @@ typedef struct {
     uint32_t via;
     bool multicast; /* it was sent to a group (RFC 7252 section 8) */
     bool proven;    /* the peer's address is known to be real, as in a security association */
-    uint8_t network; /* how many octets at the start of the peer's data name its network, which is what guards against
-                      * amplification count by (3 for an IPv4 /24, 7 for an IPv6 /56); 0: all of them */
+    uint8_t network; /* how many octets at the start of the peer's data name its network, which is what the guard against
+                      * amplification counts by (3 for an IPv4 /24, 7 for an IPv6 /56), at most 7; 0: all of them */
 } copal_from_t;
 
 /** A datagram on its way out. `to` and `bytes` live until the next call of the endpoint that gave them. */

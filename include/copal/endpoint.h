@@ -32,8 +32,8 @@ typedef struct {
     uint32_t notifications;    /* confirmable notifications in flight (4); past it a notification waits, or goes as NON */
     uint32_t networks;         /* networks of unproven addresses that are told apart, by hash, a power of two (64) */
     uint32_t network_bytes;    /* octets that may go to the unproven addresses of a network beyond three times what
-                                * comes from them (256 KiB); past it an answer is cut to smaller blocks, or challenged
-                                * with 4.01 and Echo, or dropped where even that is too long */
+                                * comes from them (256 KiB), at most 2^31 - 1; past it an answer is cut to smaller
+                                * blocks, or challenged with 4.01 and Echo, or dropped where even that is too long */
 } copal_limits_t;
 
 /** Transmission parameters (RFC 7252 section 4.8), milliseconds where not said; 0 takes the default in brackets. */

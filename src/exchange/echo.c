@@ -14,6 +14,12 @@ typedef struct {
 } value_t;
 #define VALUE_SIZE (offsetof(value_t, id) + sizeof(uint16_t))
 
+/* The hash, of peer and time, and the lower octets of the time. */
+#define SHORT_TWEAK 0x73686f72u
+#define SHORT_TIME  3u
+#define SHORT_SIZE  (sizeof(uint64_t) + SHORT_TIME)
+#define SHORT_MASK  0xffffffu
+
 static uint32_t time_of(const copal__serving_t *s) { return (uint32_t)((uint64_t)s->call.now >> 10); }
 
 static uint64_t seal(const copal__serving_t *s, const value_t *v)
@@ -43,9 +49,38 @@ void copal__echo_write(const copal__serving_t *s, copal_writer_t *w)
     copal_write_option(w, COPAL_OPTION_ECHO, (copal_bytes_t){(const uint8_t *)&v, VALUE_SIZE});
 }
 
+static uint64_t seal_short(const copal__serving_t *s, uint32_t time)
+{
+    return copal__hash(&s->call.endpoint->key, s->origin.peer ^ SHORT_TWEAK, &time, sizeof time);
+}
+
+void copal__echo_write_short(const copal__serving_t *s, copal_writer_t *w)
+{
+    uint8_t value[SHORT_SIZE];
+    uint32_t time = time_of(s) & SHORT_MASK;
+    uint64_t hash = seal_short(s, time);
+    memcpy(value, &hash, sizeof hash);
+    for (size_t i = 0; i < SHORT_TIME; i++)
+        value[sizeof hash + i] = (uint8_t)(time >> 8 * i);
+    copal_write_option(w, COPAL_OPTION_ECHO, (copal_bytes_t){value, SHORT_SIZE});
+}
+
+static bool check_short(const copal__serving_t *s)
+{
+    const uint8_t *value = s->options.echo.data;
+    uint64_t hash;
+    uint32_t time = 0;
+    memcpy(&hash, value, sizeof hash);
+    for (size_t i = 0; i < SHORT_TIME; i++)
+        time |= (uint32_t)value[sizeof hash + i] << 8 * i;
+    return hash == seal_short(s, time) && ((time_of(s) - time) & SHORT_MASK) <= LIFE;
+}
+
 bool copal__echo_check(const copal__serving_t *s, uint64_t *first_key)
 {
     value_t v;
+    if (s->options.echo.size == SHORT_SIZE)
+        return check_short(s);
     if (s->options.echo.size != VALUE_SIZE)
         return false;
     memcpy(&v, s->options.echo.data, VALUE_SIZE);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define MAX_LATENCY 100000 /* milliseconds (RFC 7252 section 4.8.2) */
+#define GUARD_TWEAK 0x67756172u
 
 /* ---- memory ----------------------------------------------------------------------------------------------- */
 
@@ -61,6 +62,7 @@ static bool limits_are_valid(const copal_limits_t *l)
     uint32_t reply = (l->datagram_size + COPAL__CHUNK_DATA - 1) / COPAL__CHUNK_DATA * (uint32_t)sizeof(copal__chunk_t);
     return l->datagram_size >= 64 && l->datagram_size <= UINT16_MAX && l->payload_size >= 16 &&
            l->payload_size <= l->datagram_size && l->token_size <= UINT8_MAX && !(l->counters & (l->counters - 1)) &&
+           !(l->networks & (l->networks - 1)) && l->network_bytes <= INT32_MAX &&
            l->remembered_bytes >= reply && l->requests < 1u << 29 && l->deferred < 1u << 29 &&
            l->notifications < 1u << 29 && l->observers < 1u << 30 && l->observed < 1u << 30 &&
            l->observed_size <= l->datagram_size;
@@ -108,6 +110,7 @@ static size_t lay_out(copal_endpoint_t *e, void *memory, const copal_limits_t *l
     copal__identifiers_lay(&e->identifiers, &carver, l->counters);
     copal__remembered_lay(&e->remembered, &carver, l->remembered, l->remembered_bytes, l->datagram_size);
     copal__proven_lay(&e->proven, &carver, l->proven);
+    copal__guard_lay(&e->guard, &carver, l->networks);
     e->slots = copal__carve(&carver, slots, sizeof *e->slots);
     e->buffers = copal__carve(&carver, slots, l->datagram_size);
     e->taken = copal__carve(&carver, l->requests, sizeof *e->taken);
@@ -150,9 +153,11 @@ int copal_endpoint_init(copal_endpoint_t **endpoint, void *memory, size_t size, 
     if (size < lay_out(e, memory, &e->config.limits))
         return COPAL_ESPACE;
     derive_lifetimes(e);
+    e->guard.half = e->config.limits.network_bytes / 2;
     e->identifiers.random = config->random;
     e->identifiers.random_state = config->random_state;
     config->random(config->random_state, &e->key, sizeof e->key);
+    e->guard.secret = copal__hash(&e->key, GUARD_TWEAK, NULL, 0) | 1;
     *endpoint = e;
     return 0;
 }
@@ -170,7 +175,7 @@ void copal__put_empty(uint8_t *at, copal_type_t type, uint16_t id)
 void copal__post_empty(copal_endpoint_t *e, const copal_from_t *to, copal_type_t type, uint16_t id)
 {
     copal__put_empty(copal__outbox_place(&e->outbox), type, id);
-    copal__outbox_post(&e->outbox, to, 4);
+    copal__outbox_post(&e->outbox, to, COPAL__EMPTY_SIZE);
 }
 
 /* A CON that cannot be processed is answered with Reset (section 4.2), never by multicast (8.1); anything else is
@@ -200,6 +205,8 @@ static copal_bytes_t cut(copal_bytes_t datagram)
 /* An acknowledgement or a Reset goes to what it answers; a request in an ACK is none (section 4.2). */
 static int settle(copal_endpoint_t *e, const copal__arrival_t *a)
 {
+    if (a->message.type == COPAL_RST && copal__is_proof(e, a))
+        return 0;
     copal__slot_t *s = copal__slot_by_id(e, &a->from->peer, a->message.id);
     bool is_request = a->message.code != COPAL_EMPTY && COPAL_CODE_CLASS(a->message.code) == 0;
     if (!s && e->observing && a->message.type == COPAL_RST)
@@ -232,6 +239,8 @@ int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_fr
         return COPAL_EFULL;
     e->now = now;
     e->counters.received++;
+    e->credit = COPAL__CREDIT * datagram.size;
+    size_t before = e->outbox.tail;
     a.from = from;
     a.datagram = datagram;
     a.oversize = datagram.size > e->config.limits.datagram_size;
@@ -240,6 +249,9 @@ int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_fr
         error = reject(e, &a, error);
     else if (!error)
         error = dispatch(e, &a);
+    size_t out = e->outbox.tail - before;
+    if (out > e->credit || e->guard.low)
+        copal__account(e, &a, out);
     if (error == COPAL_EFORMAT || error == COPAL_EVERSION)
         e->counters.malformed++;
     return error;

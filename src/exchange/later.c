@@ -5,6 +5,7 @@
 
 static void end(copal_endpoint_t *e, copal__slot_t *s)
 {
+    copal__address_release(e, &s->peer, s->hash, &s->later.address);
     copal__slot_close(e, s);
     e->deferred--;
 }
@@ -35,15 +36,23 @@ static void acknowledge(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t 
     copal__put_empty(s->later.ack, COPAL_ACK, s->later.request_id);
     s->stand = COPAL__PROMISED;
     copal__slot_wake(e, s, COPAL_NEVER);
+    s->later.address.credit -= COPAL__EMPTY_SIZE; /* of three times a message, which has as many octets at least */
     *out = (copal_datagram_t){&s->peer, s->via, {s->later.ack, sizeof s->later.ack}};
+}
+
+/* Whether the answer may leave to an address that may be forged; a CON that may not is tried again when it is due. */
+static bool may_leave(copal_endpoint_t *e, copal__slot_t *s)
+{
+    return copal__address_spend(e, &s->peer, s->hash, &s->later.address, s->w.size);
 }
 
 static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 {
     if (s->stand == COPAL__ONCE) {
+        bool leaves = may_leave(e, s);
         copal__slot_emit(s, out);
-        conclude(e, s, true);
-        return true;
+        conclude(e, s, leaves);
+        return leaves;
     }
     if (copal__slot_is_over(e, s)) {
         conclude(e, s, false);
@@ -54,7 +63,7 @@ static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
         return false;
     }
     if (s->stand != COPAL__HELD)
-        return copal__slot_transmit(e, s, out);
+        return copal__slot_transmit(e, s, out) && may_leave(e, s);
     acknowledge(e, s, out);
     return true;
 }
@@ -62,7 +71,10 @@ static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 /* "silently ignoring any Response Code or payload" of the acknowledgement (section 5.2.2). */
 static int settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t *a)
 {
-    conclude(e, s, a->message.type == COPAL_ACK);
+    bool acknowledged = a->message.type == COPAL_ACK;
+    if (acknowledged && s->later.observer)
+        copal__address_refund(e, &s->peer, &s->later.address);
+    conclude(e, s, acknowledged);
     return 0;
 }
 
@@ -128,8 +140,9 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     s->stand = s->confirmable ? COPAL__HELD : COPAL__PROMISED;
     copy_request(s, m);
     s->later = (copal__later_t){.memory = serving->memory, .asked = copal__asked(&serving->options), .request_id = m->id,
-                                .keeps_request = true, .token_size = (uint8_t)m->token.size,
-                                .token_end = (uint16_t)s->w.options};
+                                .address = copal__address_of(e, call->from, COPAL__EMPTY_SIZE), .keeps_request = true,
+                                .cuttable = m->code == COPAL_GET || m->code == COPAL_FETCH,
+                                .token_size = (uint8_t)m->token.size, .token_end = (uint16_t)s->w.options};
     copal__slot_wake(e, s, s->confirmable ? call->now + e->config.timing.ack_delay : COPAL_NEVER);
     serving->deferred = true;
     if (serving->observable)
@@ -167,12 +180,26 @@ int copal_later_begin(copal_endpoint_t *e, copal_handle_t handle, copal_code_t c
     return 0;
 }
 
+/* Makes the answer fit what may leave to an address that is not proven. Where no block is small enough, what only reads may
+ * try again: by then the peer has been asked for a proof. */
+static void fit(copal_endpoint_t *e, copal__slot_t *s)
+{
+    copal__later_t *later = &s->later;
+    size_t size = s->w.error ? 0 : copal__answer_size(&s->w, &later->asked);
+    if (copal__address_affordable(e, &s->peer, s->hash, &later->address, size + COPAL__CLOSING_MORE))
+        return;
+    copal__address_withhold(e, &s->peer, &later->address);
+    if (!copal__answer_fit(&s->w, &later->asked, later->cuttable, later->address.credit))
+        restart(e, s, COPAL_SERVICE_UNAVAILABLE);
+}
+
 int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle)
 {
     copal__slot_t *s = copal__slot_find(e, handle, &calls);
     if (!s || is_answered(s) || s->later.keeps_request)
         return COPAL_ESTALE;
     e->now = now;
+    fit(e, s);
     copal_code_t instead = copal__answer_close(&s->w, s->w.data[1], &s->later.asked);
     int error = s->w.error;
     if (instead)

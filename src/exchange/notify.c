@@ -99,13 +99,19 @@ static void post(copal_endpoint_t *e, const copal_from_t *to, size_t size)
     copal__outbox_post(&e->outbox, to, size);
 }
 
+/* Whether a CON may leave to an address that nothing has been acknowledged from; else it is as if it were lost. */
+static bool may_leave(copal_endpoint_t *e, copal__slot_t *s)
+{
+    return copal__address_spend(e, &s->peer, s->hash, &s->notifying.address, s->w.size);
+}
+
 /* Hands a slot's message to the outbox, first or again, so that no memory of slots is lent while handlers run. False: it is too
- * late for this transmission. */
+ * late for this transmission, or it may not leave. */
 static bool transmit(copal_endpoint_t *e, copal__slot_t *s)
 {
     copal_datagram_t datagram;
     const copal_from_t to = {.peer = s->peer, .via = s->via};
-    if (!copal__slot_transmit(e, s, &datagram))
+    if (!copal__slot_transmit(e, s, &datagram) || !may_leave(e, s))
         return false;
     memcpy(copal__outbox_place(&e->outbox), datagram.bytes.data, datagram.bytes.size);
     post(e, &to, datagram.bytes.size);
@@ -172,6 +178,7 @@ static bool send_con(copal_endpoint_t *e, copal__observer_t *o, const notificati
     s->confirmable = true;
     s->deadline = COPAL_NEVER;
     s->notifying.observer = number;
+    s->notifying.address = (copal__address_t){.network = o->network, .proven = o->proven || o->acknowledged};
     put(s, &n->serving.w);
     if (!copal__slot_identify(e, s)) {
         copal__notify_close(e, s);
@@ -180,7 +187,8 @@ static bool send_con(copal_endpoint_t *e, copal__observer_t *o, const notificati
     s->stand = COPAL__READY;
     copal__observer_stand(&e->observers, o, COPAL__FLYING);
     o->slot = s->number;
-    return transmit(e, s);
+    transmit(e, s);
+    return true;
 }
 
 /* Its slot, if it has one, goes on by itself until the last notification is acknowledged. */
@@ -237,7 +245,7 @@ static bool send(copal_endpoint_t *e, copal__observer_t *o, const notification_t
     return true;
 }
 
-/* Tells an observer that has no CON on its way, or lets it wait. True: a datagram was posted. */
+/* Tells an observer that has no CON on its way, or lets it wait. True: a datagram may have been posted. */
 static bool tell(copal_endpoint_t *e, copal__observer_t *o)
 {
     copal__observers_t *t = &e->observers;
@@ -299,7 +307,7 @@ static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
         return false;
     }
     if (!o || !o->stale)
-        return copal__slot_transmit(e, s, out);
+        return copal__slot_transmit(e, s, out) && may_leave(e, s);
     copal__slot_wake(e, s, COPAL_NEVER);
     copal__observer_stand(&e->observers, o, COPAL__SUPERSEDED);
     copal__observe_wake(e);
@@ -314,6 +322,8 @@ static int settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t 
         copal__observe_end(e, o);
         return 0;
     }
+    if (o)
+        copal__address_refund(e, &s->peer, &s->notifying.address);
     copal__notify_close(e, s); /* lets others go first that wait for this */
     if (o) {
         bool stale = o->stale || o->stand == COPAL__SUPERSEDED;
@@ -415,6 +425,7 @@ size_t copal__notify_send(copal_endpoint_t *e, copal_datagram_t *out, size_t cap
 {
     copal_time_t now = e->now;
     size_t count = 0;
+    e->credit = 0; /* nobody asked now */
     for (bool posted = false; count < capacity && e->outbox.count < e->outbox.capacity && proceed(e, &posted);
          posted = false) {
         count += posted && copal__outbox_take(&e->outbox, &out[count]);

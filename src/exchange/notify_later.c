@@ -16,6 +16,7 @@ void copal__notify_defer(copal__serving_t *serving, copal__slot_t *s)
     }
     if (!o)
         return;
+    s->later.address.proven |= o->acknowledged;
     s->later.observer = copal__observer_number(t, o) + 1;
     s->later.notifies = serving->call.notification;
     copal__observer_stand(t, o, COPAL__PENDING);

@@ -3,6 +3,8 @@
 
 #define OPTIONS_ROOM 64u /* octets kept free for options when a payload is cut to what fits */
 #define SIZE2_MOST   6u  /* octets of the longest Size2 option, its head included */
+#define BLOCK_MOST   5u  /* the same of Block1, and of Block2 */
+_Static_assert(2 * BLOCK_MOST == COPAL__CLOSING_MUST, "what an answer must have");
 
 uint8_t copal__szx_within(size_t room)
 {
@@ -66,6 +68,62 @@ copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, const cop
         add_block2(w, &block, asked->size2);
     }
     return w->error ? COPAL_INTERNAL_SERVER_ERROR : 0;
+}
+
+/* The size with Block2, or an octet more, and a window of `window` octets, which has at most those of the writer. */
+static size_t size_within(const copal_writer_t *w, size_t window)
+{
+    size_t kept = w->payload ? w->size - w->payload : 0, most = (size_t)16 << copal__szx_within(window);
+    size_t number = w->skip / most, block2 = BLOCK_MOST - (number < 4096) - (number < 16);
+    return w->size + block2 - (kept > most ? kept - most : 0);
+}
+
+static size_t block1_size(const copal_writer_t *w, const copal__asked_t *asked)
+{
+    return asked->block1 >= 0 && COPAL_CODE_CLASS(w->data[1]) == 2 && w->data[1] != COPAL_CONTINUE ? BLOCK_MOST : 0;
+}
+
+size_t copal__answer_size(const copal_writer_t *w, const copal__asked_t *asked)
+{
+    bool blocks = COPAL_CODE_CLASS(w->data[1]) == 2 && w->total && (asked->block2 >= 0 || w->total > w->window);
+    return (blocks ? size_within(w, w->window) : w->size) + block1_size(w, asked);
+}
+
+/* A cut answer's code: 2.05 says that its payload is all there is, and a request with effects has only had them. */
+static bool fit_without_payload(copal_writer_t *w, size_t most)
+{
+    if (w->data[1] == COPAL_CONTENT)
+        w->data[1] = COPAL_CHANGED;
+    if (w->payload)
+        w->size = w->payload - 1;
+    w->payload = w->total = 0;
+    if (w->size <= most)
+        return true;
+    if (w->data[1] == COPAL_UNAUTHORIZED)
+        return false; /* a challenge is nothing without its option */
+    w->size = w->options;
+    w->number = 0;
+    return w->size <= most;
+}
+
+bool copal__answer_fit(copal_writer_t *w, const copal__asked_t *asked, bool cuttable, size_t most)
+{
+    size_t block1 = block1_size(w, asked);
+    if (most < block1)
+        return false;
+    most -= block1;
+    if (!cuttable || COPAL_CODE_CLASS(w->data[1]) != 2)
+        return fit_without_payload(w, most);
+    if (!w->payload)
+        return false;
+    for (size_t window = (size_t)16 << copal__szx_within(w->window); window >= 16; window /= 2) {
+        if (size_within(w, window) <= most) {
+            w->window = window;
+            w->capacity = most + block1; /* there may be no room for Size2 */
+            return true;
+        }
+    }
+    return false;
 }
 
 copal_writer_t *copal_reply(copal_call_t *call, copal_code_t code)

@@ -2,6 +2,8 @@
 #include "echo.h"
 #include "options.h"
 
+#define USUAL_ANSWER 64u /* octets */
+
 void copal__serving_identify(copal__serving_t *s)
 {
     if (s->identified)
@@ -33,6 +35,9 @@ static void post(copal__serving_t *s)
 
 /* ---- duplicates ------------------------------------------------------------------------------------------ */
 
+/* What it says is not there in a code alone. */
+static bool needs_more_than_code(copal_code_t code) { return code == COPAL_CONTENT || code == COPAL_UNAUTHORIZED; }
+
 static void replay(copal__serving_t *s, const copal__memory_t *entry)
 {
     copal_endpoint_t *e = s->call.endpoint;
@@ -45,8 +50,16 @@ static void replay(copal__serving_t *s, const copal__memory_t *entry)
     copal_writer_t *w = copal_reply(&s->call, entry->code);
     if (w->error || entry->size > w->capacity - w->size)
         return; /* the same ID with another, longer token: no duplicate, and no sound request */
-    copal__remembered_copy(&e->remembered, entry, w->data + w->size);
-    copal__outbox_post(&e->outbox, s->call.from, w->size + entry->size);
+    size_t size = w->size + entry->size;
+    if (copal__answer_affordable(e, s->call.from, size)) {
+        copal__remembered_copy(&e->remembered, entry, w->data + w->size);
+    } else {
+        copal__answer_withhold(e, s->call.from);
+        if (needs_more_than_code(entry->code))
+            return;
+        size = w->size;
+    }
+    copal__outbox_post(&e->outbox, s->call.from, size);
 }
 
 static bool is_conditional(const copal__serving_t *s) { return s->options.if_matches || s->options.if_none_match; }
@@ -57,11 +70,13 @@ static bool has_more(const copal__serving_t *s) { return s->options.block1 >= 0 
 /* It is not the whole of a body: from the number on, or by what follows (RFC 7959 section 2.2). */
 static bool is_part(const copal__serving_t *s) { return s->options.block1 >= 8; }
 
-static bool is_safe(const copal__serving_t *s)
+static bool reads(const copal__serving_t *s)
 {
     copal_code_t method = s->call.request->code;
-    return (method == COPAL_GET || method == COPAL_FETCH) && !is_conditional(s) && !is_part(s);
+    return method == COPAL_GET || method == COPAL_FETCH;
 }
+
+static bool is_safe(const copal__serving_t *s) { return reads(s) && !is_conditional(s) && !is_part(s); }
 
 /* What must run once: what is not idempotent, or was made conditional on a state that it changes. */
 static bool must_stay(const copal__serving_t *s)
@@ -120,17 +135,31 @@ static void refuse(copal__serving_t *s)
     e->counters.refused++;
 }
 
-static bool is_proven(const copal__serving_t *s)
+/* Whether an address must be proven before a request with effects runs: the memory for those is short, or there is not even
+ * room for a usual small answer. */
+static bool must_prove(const copal__serving_t *s, bool hard)
 {
-    const copal_endpoint_t *e = s->call.endpoint;
-    return s->call.from->proven || copal__proven_has(&e->proven, e->now, s->origin.peer);
+    copal_endpoint_t *e = s->call.endpoint;
+    bool crowded = hard && copal__remembered_crowded(&e->remembered);
+    bool poor = e->guard.low && e->credit < USUAL_ANSWER && !copal__answer_affordable(e, s->call.from, USUAL_ANSWER);
+    return poor || (crowded && !copal__is_proven(e, s->call.from, s->origin.peer));
+}
+
+/* An Echo of ours proves the address of who only reads, too. */
+static void take_proof(copal__serving_t *s)
+{
+    copal_endpoint_t *e = s->call.endpoint;
+    uint64_t challenged;
+    copal__serving_identify(s);
+    if (copal__echo_check(s, &challenged))
+        copal__proven_add(&e->proven, e->now, s->origin.peer);
 }
 
 bool copal__call_challenge(copal_call_t *call)
 {
     copal__serving_t *s = (copal__serving_t *)(void *)call;
     copal__serving_identify(s);
-    if (is_proven(s))
+    if (copal__is_proven(s->call.endpoint, call->from, s->origin.peer))
         return false;
     challenge(s);
     return true;
@@ -167,7 +196,7 @@ static bool admit(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
     bool hard = must_stay(s);
-    if (hard && copal__remembered_crowded(&e->remembered) && !is_proven(s)) {
+    if (must_prove(s, hard)) {
         challenge(s);
         return false;
     }
@@ -204,17 +233,45 @@ void copal__serving_close(copal__serving_t *s)
         copal_reply_text(&s->call, instead, s->w.error ? NULL : "no such block");
 }
 
+/* Makes the answer fit what may leave to an address that is not proven; false: nothing may. One that only reads is told to
+ * prove itself where no block is small enough (RFC 9175 section 2.4); what has had effects is never told that. */
+static bool fit(copal__serving_t *s)
+{
+    copal_endpoint_t *e = s->call.endpoint;
+    const copal__asked_t asked = copal__asked(&s->options);
+    size_t size = s->w.error ? 0 : copal__answer_size(&s->w, &asked);
+    if (copal__answer_affordable(e, s->call.from, size + COPAL__CLOSING_MORE))
+        return true;
+    if (size <= e->credit) {
+        s->w.capacity = e->credit; /* no room for what need not be said */
+        return true;
+    }
+    copal__answer_withhold(e, s->call.from);
+    bool fits = copal__answer_fit(&s->w, &asked, reads(s), e->credit - COPAL__EMPTY_SIZE) || /* room for a ping */
+                copal__answer_fit(&s->w, &asked, reads(s), e->credit);
+    if (!fits && is_safe(s)) {
+        copal__serving_identify(s);
+        copal__echo_write_short(s, copal_reply(&s->call, COPAL_UNAUTHORIZED));
+        fits = s->w.size <= e->credit;
+        e->counters.challenged += fits;
+    }
+    s->code = s->w.data[1];
+    return fits;
+}
+
 static void finish(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
+    size_t surely = e->credit + copal__guard_least_room(&e->guard);
+    bool fits = s->w.size + COPAL__CLOSING_MOST <= surely || fit(s);
     copal__serving_close(s);
-    if (e->observing && s->options.observe == 0)
+    if (e->observing && s->options.observe == 0 && fits)
         e->observing->answered(s);
     if (s->memory) /* a duplicate NON is ignored: its reply is not needed */
         copal__remembered_reply(&e->remembered, s->memory, s->origin.key, &s->w, s->call.request->type == COPAL_CON);
     if (s->call.from->multicast && COPAL_CODE_CLASS(s->code) != 2)
         return; /* section 8.2: no error where nobody asked this server */
-    if (!s->w.error) /* not even a token that came in a datagram over the limit */
+    if (fits && !s->w.error) /* an error: not even a token that came in a datagram over the limit */
         post(s);
 }
 
@@ -284,6 +341,8 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
         e->counters.duplicates++;
         return 0;
     }
+    if (safe && s.options.echo.size)
+        take_proof(&s);
     if (safe || admit(&s))
         copal__serving_execute(&s);
     if (!s.deferred)

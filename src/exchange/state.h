@@ -3,6 +3,7 @@
 #define COPAL_EXCHANGE_STATE_H
 
 #include "../message/hash.h"
+#include "../messaging/guard.h"
 #include "../messaging/identifier.h"
 #include "../messaging/outbox.h"
 #include "../messaging/proven.h"
@@ -95,6 +96,14 @@ typedef enum {
     COPAL__LEAVING,    /* it asks to be removed */
 } copal__observes_t;
 
+/** What the guard against amplification has to know of a peer that something is kept for. */
+typedef struct {
+    uint32_t credit; /* octets that may leave for what came in, whatever its bucket has */
+    uint32_t spent;  /* octets from its bucket */
+    uint8_t network; /* copal_from_t's, as is */
+    bool proven;
+} copal__address_t;
+
 /** The part of a slot that only requests have. */
 typedef struct {
     copal_receiver_t *receiver; /* NULL: nobody wants to know */
@@ -115,11 +124,13 @@ typedef struct {
 typedef struct {
     copal__memory_t *memory; /* in the table of remembered replies, or NULL */
     copal__asked_t asked;
+    copal__address_t address;
     uint16_t request_id;
     uint16_t token_end; /* offset behind the token in the datagram */
     uint8_t token_size;
     uint8_t ack[4];     /* the empty ACK as it is sent */
     bool keeps_request; /* the datagram is still the request */
+    bool cuttable;      /* a GET or FETCH: its answer may be cut to a smaller block */
     bool notifies;      /* it is a notification */
     uint32_t observer;  /* that it is for, or that it registers, + 1; 0: none */
 } copal__later_t;
@@ -127,6 +138,7 @@ typedef struct {
 /** The part of a slot that only notifications have. */
 typedef struct {
     uint32_t observer; /* COPAL__NONE: it was the last one */
+    copal__address_t address;
 } copal__notifying_t;
 
 /** A message that is kept: a request of ours, a peer's request to be answered later and then our answer, or a confirmable
@@ -171,6 +183,8 @@ struct copal_endpoint_t {
     copal__identifiers_t identifiers;
     copal__remembered_t remembered;
     copal__proven_t proven;
+    copal__guard_t guard;
+    size_t credit; /* octets that may leave for the datagram that came in last, whatever its bucket has */
     copal__slot_t *slots;
     uint8_t *buffers; /* one datagram for each slot */
     copal__taken_t *taken;
@@ -262,6 +276,35 @@ void copal__watch_renew(copal_endpoint_t *e, copal__slot_t *s);
 /** That was not answered: lets some time pass, more with each time. */
 void copal__watch_retry(copal_endpoint_t *e, copal__slot_t *s);
 
+/* amplification.c: what may leave to an address that has not shown it is real. An exchange whose answer is within three times
+ * its request costs nothing; what goes beyond is spent from the bucket of the peer's network. */
+
+/** Whether the peer, which has this hash, is proven. */
+bool copal__is_proven(const copal_endpoint_t *e, const copal_from_t *from, uint64_t hash);
+/** Whether an answer of so many octets may leave. */
+bool copal__answer_affordable(copal_endpoint_t *e, const copal_from_t *from, size_t octets);
+/** It may not: it leaves cut, or as a challenge, or not at all, and its network's bucket is empty. */
+void copal__answer_withhold(copal_endpoint_t *e, const copal_from_t *from);
+/** Books what a datagram and the `out` octets of answers to it cost, or bring in; may ask the peer for a proof. */
+void copal__account(copal_endpoint_t *e, const copal__arrival_t *a, size_t out);
+/** Whether a Reset answers such a question: then the peer is proven. */
+bool copal__is_proof(copal_endpoint_t *e, const copal__arrival_t *a);
+
+/** The address of who sent what came in. The credit for that goes along, but for `keeps` octets. */
+copal__address_t copal__address_of(copal_endpoint_t *e, const copal_from_t *from, uint32_t keeps);
+/** Whether so many octets may leave to it now; `hash` is the peer's. */
+bool copal__address_affordable(copal_endpoint_t *e, const copal_peer_t *peer, uint64_t hash, const copal__address_t *a,
+                               size_t octets);
+/** As copal__answer_withhold. */
+void copal__address_withhold(copal_endpoint_t *e, const copal_peer_t *peer, const copal__address_t *a);
+/** Books octets that are about to leave to it; false: they may not, and its network's bucket is empty. */
+bool copal__address_spend(copal_endpoint_t *e, const copal_peer_t *peer, uint64_t hash, copal__address_t *a,
+                          size_t octets);
+/** Nothing more leaves for what had come in: what is left of its credit refills the bucket. */
+void copal__address_release(copal_endpoint_t *e, const copal_peer_t *peer, uint64_t hash, const copal__address_t *a);
+/** It has acknowledged what was spent on it: that goes back. */
+void copal__address_refund(copal_endpoint_t *e, const copal_peer_t *peer, const copal__address_t *a);
+
 /* serve.c, reply.c, later.c: the server */
 
 int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a);
@@ -286,6 +329,17 @@ static inline copal__asked_t copal__asked(const copal_request_options_t *o)
 uint8_t copal__szx_within(size_t room);
 /** Answers 4.01 with Echo unless the peer's address is known to be real (RFC 9175 section 2.4). True: it did. */
 bool copal__call_challenge(copal_call_t *call);
+
+/** The most octets that completing an answer adds to it: what must be there, Block1 and Block2; and what is left out where
+ *  there is no room, Size2 and Observe. */
+#define COPAL__CLOSING_MUST 10u
+#define COPAL__CLOSING_MORE 11u
+#define COPAL__CLOSING_MOST (COPAL__CLOSING_MUST + COPAL__CLOSING_MORE)
+/** The octets of the answer with what must be there, or some more. */
+size_t copal__answer_size(const copal_writer_t *w, const copal__asked_t *asked);
+/** Makes an answer that is not yet completed fit: one to a GET or FETCH (`cuttable`) by a smaller block; else it loses its
+ *  payload, and all its options where it must. False: it cannot, and is useless. */
+bool copal__answer_fit(copal_writer_t *w, const copal__asked_t *asked, bool cuttable, size_t most);
 
 /** Writes the four octets of an Empty message: an acknowledgement or a Reset (sections 4.2, 4.3). */
 void copal__put_empty(uint8_t *at, copal_type_t type, uint16_t id);

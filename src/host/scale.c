@@ -58,6 +58,7 @@ static void share_out(copal_host_config_t *config, size_t memory)
             larger(clamp(memory >> 4, 0, (size_t)1 << 30), 2 * config->server.datagram_size));
     suggest(&config->server.proven, clamp(memory >> 12, 8, 1 << 20));
     suggest(&config->server.counters, counters);
+    suggest(&config->server.networks, power_of_two(clamp(memory >> 15, 4, 1 << 16)));
     suggest(&config->server.batch, batch);
     suggest(&config->server.observers, clamp(memory >> 11, 8, 1 << 24));
     suggest(&config->server.observed, clamp(memory >> 14, 4, 1 << 20));
@@ -72,6 +73,7 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest(&config->client.observed, 1);
     suggest(&config->client.observed_size, 1);
     suggest(&config->client.notifications, 1);
+    suggest(&config->client.networks, 1);
     suggest(&config->client.batch, batch);
     suggest(&config->tree.resources, clamp(memory >> 13, 8, 1 << 20));
     suggest(&config->tree.uploads, clamp(memory >> 16, 4, 1 << 16));

@@ -5,6 +5,8 @@
 #include "copal/base.h"
 #include "memory.h"
 
+#define COPAL__EMPTY_SIZE 4u /* octets of an Empty message: its header */
+
 typedef struct {
     copal_peer_t to;
     copal_datagram_t datagram;
@@ -13,12 +15,12 @@ typedef struct {
 typedef struct {
     copal__posted_t *posted;
     uint8_t *buffer;
-    size_t datagram_size, tail; /* tail: first free octet of the buffer */
+    size_t tail; /* first free octet of the buffer */
     uint32_t capacity, count, taken;
 } copal__outbox_t;
 
 void copal__outbox_lay(copal__outbox_t *o, copal__carver_t *carver, uint32_t capacity, size_t datagram_size);
-/** Whether there is room for one datagram of the full size; false: the batch must be sent first. */
+/** Whether there is room for one datagram of the full size, and behind it an Empty message; false: the batch must be sent first. */
 static inline bool copal__outbox_has_room(copal__outbox_t *o)
 {
     if (o->taken == o->count)

@@ -194,6 +194,17 @@ def test_memory_scales_the_bounds():
     assert "--memory makes room" in done.stderr
 
 
+def test_guard_bounds_what_an_unproven_client_gets():
+    value = "0123456789" * 300
+    with Serve("--guard", "1", "--resource", f"large={value}") as server:
+        assert len(get(server, "large").payload) <= 32  # it answers no ping
+        assert copal("get", server.uri + "/large").stdout == value.encode()
+    for wrong in "0", "2G", "much":
+        done = copal("serve", "--guard", wrong)
+        assert done.returncode == 2
+        assert f"--guard takes octets, such as 64K or 1M, from 1 to 2047M, not '{wrong}'" in done.stderr
+
+
 def test_v_shows_the_messages():
     with Serve("-v", "--resource", "a=1") as server:
         get(server, "a")
