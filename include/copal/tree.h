@@ -62,8 +62,8 @@ int copal_tree_init(copal_tree_t **tree, void *memory, size_t size, const copal_
 /** Ends what is coming in by Block1, so that whoever takes it can release it; nothing of the tree may be used afterwards. */
 void copal_tree_close(copal_tree_t *tree);
 
-/** What the endpoint of worker `worker` (0 where there is one) needs to serve this tree. /.well-known/core is built in (RFC 6690), with up to 8 filters in a request
- *  (more: 4.00); a resource of that path takes its place. */
+/** What the endpoint of worker `worker` (below limits.workers) needs to serve this tree. /.well-known/core is built in
+ *  (RFC 6690), with up to 8 filters in a request (more: 4.00); a resource of that path takes its place. */
 copal_service_t copal_tree_service(copal_tree_t *tree, uint32_t worker);
 
 /** The slot of the next resource that changed since it was last told of and that a peer of worker `worker` observes; to be
@@ -110,6 +110,9 @@ typedef struct {
                                    * NULL: `handle` does, and only bodies of one datagram come (longer: 4.13) */
     bool subtree;     /* it serves every path below its own, too, where no other resource does */
     bool serial;      /* never called by two workers at once: called inside `exclusion` */
+    bool observable;  /* its GETs and FETCHes may be observed, and discovery says so. copal_observe was called with its handle
+                       * before `handle` is, which may call it again, so that notifications are CON or of another subject.
+                       * copal_tree_changed says that there is something to tell */
     void (*handle)(void *user, copal_call_t *call); /* answers as copal_service_t.handle does */
     void *user;
 } copal_handler_t;
@@ -135,6 +138,8 @@ int copal_tree_add_value(copal_tree_t *tree, const char *path, copal_bytes_t val
 int copal_tree_find(copal_tree_t *tree, const char *path, copal_handle_t *resource);
 /** Takes the resource away; its handle is stale. COPAL_ESTALE. */
 int copal_tree_remove(copal_tree_t *tree, copal_handle_t resource);
+/** The state of a handler resource has changed: its observers are told, as they are of a change of a value. COPAL_ESTALE. */
+int copal_tree_changed(copal_tree_t *tree, copal_handle_t resource);
 /** Its path as text, NUL-terminated, percent-encoded where it must be. Returns the length; COPAL_ESTALE; COPAL_ESPACE. */
 int copal_tree_path(copal_tree_t *tree, copal_handle_t resource, char *out, size_t capacity);
 

@@ -20,6 +20,7 @@ typedef struct {
     copal_bytes_t target;    /* with its angle brackets */
     copal_bytes_t automatic; /* attributes of ours */
     copal_bytes_t own;       /* the application's */
+    copal_bytes_t observe;   /* ";obs" (RFC 7641 section 6) */
 } parts_t;
 
 /* Writes the attribute that tells a Content-Format; its size. */
@@ -37,7 +38,14 @@ static size_t put_ct(char *out, int32_t content_format)
     return size;
 }
 
-static void take_apart(copal__resource_t *r, parts_t *parts, char ct[CT_MOST])
+/* "is a hint indicating that the destination of a link is useful for observation" (RFC 7641 section 6). */
+static bool is_observable(const copal_tree_t *t, const copal__resource_t *r, const copal__value_t *value)
+{
+    uint32_t methods = value ? value->methods : r->handler.methods;
+    return (value ? t->config.observable : r->handler.observable) && methods & COPAL_METHOD(COPAL_GET);
+}
+
+static void take_apart(const copal_tree_t *t, copal__resource_t *r, parts_t *parts, char ct[CT_MOST])
 {
     copal__value_t *value = copal__value_of(r);
     copal__attributes_t *attributes = copal__attributes_of(r);
@@ -46,6 +54,8 @@ static void take_apart(copal__resource_t *r, parts_t *parts, char ct[CT_MOST])
         parts->own = (copal_bytes_t){(const uint8_t *)attributes->text, attributes->size};
     if (value && value->content_format >= 0 && !(attributes && attributes->has_ct))
         parts->automatic = (copal_bytes_t){(const uint8_t *)ct, put_ct(ct, value->content_format)};
+    if (is_observable(t, r, value) && !(attributes && attributes->has_obs))
+        parts->observe = copal_text(";obs");
 }
 
 /* Whether the link fits every Uri-Query argument (section 4.1). */
@@ -58,7 +68,8 @@ static bool fits(const copal_call_t *call, const parts_t *parts)
     copal_option_t o;
     while (copal_option_next(&reader, &o))
         if (o.number == COPAL_OPTION_URI_QUERY && !copal_link_matches(&(copal_link_t){target, parts->own}, o.value) &&
-            !copal_link_matches(&(copal_link_t){target, parts->automatic}, o.value))
+            !copal_link_matches(&(copal_link_t){target, parts->automatic}, o.value) &&
+            !copal_link_matches(&(copal_link_t){target, parts->observe}, o.value))
             return false;
     return true;
 }
@@ -78,7 +89,7 @@ copal_code_t copal__serve_discovery(copal_tree_t *t, copal_call_t *call)
     for (copal__resource_t *r = copal__follow(&t->first); r; r = copal__follow(&r->later)) {
         char ct[CT_MOST];
         parts_t parts;
-        take_apart(r, &parts, ct);
+        take_apart(t, r, &parts, ct);
         if (!fits(call, &parts))
             continue;
         if (any)
@@ -86,6 +97,7 @@ copal_code_t copal__serve_discovery(copal_tree_t *t, copal_call_t *call)
         copal_write_payload(w, parts.target);
         copal_write_payload(w, parts.automatic);
         copal_write_payload(w, parts.own);
+        copal_write_payload(w, parts.observe);
         any = true;
     }
     /* "A multicast request with a query string SHOULD NOT be responded to [...] if the filter does not match" (section

@@ -75,11 +75,12 @@ int copal__tree_create(copal_tree_t *t, const copal__seed_t *seed, copal_handle_
     copal__slot_t *slot = &t->slots[r->slot];
     if (!slot->generation)
         slot->generation = 1;
+    r->generation = slot->generation;
     slot->resource = r;
     t->dynamic += r->dynamic;
     copal__tree_link(t, r);
     if (handle)
-        *handle = (copal_handle_t){r->slot, slot->generation};
+        *handle = copal__handle_of(r);
     return 0;
 }
 
@@ -93,6 +94,8 @@ void copal__tree_destroy(copal_tree_t *t, copal__resource_t *r)
     slot->resource = NULL;
     slot->generation += slot->generation == UINT32_MAX ? 2 : 1; /* never 0 */
     copal__pool_give(&t->pool, r->slot);
+    atomic_store(&r->removed, true);
+    copal__tree_tell(t, r);
     copal__arena_retire(&t->arena, copal__value_of(r));
     copal__arena_retire(&t->arena, copal__attributes_of(r));
     copal__arena_retire(&t->arena, r);
@@ -110,6 +113,9 @@ int copal__tree_replace(copal_tree_t *t, copal__resource_t *r, copal_bytes_t pay
     if (!value)
         return COPAL_EFULL;
     atomic_store_explicit(&r->value, value, memory_order_release);
+    bool hidden = (old->methods & ~options->methods & COPAL_METHOD(COPAL_GET)) != 0;
+    if (changed || hidden)
+        copal__tree_tell(t, r);
     copal__arena_retire(&t->arena, old);
     return 0;
 }
@@ -179,7 +185,7 @@ int copal_tree_find(copal_tree_t *tree, const char *path, copal_handle_t *resour
     copal__tree_enter(tree);
     copal__resource_t *r = copal__tree_lookup(tree, encoded, copal__tree_hash(tree, encoded));
     if (r)
-        *resource = (copal_handle_t){r->slot, tree->slots[r->slot].generation};
+        *resource = copal__handle_of(r);
     copal__tree_leave(tree);
     return r ? 0 : COPAL_ENOTFOUND;
 }
@@ -190,6 +196,16 @@ int copal_tree_remove(copal_tree_t *tree, copal_handle_t resource)
     copal__resource_t *r = resolve(tree, resource);
     if (r)
         copal__tree_destroy(tree, r);
+    copal__tree_leave(tree);
+    return r ? 0 : COPAL_ESTALE;
+}
+
+int copal_tree_changed(copal_tree_t *tree, copal_handle_t resource)
+{
+    copal__tree_enter(tree);
+    copal__resource_t *r = resolve(tree, resource);
+    if (r)
+        copal__tree_tell(tree, r);
     copal__tree_leave(tree);
     return r ? 0 : COPAL_ESTALE;
 }
@@ -286,6 +302,7 @@ static int add_attribute(copal_tree_t *t, copal__resource_t *r, copal_bytes_t na
     }
     fresh->size = before + (uint32_t)written;
     fresh->has_ct = (old && old->has_ct) || (name.size == 2 && !memcmp(name.data, "ct", 2));
+    fresh->has_obs = (old && old->has_obs) || (name.size == 3 && !memcmp(name.data, "obs", 3));
     copal__arena_trim(&t->arena, fresh, offsetof(copal__attributes_t, text) + fresh->size);
     atomic_store_explicit(&r->attributes, fresh, memory_order_release);
     copal__arena_retire(&t->arena, old);

@@ -94,8 +94,9 @@ static bool is_change(copal_code_t method)
            method == COPAL_IPATCH;
 }
 
-static copal_code_t serve(copal_tree_t *t, copal_call_t *call)
+static copal_code_t serve(copal__worker_t *w, copal_call_t *call)
 {
+    copal_tree_t *t = w->tree;
     copal_code_t method = call->request->code;
     copal_bytes_t path = call->options->path;
     uint32_t hash = copal__tree_hash(t, path);
@@ -104,7 +105,10 @@ static copal_code_t serve(copal_tree_t *t, copal_call_t *call)
         return copal__serve_discovery(t, call);
     if (!r)
         r = copal__tree_lookup_subtree(t, path);
+    bool watched = r && copal__tree_watch(w, r, call); /* before the value is read */
     copal__value_t *value = r ? copal__value_of(r) : NULL;
+    if (watched)
+        copal_observe(call, copal__handle_of(r), value && value->confirm);
     if (r && !value)
         return serve_handler(t, call, r);
     if (is_change(method))
@@ -114,13 +118,13 @@ static copal_code_t serve(copal_tree_t *t, copal_call_t *call)
     return value ? COPAL_METHOD_NOT_ALLOWED : COPAL_NOT_FOUND;
 }
 
-void copal__serve(void *tree, copal_call_t *call)
+void copal__serve(void *worker, copal_call_t *call)
 {
-    copal_tree_t *t = tree;
-    copal_code_t code = serve(t, call);
+    copal__worker_t *of = worker;
+    copal_code_t code = serve(of, call);
     if (code == ANSWERED)
         return;
     copal_writer_t *w = copal_reply(call, code);
     if (code == COPAL_REQUEST_ENTITY_TOO_LARGE)
-        copal_write_option_uint(w, COPAL_OPTION_SIZE1, t->config.limits.value_size); /* section 5.9.2.9 */
+        copal_write_option_uint(w, COPAL_OPTION_SIZE1, of->tree->config.limits.value_size); /* section 5.9.2.9 */
 }

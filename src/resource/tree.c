@@ -38,6 +38,12 @@ static size_t lay(copal_tree_t *t, void *memory, const copal_tree_limits_t *l)
     copal__pool_lay(&t->pool, &carver, l->resources);
     t->slots = copal__carve(&carver, l->resources, sizeof *t->slots);
     copal__uploads_lay(&t->uploads, &carver, l->uploads);
+    t->workers = copal__carve(&carver, l->workers, sizeof *t->workers);
+    for (uint32_t i = 0; i < l->workers; i++) {
+        _Atomic uint32_t *marks = copal__carve(&carver, l->resources, sizeof *marks);
+        if (t->workers)
+            t->workers[i] = (copal__worker_t){.tree = t, .marks = marks};
+    }
     bool ok = copal__arena_lay(&t->arena, &carver, l->arena, l->workers);
     return ok && carver.used != SIZE_MAX ? carver.used : 0;
 }
@@ -77,8 +83,7 @@ void copal_tree_close(copal_tree_t *tree)
 
 copal_service_t copal_tree_service(copal_tree_t *tree, uint32_t worker)
 {
-    (void)worker;
-    return (copal_service_t){copal__serve, tree, tree->config.first_only, true};
+    return (copal_service_t){copal__serve, &tree->workers[worker], tree->config.first_only, true};
 }
 
 void copal_tree_quiescent(copal_tree_t *tree, uint32_t worker)
@@ -95,10 +100,16 @@ void copal__tree_enter(copal_tree_t *t)
 {
     if (t->config.exclusion.enter)
         t->config.exclusion.enter(t->config.exclusion.context);
+    t->inside++;
 }
 
 void copal__tree_leave(copal_tree_t *t)
 {
+    bool tell = !--t->inside && t->untold;
+    if (tell)
+        t->untold = false;
     if (t->config.exclusion.leave)
         t->config.exclusion.leave(t->config.exclusion.context);
+    if (tell && t->config.changed)
+        t->config.changed(t->config.user);
 }

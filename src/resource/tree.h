@@ -12,7 +12,8 @@
 /** Attributes as discovery sends them: `;rt="a";if=b`. */
 typedef struct {
     uint32_t size;
-    bool has_ct; /* one of them is `ct` */
+    bool has_ct;  /* one of them is `ct` */
+    bool has_obs; /* one is `obs` */
     char text[];
 } copal__attributes_t;
 
@@ -26,10 +27,11 @@ struct copal__resource_t {
     _Atomic(copal__value_t *) value;           /* NULL: a handler resource */
     _Atomic(copal__attributes_t *) attributes; /* NULL: none */
     copal_handler_t handler;                   /* `handle` is NULL in a value resource */
-    uint32_t hash, slot;
+    uint32_t hash, slot, generation;
     uint32_t depth; /* segments of the path */
     uint16_t path_size, link_size;
     bool dynamic;     /* created by a peer */
+    _Atomic bool removed;
     uint8_t octets[]; /* the path as copal_path_encode makes it, then the link to it: "</a/b>" */
 };
 
@@ -37,6 +39,14 @@ typedef struct {
     copal__resource_t *resource;
     uint32_t generation; /* 0 until the slot is first used */
 } copal__slot_t;
+
+/** A thread that serves the tree, and what it is to be told. */
+typedef struct {
+    copal_tree_t *tree;
+    _Atomic uint32_t *marks; /* by slot: see watch.c */
+    _Atomic uint32_t changed; /* the first slot of the list, plus 1; 0: it is empty */
+    uint32_t taken;           /* the same of the list that the worker took */
+} copal__worker_t;
 
 struct copal_tree_t {
     copal_tree_config_t config; /* its limits without defaults */
@@ -50,6 +60,9 @@ struct copal_tree_t {
     copal__resource_t *last;
     copal__uploads_t uploads;
     uint32_t named;          /* how many names were made up for resources */
+    copal__worker_t *workers;
+    uint32_t inside; /* how often the writer has entered */
+    bool untold;     /* config.changed is to be called when it leaves */
     uint32_t dynamic;        /* how many resources peers created */
     _Atomic uint32_t depths; /* bit n: there has been a subtree n segments deep; bit 31: that deep or deeper */
 };
@@ -58,6 +71,7 @@ struct copal_tree_t {
 #define COPAL__PATH_SIZE 1152
 
 void copal__tree_enter(copal_tree_t *tree);
+/** Calls config.changed, outside, where somebody is to be told. */
 void copal__tree_leave(copal_tree_t *tree);
 
 /* ---- index.c: for readers and writers ------------------------------------------------------------ */
@@ -93,9 +107,14 @@ typedef struct {
 int copal__tree_create(copal_tree_t *tree, const copal__seed_t *seed, copal_handle_t *handle);
 void copal__tree_destroy(copal_tree_t *tree, copal__resource_t *resource);
 
-/** Replaces the value of a value resource; `changed` counts its ETag up. COPAL_EFULL, COPAL_ESPACE: nothing changed. */
+/** Replaces the value of a value resource; `changed` counts its ETag up, and who observes it is told. COPAL_EFULL, COPAL_ESPACE: nothing changed. */
 int copal__tree_replace(copal_tree_t *tree, copal__resource_t *resource, copal_bytes_t value,
                         const copal_value_options_t *options, bool changed);
+
+static inline copal_handle_t copal__handle_of(const copal__resource_t *resource)
+{
+    return (copal_handle_t){resource->slot, resource->generation};
+}
 
 static inline copal__value_t *copal__value_of(copal__resource_t *resource)
 {
@@ -125,13 +144,21 @@ copal_code_t copal__serve_part(copal_tree_t *tree, copal_call_t *call, uint32_t 
 /** As copal__uploads_t.drop; `context` is the tree. */
 void copal__intake_drop(void *context, copal__upload_t *upload);
 
+/* ---- watch.c --------------------------------------------------------------------------------------- */
+
+/** For the worker, before it reads what it answers `call` with: from here on it is told of changes, if the call asks
+ *  for that and the resource can be observed. True: then it can be told that this answer is the state of the resource. */
+bool copal__tree_watch(copal__worker_t *worker, copal__resource_t *resource, const copal_call_t *call);
+/** For writers, after they published a change: tells each worker that watches the resource. */
+void copal__tree_tell(copal_tree_t *tree, const copal__resource_t *resource);
+
 /* ---- serve.c, discovery.c --------------------------------------------------------------------------- */
 
 /** Whether one of the request's options `number`, ETag or If-Match, names the value. */
 bool copal__tag_matches(const copal_tree_t *tree, const copal_message_t *request, uint16_t number,
                         const copal__value_t *value);
 /** Serves a request; its `handle` for copal_service_t. */
-void copal__serve(void *tree, copal_call_t *call);
+void copal__serve(void *worker, copal_call_t *call);
 
 /** Whether a path is /.well-known/core. */
 bool copal__is_discovery(copal_bytes_t path);

@@ -36,6 +36,7 @@ copal__value_t *copal__value_make(copal__arena_t *arena, copal_bytes_t payload, 
         .content_format = options->content_format,
         .counter = counter,
         .methods = (uint8_t)options->methods,
+        .confirm = options->confirm,
         .tag = (uint8_t)tag,
         .head = (uint8_t)w.size,
         .last = (uint8_t)w.number,
@@ -53,5 +54,6 @@ void copal__value_options(const copal__value_t *value, copal_value_options_t *op
         .max_age = value->last == COPAL_OPTION_MAX_AGE ? (int64_t)value->max_age : -1,
         .etag = value->tag > 0,
         .methods = value->methods,
+        .confirm = value->confirm,
     };
 }

@@ -16,6 +16,7 @@ typedef struct {
     int32_t content_format;
     uint16_t counter; /* of changes, 1 to 65535; goes on while ETag is off */
     uint8_t methods;
+    bool confirm;
     uint8_t tag;      /* octets of the ETag option; 0: ETag is off */
     uint8_t head;     /* octets of all options */
     uint8_t last;     /* number of the last option; 0: none */

@@ -44,14 +44,14 @@ static inline void begin(ask_t *ask, copal_code_t method, const char *path)
     copal_write_path_and_query(&ask->in, copal_text(path));
 }
 
-/* Puts the request to the tree. The answer's code, or 0: none came. The answer is in `ask->answer`. */
-static inline copal_code_t finish(ask_t *ask, copal_tree_t *tree)
+/* Puts the request to a worker of the tree. The answer's code, or 0: none came. The answer is in `ask->answer`. */
+static inline copal_code_t ask_worker(ask_t *ask, copal_tree_t *tree, uint32_t worker)
 {
     const copal_config_t config = {
         .limits = {.datagram_size = sizeof ask->datagram, .payload_size = 2048, .requests = 1, .deferred = 1, .remembered = 8,
                    .remembered_bytes = 16384, .proven = 1, .counters = 1, .batch = 4},
         .random = fixed_random,
-        .service = copal_tree_service(tree, 0),
+        .service = copal_tree_service(tree, worker),
     };
     size_t size = copal_endpoint_size(&config.limits);
     void *memory = calloc(1, size);
@@ -69,6 +69,11 @@ static inline copal_code_t finish(ask_t *ask, copal_tree_t *tree)
     }
     free(memory);
     return answered ? ask->answer.code : 0;
+}
+
+static inline copal_code_t finish(ask_t *ask, copal_tree_t *tree)
+{
+    return ask_worker(ask, tree, 0);
 }
 
 /* A request without options or payload. */

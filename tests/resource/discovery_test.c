@@ -102,10 +102,32 @@ static void a_ct_of_ones_own_takes_the_place_of_the_automatic_one(void **state)
     assert_links(CORE, "</a>;rt=x;ct=\"0 41\";if=y,</b>;ct=50;act=1");
 }
 
+static void obs_stands_last_where_get_is_on_and_may_be_observed(void **state)
+{
+    (void)state;
+    free(tree);
+    tree = new_tree((copal_tree_config_t){.observable = true});
+    copal_handler_t handler = {.methods = COPAL_METHOD(COPAL_GET), .handle = nothing};
+    copal_value_options_t silent = {.content_format = -1, .max_age = -1, .methods = COPAL_METHOD(COPAL_PUT)};
+    copal_handle_t a = add_format("a", 0);
+    attribute(a, "rt", "x");
+    assert_int_equal(copal_tree_add_value(tree, "b", copal_text(""), &silent, NULL), 0);
+    attribute(add_value(tree, "c", ""), "obs", "");
+    assert_int_equal(copal_tree_add_handler(tree, "d", &handler, NULL), 0);
+    handler.observable = true;
+    assert_int_equal(copal_tree_add_handler(tree, "e", &handler, NULL), 0);
+    handler.methods = COPAL_METHOD(COPAL_POST);
+    assert_int_equal(copal_tree_add_handler(tree, "f", &handler, NULL), 0);
+    assert_links(CORE, "</a>;ct=0;rt=x;obs,</b>,</c>;obs,</d>,</e>;obs,</f>");
+    assert_links(CORE "?obs", "</a>;ct=0;rt=x;obs,</c>;obs,</e>;obs");
+    assert_int_equal(copal_tree_set_options(tree, a, &silent), 0);
+    assert_links(CORE "?rt=x", "</a>;rt=x");
+}
+
 static void handlers_are_listed_by_their_own_path(void **state)
 {
     (void)state;
-    copal_handler_t subtree = {COPAL_METHODS_ALL, NULL, true, false, nothing, NULL};
+    copal_handler_t subtree = {COPAL_METHODS_ALL, NULL, true, false, false, nothing, NULL};
     copal_handle_t handle;
     assert_int_equal(copal_tree_add_handler(tree, "sub", &subtree, &handle), 0);
     attribute(handle, "rt", "tree");
@@ -264,6 +286,7 @@ int main(void)
         TEST(ct_tells_the_content_format_as_it_is_now),
         TEST(attributes_follow_ct_in_the_order_added),
         TEST(a_ct_of_ones_own_takes_the_place_of_the_automatic_one),
+        TEST(obs_stands_last_where_get_is_on_and_may_be_observed),
         TEST(handlers_are_listed_by_their_own_path),
         TEST(paths_are_percent_encoded),
         TEST(a_path_that_begins_with_an_empty_segment_keeps_it),

@@ -117,7 +117,7 @@ static copal_handle_t add_subtree(const char *path, bool subtree)
     static unsigned used;
     char *name = names[used++ % 40];
     snprintf(name, sizeof *names, "%s", path);
-    copal_handler_t handler = {COPAL_METHODS_ALL, NULL, subtree, false, say, name};
+    copal_handler_t handler = {COPAL_METHODS_ALL, NULL, subtree, false, false, say, name};
     copal_handle_t handle;
     assert_int_equal(copal_tree_add_handler(tree, path, &handler, &handle), 0);
     return handle;

@@ -23,7 +23,7 @@ static void answer(void *user, copal_call_t *call)
     copal_reply(call, COPAL_CONTENT);
 }
 
-static const copal_handler_t handler = {COPAL_METHODS_ALL, NULL, false, false, answer, NULL};
+static const copal_handler_t handler = {COPAL_METHODS_ALL, NULL, false, false, false, answer, NULL};
 
 static int add(const char *path)
 {

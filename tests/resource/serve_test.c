@@ -225,7 +225,7 @@ static copal_handle_t add_handler(const char *path, uint32_t methods, bool subtr
 {
     copal_handle_t handle_;
     memset(&handled, 0, sizeof handled);
-    copal_handler_t handler = {methods, NULL, subtree, serial, handle, &handled};
+    copal_handler_t handler = {methods, NULL, subtree, serial, false, handle, &handled};
     assert_int_equal(copal_tree_add_handler(tree, path, &handler, &handle_), 0);
     return handle_;
 }

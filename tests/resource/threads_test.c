@@ -1,12 +1,15 @@
 /* A tree that one thread changes while others serve it. What counts here is what the sanitizers see; run it under TSan by
  * hand after every change to the order of accesses. */
 #include <pthread.h>
+#include <sched.h>
 
 #include "resource/call.h"
 
 #define WORKERS 2
 #define PATHS   8
 #define TURNS   2000 /* of the workers, in all */
+#define ROUNDS  2000
+#define MISSED  5000000 /* times that one has waited in vain for a worker */
 
 static copal_tree_t *tree;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -83,7 +86,7 @@ static void change(unsigned i)
     size_t size;
     memset(value, 'a' + (int)(i % 26), sizeof value);
     if (copal_tree_find(tree, path_of(i), &handle)) {
-        copal_handler_t handler = {COPAL_METHODS_ALL, NULL, true, i & 1, answer, NULL};
+        copal_handler_t handler = {COPAL_METHODS_ALL, NULL, true, i & 1, false, answer, NULL};
         if (i % 3)
             copal_tree_add_value(tree, path_of(i), bytes(value, i % sizeof value), &options, NULL);
         else
@@ -136,10 +139,76 @@ static void workers_serve_while_another_thread_changes_everything(void **state)
     free(tree);
 }
 
+/* ---- changes that are told -------------------------------------------------------------------------------- */
+
+static _Atomic unsigned read_last[WORKERS];
+
+/* Serves a peer that observes "a": asks again only when it is told of a change. */
+static void *follow(void *number)
+{
+    uint32_t worker = *(uint32_t *)number, slot;
+    ask_t *ask = malloc(sizeof *ask);
+    for (bool told = true; !over; told = copal_tree_next_change(tree, worker, &slot)) {
+        copal_tree_quiescent(tree, worker);
+        if (!told) {
+            sched_yield();
+            continue;
+        }
+        begin(ask, COPAL_GET, "a");
+        copal_write_option_uint(&ask->in, COPAL_OPTION_OBSERVE, 0);
+        unsigned value = 0;
+        if (ask_worker(ask, tree, worker) == COPAL_CONTENT && ask->answer.payload.size == sizeof value)
+            memcpy(&value, ask->answer.payload.data, sizeof value);
+        read_last[worker] = value;
+    }
+    copal_tree_offline(tree, worker);
+    free(ask);
+    return NULL;
+}
+
+/* A number of changes one behind the other, so that the last may come while an earlier one is being served. */
+static void change_often(copal_handle_t handle, unsigned *count, unsigned times)
+{
+    while (times-- > 0) {
+        ++*count;
+        while (copal_tree_set_value(tree, handle, bytes(count, sizeof *count)) == COPAL_EFULL)
+            ; /* a worker still reads what was replaced */
+    }
+}
+
+static void the_newest_value_comes_to_each_worker_that_watches(void **state)
+{
+    (void)state;
+    tree = new_tree((copal_tree_config_t){
+        .limits = {.resources = 4, .arena = 8192, .workers = WORKERS},
+        .exclusion = {enter, leave, &mutex},
+        .observable = true,
+    });
+    copal_handle_t handle = add_value(tree, "a", "");
+    pthread_t threads[WORKERS];
+    uint32_t numbers[WORKERS] = {0, 1};
+    unsigned count = 0, tries = 0;
+    over = false;
+    for (uint32_t i = 0; i < WORKERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, follow, &numbers[i]), 0);
+    for (unsigned round = 0; round < ROUNDS && tries < MISSED; round++) {
+        change_often(handle, &count, 1 + round % 9);
+        for (tries = 0; (read_last[0] != count || read_last[1] != count) && tries < MISSED; tries++)
+            sched_yield();
+    }
+    over = true;
+    for (uint32_t i = 0; i < WORKERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(read_last[0], count);
+    assert_int_equal(read_last[1], count);
+    free(tree);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(workers_serve_while_another_thread_changes_everything),
+        cmocka_unit_test(the_newest_value_comes_to_each_worker_that_watches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

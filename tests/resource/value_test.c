@@ -34,6 +34,7 @@ static void assert_options(const copal_value_options_t *options, uint16_t counte
     assert_true(back.max_age == options->max_age);
     assert_int_equal(back.etag, options->etag);
     assert_int_equal(back.methods, options->methods);
+    assert_int_equal(back.confirm, options->confirm);
 }
 
 #define ENCODED(...)                                          \
@@ -45,7 +46,7 @@ static void assert_options(const copal_value_options_t *options, uint16_t counte
 static void options_are_kept_encoded_as_on_the_wire(void **state)
 {
     (void)state;
-    assert_options(&(copal_value_options_t){-1, -1, false, 2, false}, 1, 0, 0, (const uint8_t *)"");
+    assert_options(&(copal_value_options_t){-1, -1, false, 2, true}, 1, 0, 0, (const uint8_t *)"");
     assert_options(&(copal_value_options_t){0, -1, false, 4, false}, 1, 0, ENCODED(0xc0));
     assert_options(&(copal_value_options_t){65535, -1, false, 8, false}, 1, 0, ENCODED(0xc2, 0xff, 0xff));
     assert_options(&(copal_value_options_t){-1, 0, false, 16, false}, 1, 0, ENCODED(0xd0, 1));

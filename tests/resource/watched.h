@@ -11,6 +11,7 @@ static ask_t ask;
 static struct {
     int inside;
     unsigned created;
+    unsigned changed;
     copal_handle_t handle;
     bool remove;            /* the callback takes the new resource away again */
     void (*on_enter)(void); /* what another thread does just before: called once */
@@ -42,12 +43,20 @@ static inline void created(void *user, copal_tree_t *of, copal_handle_t resource
         assert_int_equal(copal_tree_remove(of, resource), 0);
 }
 
+static inline void changed(void *user)
+{
+    assert_ptr_equal(user, &seen);
+    assert_int_equal(seen.inside, 0);
+    seen.changed++;
+}
+
 static inline int make_with(copal_tree_config_t config)
 {
     memset(&seen, 0, sizeof seen);
-    config.limits = (copal_tree_limits_t){.resources = 8, .dynamic = 2, .value_size = 64, .arena = 8192};
+    config.limits = (copal_tree_limits_t){.resources = 8, .dynamic = 2, .value_size = 64, .arena = 8192, .workers = 2};
     config.exclusion = (copal_exclusion_t){enter, leave, NULL};
     config.created = created;
+    config.changed = changed;
     config.user = &seen;
     tree = new_tree(config);
     return 0;

@@ -31,7 +31,8 @@ void bench_open_tree(bench_t *b, const copal_config_t *config, uint32_t value_si
 {
     random_t random = random_from(2);
     copal_tree_config_t tree_config = {.limits = {.resources = 64, .value_size = value_size},
-                                       .random = random_fill, .random_state = &random, .dynamic = true};
+                                       .random = random_fill, .random_state = &random,
+                                       .dynamic = true, .observable = true};
     size_t size = copal_tree_size(&tree_config.limits);
     void *memory = calloc(1, size);
     copal_tree_t *tree;
@@ -70,9 +71,17 @@ void (bench_accept)(bench_t *b, uint32_t peer, copal_bytes_t datagram)
     check_equal(bench_receive(b, peer, datagram), 0);
 }
 
+void bench_tell(bench_t *b)
+{
+    uint32_t slot;
+    while (b->tree && copal_tree_next_change(b->tree, 0, &slot))
+        copal_notify(b->endpoint, b->now, slot);
+}
+
 bool bench_take(bench_t *b)
 {
     copal_datagram_t out;
+    bench_tell(b);
     if (copal_endpoint_send(b->endpoint, b->now, &out, 1) == 0)
         return false;
     check(out.bytes.size <= sizeof b->sent.data);
@@ -107,6 +116,7 @@ void (bench_sends)(bench_t *b, uint32_t peer, copal_bytes_t datagram)
 
 copal_time_t (bench_wait)(bench_t *b)
 {
+    bench_tell(b);
     copal_time_t next = copal_endpoint_next_timeout(b->endpoint), before = b->now;
     check(next != COPAL_NEVER);
     check(next > b->now);

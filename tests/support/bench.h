@@ -44,6 +44,8 @@ int bench_receive(bench_t *b, uint32_t peer, copal_bytes_t datagram);
 /** Hands a datagram in that must be accepted. */
 void bench_accept(bench_t *b, uint32_t peer, copal_bytes_t datagram);
 
+/** Tells the endpoint what has changed in the tree. Those that follow do it by themselves. */
+void bench_tell(bench_t *b);
 /** Takes one datagram at `now` into b->sent; false where there is none. */
 bool bench_take(bench_t *b);
 /** Takes one that must be there, and returns its view. */

@@ -35,7 +35,7 @@ void network_close(network_t *n)
 
 static copal_tree_t *make_tree(node_t *node, const copal_tree_limits_t *limits)
 {
-    copal_tree_config_t config = {.limits = *limits, .random = random_fill, .random_state = &node->random};
+    copal_tree_config_t config = {.limits = *limits, .random = random_fill, .random_state = &node->random, .observable = true};
     copal_tree_t *tree;
     size_t size = copal_tree_size(limits);
     node->tree_memory = calloc(1, size);
@@ -133,12 +133,20 @@ static void carry(network_t *n, uint32_t from, const copal_datagram_t *out)
 
 /* ---- turns ----------------------------------------------------------------------------------------- */
 
+static void tell(network_t *n, const node_t *node)
+{
+    uint32_t slot;
+    while (node->tree && copal_tree_next_change(node->tree, 0, &slot))
+        copal_notify(node->endpoint, n->now, slot);
+}
+
 /* Lets a node send all that is due. Afterwards nothing may be due at this time any more, or a host would spin. */
 static void pump(network_t *n, uint32_t index)
 {
     copal_endpoint_t *e = n->nodes[index].endpoint;
     copal_datagram_t out[8];
     size_t count, capacity = 1 + random_below(&n->random, 8);
+    tell(n, &n->nodes[index]);
     for (unsigned turns = 0; (count = copal_endpoint_send(e, n->now, out, capacity)) > 0; turns++) {
         check(count <= capacity);
         check(turns < 100000);
@@ -177,6 +185,8 @@ static copal_time_t next_time(const network_t *n)
 
 void network_run(network_t *n, copal_time_t until)
 {
+    for (uint32_t i = 0; i < n->node_count; i++)
+        tell(n, &n->nodes[i]);
     for (copal_time_t next; (next = next_time(n)) <= until && next != COPAL_NEVER;) {
         if (next > n->now)
             n->now = next;
