@@ -47,6 +47,14 @@ static int init_system(copal_host_t *host)
     return status;
 }
 
+/* The tree's callbacks share one pointer, which is the host. */
+static void created(void *user, copal_tree_t *tree, copal_handle_t resource)
+{
+    copal_host_t *host = user;
+    if (host->created)
+        host->created(host->user, tree, resource);
+}
+
 static int init_tree(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
 {
     copal_tree_config_t tree = {
@@ -57,9 +65,11 @@ static int init_tree(copal_host_t *host, const copal__layout_t *layout, const co
         .first_only = config->first_only,
         .dynamic = config->dynamic,
         .post_creates = config->post_creates,
+        .observable = true,
         .patch = copal_json_patch,
-        .created = config->created,
-        .user = config->user,
+        .changed = copal__host_changed,
+        .created = created,
+        .user = host,
     };
     return copal_tree_init(&host->tree, layout->tree, layout->tree_size, &tree);
 }
@@ -99,6 +109,8 @@ static int init(copal_host_t *host, const copal__layout_t *layout, const copal_h
 {
     host->batch = layout->batch;
     host->body_size = config->memory;
+    host->created = config->created;
+    host->user = config->user;
     host->random = config->random ? config->random : copal__host_random;
     host->random_state = config->random ? config->random_state : host;
     if (config->client_address) {

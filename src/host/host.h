@@ -17,6 +17,8 @@ struct copal_host_t {
     copal__locals_t locals;
     copal_peer_t client_address; /* size 0: any */
     copal_task_t *tasks;         /* those under way; the last one's next_ is NULL */
+    void (*created)(void *user, copal_tree_t *tree, copal_handle_t resource); /* NULL: nobody cares */
+    void *user;
     void (*random)(void *state, void *buffer, size_t size);
     void *random_state;
     uint8_t random_pool[COPAL__RANDOM_POOL];
@@ -50,6 +52,9 @@ copal_time_t copal__host_now(const copal_host_t *host);
 
 /** Makes whoever runs the host look again at what there is to do. Inside the lock. */
 void copal__host_wake(copal_host_t *host);
+
+/** For copal_tree_config_t.changed; `user` is the host. From any thread. */
+void copal__host_changed(void *user);
 
 /** copal_host_step, inside the lock. */
 int copal__host_step(copal_host_t *host, int timeout);

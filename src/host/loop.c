@@ -34,6 +34,15 @@ void copal__host_wake(copal_host_t *host)
     copal__wake_signal(host->wake);
 }
 
+/* A turn of this thread's tells of changes before it ends. It takes no lock, since whoever changes a value may hold a lock
+ * of the application's that a handler waits for. */
+void copal__host_changed(void *user)
+{
+    copal_host_t *host = user;
+    if (!copal__lock_is_mine(&host->lock) || !host->turning)
+        copal__wake_signal(host->wake);
+}
+
 /* ---- sleeping ------------------------------------------------------------------------------------- */
 
 /* Milliseconds from `now` until something is due; -1: never. */
@@ -107,6 +116,14 @@ static int sleep_until_ready(copal_host_t *host, int timeout)
 
 /* ---- turns ---------------------------------------------------------------------------------------- */
 
+/* Peers that observe what was changed are told with what is sent next. */
+static void tell_changes(copal_host_t *host, copal_time_t now)
+{
+    uint32_t slot;
+    while (copal_tree_next_change(host->tree, 0, &slot))
+        copal_notify(host->server.endpoint, now, slot);
+}
+
 static void turn(copal_host_t *host)
 {
     copal_time_t now = host->now = clock_now();
@@ -115,8 +132,10 @@ static void turn(copal_host_t *host)
     host->more = host->server.count > 0 && copal__side_receive(&host->server, now);
     if (host->client.count > 0 && copal__side_receive(&host->client, now))
         host->more = true;
-    copal__side_send(&host->server, now);
     copal__side_send(&host->client, now);
+    tell_changes(host, now);
+    copal__side_send(&host->server, now);
+    tell_changes(host, now); /* what a handler changed that was asked for a notification is due at once */
     copal_tree_offline(host->tree, 0);
     host->turning = false;
 }

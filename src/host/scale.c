@@ -43,8 +43,9 @@ static void suggest_sizes(copal_limits_t *limits)
     suggest(&limits->token_size, 8);
 }
 
-/* The proportions. A deferred or own request and a confirmable notification take a datagram's room; an observer 124 octets
- * or somewhat more; a remembered reply some tens of octets, with its octets apart, where one datagram must fit in any case. The bounds above are for memories of many gigabytes. */
+/* The proportions. A deferred or own request and a confirmable notification take a datagram's room; an observer 124 octets,
+ * and a fifth of all is theirs; a remembered reply some tens of octets, with its octets apart, where one datagram must fit
+ * in any case. The bounds above are for memories of many gigabytes. */
 static void share_out(copal_host_config_t *config, size_t memory)
 {
     uint32_t batch = clamp(memory >> 15, 4, COPAL__BATCH);
@@ -60,9 +61,10 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest(&config->server.counters, counters);
     suggest(&config->server.networks, power_of_two(clamp(memory >> 15, 4, 1 << 16)));
     suggest(&config->server.batch, batch);
-    suggest(&config->server.observers, clamp(memory >> 11, 8, 1 << 24));
-    suggest(&config->server.observed, clamp(memory >> 14, 4, 1 << 20));
-    suggest(&config->server.notifications, clamp(memory >> 16, 1, 1 << 16));
+    suggest(&config->server.observers, clamp(memory / 600, 8, 1 << 24));
+    suggest(&config->server.observed, clamp(memory >> 13, 8, 1 << 20));
+    suggest(&config->server.notifications, clamp(memory >> 15, 2, 1 << 20));
+    suggest(&config->server.networks, power_of_two(clamp(memory >> 14, 16, 1 << 16)));
     suggest(&config->client.requests, clamp(memory >> 15, 2, 1 << 20));
     suggest(&config->client.deferred, 1);
     suggest(&config->client.remembered, 4);
@@ -106,8 +108,7 @@ static size_t total(const copal_host_config_t *config)
     return layout.tree_size > 0 ? carver.used : SIZE_MAX;
 }
 
-/* The largest share for which all fits into three quarters: the rest is left for what is still to come.
- * Limits that the caller gave count in full, and may use that quarter up. */
+/* The largest share for which all fits; limits that the caller gave count in full. */
 int copal_host_scale(copal_host_config_t *config)
 {
     const size_t memory = config->memory ? config->memory : DEFAULT_MEMORY;
@@ -118,7 +119,7 @@ int copal_host_scale(copal_host_config_t *config)
     for (size_t step = WHOLE; step > 0; step /= 2) {
         scaled = *config;
         share_out(&scaled, memory / WHOLE * (low + step));
-        if (total(&scaled) <= memory - memory / 4)
+        if (total(&scaled) <= memory)
             low += step;
     }
     scaled = *config;

@@ -42,11 +42,14 @@ bool copal__side_receive(copal__side_t *side, copal_time_t now);
 /** Sends up to one batch of what is due. False: nothing is. */
 bool copal__side_send_batch(copal__side_t *side, copal_time_t now);
 
-/** Sends all that is due. */
+/** Sends what is due, up to a number of batches: where one change is told to very many, others are not kept waiting. What
+ *  is left is due when the next turn comes. */
+enum { COPAL__BATCHES = 16 };
 static inline void copal__side_send(copal__side_t *side, copal_time_t now)
 {
-    while (copal_endpoint_next_timeout(side->endpoint) <= now && copal__side_send_batch(side, now))
-        ;
+    for (unsigned i = 0; i < COPAL__BATCHES && copal_endpoint_next_timeout(side->endpoint) <= now; i++)
+        if (!copal__side_send_batch(side, now))
+            return;
 }
 
 #endif

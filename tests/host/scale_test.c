@@ -20,14 +20,24 @@ static size_t core_size(const copal_host_config_t *config)
     return copal_endpoint_size(&config->server) + copal_endpoint_size(&config->client) + copal_tree_size(&config->tree);
 }
 
-static void a_quarter_of_the_memory_is_left_for_what_is_to_come(void **state)
+static void the_memory_is_used_and_suffices(void **state)
 {
     (void)state;
     for (size_t memory = 64 * KIB; memory <= 4096 * MIB; memory *= 2) {
         copal_host_config_t config = scaled(memory);
-        assert_true(core_size(&config) < memory - memory / 4);
-        assert_true(memory < 256 * KIB || core_size(&config) > memory / 2);
+        assert_true(core_size(&config) < memory);
+        assert_true(memory < 256 * KIB || core_size(&config) > memory / 4 * 3);
     }
+}
+
+static void the_default_has_room_for_100000_observers_though_none_is_proven(void **state)
+{
+    copal_host_config_t config = scaled(0);
+    (void)state;
+    assert_true(config.server.observers - config.server.observers / 4 >= 100000);
+    assert_true(config.server.observed >= config.tree.resources);
+    assert_true(config.server.notifications >= 1000);
+    assert_true(config.client.observers == 1);
 }
 
 static void every_bound_grows_with_the_memory(void **state)
@@ -37,6 +47,10 @@ static void every_bound_grows_with_the_memory(void **state)
     for (size_t memory = 128 * KIB; memory > 0; memory *= 2) {
         copal_host_config_t more = scaled(memory);
         assert_true(more.server.deferred >= least.server.deferred);
+        assert_true(more.server.observers >= least.server.observers);
+        assert_true(more.server.observed >= least.server.observed);
+        assert_true(more.server.notifications >= least.server.notifications);
+        assert_true(more.server.networks >= least.server.networks);
         assert_true(more.server.remembered >= least.server.remembered);
         assert_true(more.server.remembered_bytes >= least.server.remembered_bytes);
         assert_true(more.server.proven >= least.server.proven);
@@ -88,7 +102,7 @@ static void limits_that_were_given_stay_and_the_rest_makes_room(void **state)
     assert_int_equal(config.client.counters, 1);
     assert_int_equal(config.tree.value_size, 77);
     assert_true(config.server.remembered < plain.server.remembered);
-    assert_true(core_size(&config) < MIB - MIB / 4);
+    assert_true(core_size(&config) < MIB);
 }
 
 static void what_was_scaled_once_is_scaled(void **state)
@@ -111,7 +125,8 @@ static void limits_that_do_not_fit_into_the_memory_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_quarter_of_the_memory_is_left_for_what_is_to_come),
+        cmocka_unit_test(the_memory_is_used_and_suffices),
+        cmocka_unit_test(the_default_has_room_for_100000_observers_though_none_is_proven),
         cmocka_unit_test(every_bound_grows_with_the_memory),
         cmocka_unit_test(the_default_serves_a_small_host),
         cmocka_unit_test(below_64_kib_there_is_no_host),
