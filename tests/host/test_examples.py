@@ -54,7 +54,7 @@ def test_server():
         # The C library's time() may be a tick behind the clock that Python reads.
         before = int(time.time())
         assert before - 1 <= int(ask(server.uri("time"))) <= int(time.time())
-        assert ask(server.uri(".well-known/core")) == "</greeting>;ct=0,</time>"
+        assert ask(server.uri(".well-known/core")) == "</greeting>;ct=0;obs,</time>"
 
 
 def test_server_says_that_its_port_is_taken():
@@ -107,6 +107,15 @@ def test_poll():
         assert program.process.wait(SECONDS) == 0
 
 
+def test_notify():
+    """Libcoap's client shows what it is told within two seconds, in one line each (-w)."""
+    with Example("notify") as server:
+        shown = [int(line) for line in ask(server.uri("seconds"), "-s", "2", "-w").split()]
+        assert len(shown) > 1 and shown == list(range(shown[0], shown[0] + len(shown)))
+        assert float(ask(server.uri("load"), "-s", "1", "-w").split()[0]) >= 0
+        assert ask(server.uri(".well-known/core")) == "</seconds>;ct=0;obs,</load>;obs"
+
+
 def test_later():
     with Example("later") as server:
         assert ask(server.uri("slow")) == "that took a while"
@@ -125,7 +134,7 @@ def test_later_is_acknowledged_at_once():
         client.send(coap.encode(Message(coap.ACK, 0, answer.mid)))
 
 
-@pytest.mark.parametrize("name", ["server", "get", "async", "poll", "later"])
+@pytest.mark.parametrize("name", ["server", "get", "async", "poll", "later", "notify"])
 def test_every_example_can_be_run_as_its_comment_says(name):
     first = open(f"{os.path.dirname(__file__)}/../../examples/{name}.c").read().split("*/")[0]
     assert f"$ build/examples/{name}" in first
