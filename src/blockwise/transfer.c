@@ -126,7 +126,16 @@ static copal_part_t part_of(const copal_transfer_t *t)
     return t->sent > 0 ? COPAL_PART_SENDING : COPAL_PART_FIRST;
 }
 
-static int ask(copal_transfer_t *t, copal_time_t now, bool observe)
+/* All blocks of a body bear the token of the first: there are servers that know by it alone what belongs together (go-coap
+ * before 3.8), and would take the last block for the whole. Where the exchange before was NON, a late copy of its answer would be
+ * taken for the next one's. */
+static bool keeps_token(const copal_transfer_t *t)
+{
+    return t->in_blocks_ && t->sent > 0 && t->request.confirmable && !t->request.given_token;
+}
+
+/* `before` is the token of the exchange that ended just now. */
+static int ask(copal_transfer_t *t, copal_time_t now, bool observe, copal_bytes_t before)
 {
     copal_request_t request = t->request;
     copal_handle_t handle;
@@ -134,6 +143,10 @@ static int ask(copal_transfer_t *t, copal_time_t now, bool observe)
     request.observe = observe;
     if (t->request.observe && !observe)
         request.given_token = false; /* section 3.4: these "cannot make use of the token of the Observation" */
+    if (keeps_token(t)) {
+        request.given_token = true;
+        request.token = before;
+    }
     int status = copal_request_begin(t->endpoint_, &request, &handle, &w);
     if (status < 0)
         return status;
@@ -317,7 +330,7 @@ static void take_response(copal_transfer_t *t, const copal_response_t *response)
     if (step == STEP_BODY)
         step = take_body(t, response);
     if (step == STEP_NEXT) {
-        step = ask(t, response->now, false);
+        step = ask(t, response->now, false, response->token);
         if (step == 0)
             return;
     }
@@ -373,7 +386,7 @@ int copal_transfer_start(copal_endpoint_t *e, copal_time_t now, copal_transfer_t
     t->sent = t->total = 0;
     t->fetching_ = t->resuming_ = t->resume_at > 0 && t->etag_size > 0 && !t->request.observe && !t->size;
     t->received = t->resuming_ ? t->resume_at : 0;
-    int status = ask(t, now, t->request.observe);
+    int status = ask(t, now, t->request.observe, (copal_bytes_t){0});
     if (status < 0)
         return status;
     t->live_ = true;

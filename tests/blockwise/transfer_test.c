@@ -922,6 +922,24 @@ static void a_given_token_is_that_of_each_exchange(void **state)
     close_job();
 }
 
+static void all_blocks_of_a_body_bear_one_token(void **state)
+{
+    uint8_t first[8];
+    (void)state;
+    open_job(COPAL_PUT, 2500);
+    start();
+    const copal_message_t *m = asked(BLOCK(0, 1, 6), NONE, 0, 1024);
+    assert_int_equal(m->token.size, sizeof first);
+    memcpy(first, m->token.data, sizeof first);
+    answer(.code = COPAL_CONTINUE, .block1 = BLOCK(0, 1, 6));
+    check_bytes(asked(BLOCK(1, 1, 6), NONE, 1024, 1024)->token, (copal_bytes_t){first, sizeof first});
+    answer(.code = COPAL_CONTINUE, .block1 = BLOCK(1, 1, 6));
+    check_bytes(asked(BLOCK(2, 0, 6), NONE, 2048, 452)->token, (copal_bytes_t){first, sizeof first});
+    answer(.code = COPAL_CHANGED, .block1 = BLOCK(2, 0, 6));
+    ends(0, COPAL_CHANGED);
+    close_job();
+}
+
 static void no_free_request_is_told_at_the_start(void **state)
 {
     outcome_t others[2];
@@ -983,6 +1001,7 @@ int main(void)
         cmocka_unit_test(an_observation_is_asked_for_in_one_datagram),
         cmocka_unit_test(a_cancelled_transfer_is_silent),
         cmocka_unit_test(a_given_token_is_that_of_each_exchange),
+        cmocka_unit_test(all_blocks_of_a_body_bear_one_token),
         cmocka_unit_test(no_free_request_is_told_at_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
