@@ -82,9 +82,8 @@ static void print_location(const copal_message_t *response)
     fputs(any ? "\n" : "", stderr);
 }
 
-/** Prints the code line. An error's payload without Content-Format is a diagnostic for people (section 5.5.2) and
- *  belongs to it; returns false then, and true for a payload that is to be handed on. */
-static bool print_outcome(const copal_answer_t *answer)
+/* An error's payload without Content-Format is a diagnostic for people (section 5.5.2). */
+bool tool_print_outcome(const copal_answer_t *answer)
 {
     bool success = COPAL_CODE_CLASS(answer->code) == 2;
     tool_colour(stderr, success ? TOOL_GREEN : TOOL_RED);
@@ -115,7 +114,7 @@ int tool_ask(const tool_request_t *request, void (*print)(const copal_answer_t *
     } else {
         if (COPAL_CODE_CLASS(answer.code) == 2)
             status = TOOL_OK;
-        if (print_outcome(&answer))
+        if (tool_print_outcome(&answer))
             print(&answer);
         copal_answer_free(&answer);
     }

@@ -33,7 +33,8 @@ typedef struct tool_command_t {
     int (*run)(const struct tool_command_t *command, int argc, char **argv);
 } tool_command_t;
 
-extern const tool_command_t tool_serve, tool_get, tool_put, tool_post, tool_delete, tool_discover, tool_ping, tool_help;
+extern const tool_command_t tool_serve, tool_get, tool_put, tool_post, tool_delete, tool_observe, tool_discover,
+    tool_ping, tool_help;
 
 /** All commands in the order of `copal help`; ends with NULL. */
 extern const tool_command_t *const tool_commands[];
@@ -130,6 +131,10 @@ copal_host_t *tool_client(const tool_request_t *request);
 
 /** Prints why a request got no answer; returns the exit status. */
 int tool_no_answer(const tool_request_t *request, int error);
+
+/** Prints the code line of an answer, and the location of what it created, on standard error. False: its payload is a
+ *  diagnostic for people and was printed, too. */
+bool tool_print_outcome(const copal_answer_t *answer);
 
 /** Asks, prints the outcome's code line and what goes with it, and hands `answer` to `print`, where the payload is what
  *  was asked for. Returns the exit status. */

@@ -9,6 +9,7 @@ import pytest
 
 from support import coap
 from support.coap import Message
+from support.observed import Observed, error
 from support.process import SECONDS, Program, build, environment
 from support.udp import Answerer, free_port, piggyback
 
@@ -134,7 +135,14 @@ def test_later_is_acknowledged_at_once():
         client.send(coap.encode(Message(coap.ACK, 0, answer.mid)))
 
 
-@pytest.mark.parametrize("name", ["server", "get", "async", "poll", "later", "notify"])
+def test_observe():
+    with Observed(b"20", b"21", error("4.04", b"gone")) as server:
+        assert run(example("observe"), server.uri + "/t") == (1, "2.05 20\n2.05 21\n4.04 gone\n")
+    assert run(example("observe"), f"coap://127.0.0.1:{free_port()}/") == (3, "")
+    assert run(example("observe"), "http://x/") == (2, "")
+
+
+@pytest.mark.parametrize("name", ["server", "get", "async", "poll", "later", "observe", "notify"])
 def test_every_example_can_be_run_as_its_comment_says(name):
     first = open(f"{os.path.dirname(__file__)}/../../examples/{name}.c").read().split("*/")[0]
     assert f"$ build/examples/{name}" in first

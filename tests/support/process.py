@@ -95,6 +95,7 @@ class Program:
         self._reader.join()
         while (line := self._fresh.get()) is not None:
             self.lines.append(line)
+        self._fresh.put(None)  # it may be ended twice
         self.process.stdout.close()
         if self.process.stdin:
             self.process.stdin.close()

@@ -1,10 +1,13 @@
 """A program whose standard output or standard error is a terminal."""
+import fcntl
 import os
 import pty
+import struct
 import subprocess
+import termios
 import threading
 
-from support.process import SECONDS, copal_binary, environment
+from support.process import SECONDS, copal_binary, environment, until
 
 
 def _collect(descriptor, into):
@@ -40,3 +43,48 @@ def copal_on_terminal(*arguments, streams=("stdout", "stderr"), env=None):
     out, err = (b"".join(parts[name]).decode().replace("\r\n", "\n") for name in ("stdout", "stderr"))
     assert status != 99, err
     return status, out, err
+
+
+class OnTerminal:
+    """The tool on a terminal of its own, at which somebody types. `output` is all it wrote so far, as on the wire."""
+
+    def __init__(self, *arguments, columns=80, env=None):
+        self._reading, writing = pty.openpty()
+        fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self._parts = []
+        self._collector = threading.Thread(target=_collect, args=(self._reading, self._parts))
+
+        def take_terminal():
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen([copal_binary(), *arguments], stdin=writing, stdout=writing, stderr=writing,
+                                        env=environment(**(env or {})), preexec_fn=take_terminal)
+        os.close(writing)
+        self._collector.start()
+
+    @property
+    def output(self):
+        return b"".join(self._parts).decode()
+
+    def wait_for(self, text):
+        until(lambda: text in self.output or self.process.poll() is not None)
+        assert text in self.output, self.output
+
+    def type(self, keys):
+        os.write(self._reading, keys)
+
+    def wait(self):
+        """Its exit status, once all it wrote is there."""
+        status = self.process.wait(SECONDS)
+        self._collector.join()
+        return status
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.wait()
+        os.close(self._reading)

@@ -49,11 +49,11 @@ class Answerer(_Loop):
     """A server that keeps every message it got in `messages`, and sends what `answer(message)` returns: a Message,
     bytes, a list of them, or None."""
 
-    def __init__(self, answer, address="127.0.0.1"):
+    def __init__(self, answer, address="127.0.0.1", port=0):
         super().__init__()
         self.answer, self.messages = answer, []
         self._socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind((address, 0))
+        self._socket.bind((address, port))
         self.port = self._socket.getsockname()[1]
         self.uri = f"coap://[{address}]:{self.port}" if ":" in address else f"coap://{address}:{self.port}"
 

@@ -1,0 +1,294 @@
+/* copal observe: what a resource says each time that it changes (RFC 7641). */
+#define _POSIX_C_SOURCE 200809L
+#include "observe.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { PEERS = 8, PATIENCE = 2000 /* milliseconds to wait for the answer to a deregistration */ };
+enum { OPTION_JSON = 300, OPTION_CHART, OPTION_TIME, OPTION_FOR };
+
+typedef enum { LINES, JSON, CHART } form_t;
+
+typedef struct {
+    copal_receiver_t receiver; /* first */
+    tool_request_t request;
+    form_t form;
+    bool times;
+    uint64_t most;    /* notifications after which it ends; 0: any number */
+    uint32_t seconds; /* milliseconds after which it ends; 0: never */
+    tool_chart_t chart;
+    uint64_t told;
+    bool silent; /* the server did not answer, which has been said */
+    bool ended;  /* by the server, or for want of one: nothing more comes */
+    bool over;   /* nothing more is wanted */
+    int error;   /* what it ended with; 0: an answer */
+    int status;  /* exit status */
+    int broken;  /* errno of what kept it from printing */
+} observation_t;
+
+static copal_host_t *running; /* for the signal handler, which is handed nothing */
+static volatile sig_atomic_t signals;
+
+static void interrupt(int number)
+{
+    (void)number;
+    signals++;
+    copal_host_stop(running); /* wakes it */
+}
+
+/* ---- what comes ------------------------------------------------------------------------------------------ */
+
+static int64_t number_of(const copal_message_t *message, uint16_t number)
+{
+    copal_option_t option;
+    return copal_option_find(message, number, &option) ? (int64_t)copal_option_uint(&option) : -1;
+}
+
+static void show(observation_t *o, const copal_message_t *message)
+{
+    tool_state_t state = {message->code, number_of(message, COPAL_OPTION_OBSERVE),
+                          (int32_t)number_of(message, COPAL_OPTION_CONTENT_FORMAT), message->payload};
+    if (o->form == JSON)
+        tool_print_state_json(&state);
+    else if (o->form == CHART)
+        tool_chart_add(&o->chart, state.payload);
+    else
+        tool_print_state(&state, o->times);
+}
+
+/** An answer that is the last one: an error, or one without Observe. */
+static void say_end(observation_t *o, const copal_message_t *message)
+{
+    tool_chart_leave(&o->chart);
+    o->status = TOOL_REFUSED;
+    if (COPAL_CODE_CLASS(message->code) == 2)
+        tool_say("%s: %s\n", o->request.ask.uri,
+                 o->told == 1 ? "the server does not let it be observed; this was its state"
+                              : "the server has ended the observation");
+}
+
+/** Prints the code line of an error. Whether its payload is to be shown, too. */
+static bool error_is_shown(observation_t *o, const copal_answer_t *error)
+{
+    tool_chart_leave(&o->chart);
+    bool is_payload = tool_print_outcome(error) && error->size;
+    return o->form == JSON || (o->form == LINES && is_payload);
+}
+
+static void take(observation_t *o, const copal_response_t *response)
+{
+    const copal_message_t *message = response->message;
+    copal_answer_t answer = {.code = message->code, .payload = (uint8_t *)(uintptr_t)message->payload.data,
+                             .content_format = (int32_t)number_of(message, COPAL_OPTION_CONTENT_FORMAT),
+                             .size = message->payload.size};
+    bool success = COPAL_CODE_CLASS(message->code) == 2;
+    o->told += success;
+    o->silent = false;
+    if (success || error_is_shown(o, &answer))
+        show(o, message);
+    if (response->ended)
+        say_end(o, message);
+    o->over = o->over || o->told == o->most;
+}
+
+static void say_silent(observation_t *o, int error)
+{
+    if (o->silent)
+        return;
+    o->silent = true;
+    tool_chart_leave(&o->chart);
+    tool_say("%s: %s; trying on until it answers again\n", o->request.ask.uri,
+             error == COPAL_ETIMEOUT ? "no answer any more" : copal_error_text(error));
+}
+
+static void receive(copal_receiver_t *self, const copal_response_t *response)
+{
+    observation_t *o = (observation_t *)self;
+    o->ended = response->ended;
+    if (o->over)
+        return; /* it came together with the last one that is wanted */
+    if (!response->status)
+        take(o, response);
+    else if (response->ended)
+        o->error = response->status;
+    else
+        say_silent(o, response->status);
+    if (fflush(stdout) || ferror(stdout)) {
+        o->broken = errno;
+        o->over = true;
+    }
+}
+
+/* ---- the loop ---------------------------------------------------------------------------------------------- */
+
+static int64_t now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/** Runs the host until it is over, or `end` (-1: never). 0, or an error. */
+static int run_until(copal_host_t *host, const observation_t *o, int64_t end)
+{
+    int error = 0;
+    while (!error && !o->ended && !o->over && !signals) {
+        int64_t left = end < 0 ? -1 : end - now();
+        if (end >= 0 && left <= 0)
+            break;
+        error = copal_host_step(host, left > INT32_MAX ? INT32_MAX : (int)left);
+    }
+    return error;
+}
+
+/** Tells the server, and waits shortly for its answer; a second signal ends that. */
+static void deregister(copal_host_t *host, copal_handle_t handle)
+{
+    int64_t end = now() + PATIENCE, left;
+    sig_atomic_t before = signals;
+    int error = copal_host_cancel(host, handle);
+    while (!error && signals == before && copal_host_timeout(host) >= 0 && (left = end - now()) > 0)
+        error = copal_host_step(host, (int)left);
+}
+
+/** Observes what is at that address. 0, or the error that kept it from beginning. */
+static int observe_peer(copal_host_t *host, observation_t *o, const copal_peer_t *peer, int64_t end)
+{
+    copal_handle_t handle;
+    copal_ask_t ask = o->request.ask;
+    ask.to = peer;
+    o->ended = false;
+    o->error = 0;
+    int error = copal_host_request(host, &ask, &o->receiver, &handle);
+    if (error < 0)
+        return error;
+    error = run_until(host, o, end);
+    if (!o->ended)
+        deregister(host, handle);
+    return error < 0 ? error : o->error;
+}
+
+/** Where a host name has several addresses, the next is asked when one is unreachable. */
+static int observe_host(copal_host_t *host, observation_t *o)
+{
+    copal_peer_t peers[PEERS];
+    int64_t end = o->seconds ? now() + o->seconds : -1;
+    int count = copal_peers_from_uri(peers, PEERS, o->request.ask.uri), error = count < 0 ? count : COPAL_EUNREACHABLE;
+    for (int i = 0; i < count && error == COPAL_EUNREACHABLE && !signals; i++)
+        error = observe_peer(host, o, &peers[i], end);
+    return error;
+}
+
+static int observe(observation_t *o)
+{
+    running = tool_client(&o->request);
+    if (!running)
+        return TOOL_REFUSED;
+    struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_RESTART};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a reader that is gone shall not keep the server from hearing of it */
+    int error = observe_host(running, o);
+    int saved = errno;
+    tool_chart_leave(&o->chart);
+    if (!o->broken && fflush(stdout))
+        o->broken = errno;
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    copal_host_close(running);
+    if (o->broken) {
+        tool_say("standard output: %s\n", strerror(o->broken));
+        return TOOL_REFUSED;
+    }
+    errno = saved;
+    return error < 0 ? tool_no_answer(&o->request, error) : o->status;
+}
+
+/* ---- what was typed ------------------------------------------------------------------------------------------ */
+
+static int take_option(const tool_command_t *command, observation_t *o, int id, const char *value)
+{
+    switch (id) {
+    case OPTION_JSON:
+    case OPTION_CHART:
+        if (o->form != LINES)
+            return tool_option_error(command, "--json and --chart are two forms of output; take one of them");
+        o->form = id == OPTION_JSON ? JSON : CHART;
+        return 0;
+    case OPTION_TIME:
+        o->times = true;
+        return 0;
+    case OPTION_FOR:
+        if (tool_parse_seconds(value, &o->seconds))
+            return 0;
+        return tool_option_error(command, "--for takes seconds above 0, such as 2.5, not '%s'", value);
+    case 'c':
+        if (tool_parse_number(value, 1, UINT32_MAX, &o->most))
+            return 0;
+        return tool_option_error(command, "--count takes a number from 1 on, not '%s'", value);
+    default:
+        return tool_request_option(command, &o->request, id, value);
+    }
+}
+
+static int check(const tool_command_t *command, const observation_t *o, int operands, char **argv)
+{
+    copal_uri_t uri;
+    if (operands == 0)
+        return tool_usage_error(command, "a URI is missing, as in 'copal observe coap://localhost/'");
+    if (operands > 1)
+        return tool_usage_error(command, "'%s' is one operand too many", argv[optind + 1]);
+    if (o->request.ask.given_token && o->request.ask.token.size == 0)
+        return tool_option_error(command, "--token: an observation needs a token of 1 octet at least");
+    if (o->form == CHART && !isatty(STDOUT_FILENO))
+        return tool_option_error(command, "--chart draws on a terminal, and standard output is none; --json is for "
+                                          "programs");
+    return tool_check_uri(command, argv[optind], &uri);
+}
+
+static int run(const tool_command_t *command, int argc, char **argv)
+{
+    observation_t o = {.receiver = {receive}, .request = {.ask = {.observe = true, .timeout = TOOL_DEFAULT_TIMEOUT}},
+                       .times = isatty(STDOUT_FILENO)};
+    const char *value;
+    int id;
+    while ((id = tool_next_option(command, argc, argv, &value)) >= 0)
+        if (take_option(command, &o, id, value))
+            return TOOL_USAGE;
+    if (id == TOOL_HELP)
+        tool_print_help(command);
+    if (id != TOOL_END)
+        return id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
+    if (check(command, &o, argc - optind, argv))
+        return TOOL_USAGE;
+    o.request.ask.uri = argv[optind];
+    return observe(&o);
+}
+
+static const tool_option_t options[] = {
+    {OPTION_JSON, "json", NULL, "print each state as a JSON object on a line"},
+    {OPTION_CHART, "chart", NULL, "draw numbers as a line of columns, on a terminal"},
+    {OPTION_TIME, "time", NULL, "print the time before each line, as on a terminal"},
+    {'c', "count", "N", "end after so many notifications"},
+    {OPTION_FOR, "for", "SECONDS", "end after so long"},
+    TOOL_ROW_NON,
+    TOOL_ROW_ACCEPT,
+    TOOL_ROW_TOKEN,
+    TOOL_ROW_TIMEOUT("93"),
+    TOOL_ROW_VERBOSE,
+    {0}};
+
+const tool_command_t tool_observe = {
+    .name = "observe",
+    .operands = "[OPTION]... URI",
+    .summary = "Print a resource's state, and again each time it changes",
+    .options = options,
+    .notes = "It ends with SIGINT or SIGTERM (status 0), of which the server is told, or when\n"
+             "the server ends it (status 1). --timeout is for the first answer; from then on a\n"
+             "server that is silent is asked again and again, so one that restarts is found.\n",
+    .run = run};
