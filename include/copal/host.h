@@ -166,8 +166,8 @@ typedef struct {
  *  the body is larger than the config's `memory`; EINVAL: inside a callback, or to be observed. */
 int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer);
 
-/** The same, but the body of a 2.xx answer goes to task->write, piece by piece, and `answer` has no payload then. Of the task's
- *  functions all but `write` may be NULL; `done` is not called. */
+/** The same, with progress, and the body of a 2.xx answer goes to task->write, piece by piece: then `answer` has no payload.
+ *  Of the task's functions all may be NULL; without `write` the answer has the body. `done` is not called. */
 int copal_host_stream(copal_host_t *host, const copal_ask_t *ask, copal_task_t *task, copal_answer_t *answer);
 void copal_answer_free(copal_answer_t *answer);
 

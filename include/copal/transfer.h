@@ -44,6 +44,11 @@ struct copal_transfer_t {
     void (*done)(copal_transfer_t *t, const copal_response_t *response);
     /** Called after each block that was acknowledged or came; NULL: nobody looks, and Size2 is not asked for. */
     void (*progress)(copal_transfer_t *t);
+    /** Called when no message ID is free toward the peer, since all were used within EXCHANGE_LIFETIME (RFC 7252 section
+     *  4.4), as a large body does at once: may set request.via to another of our own sockets, by which this and what follows
+     *  leaves, and return true; `tries` counts up from 1 until one has a free ID. Not asked for a body on its way, of
+     *  which the server knows who sends it. False, or NULL: it waits until an ID is free. */
+    bool (*move)(copal_transfer_t *t, unsigned tries);
     uint16_t block_size;     /* octets of the largest blocks to send and to ask for, a power of two, 16 to 1024; 0 is 1024 */
     bool blocks;             /* asks for blocks of that size from the start; else the server chooses the first */
     /** Where a download goes on that was interrupted: so many octets are there already, a multiple of the block size; and
@@ -63,7 +68,7 @@ struct copal_transfer_t {
     uint32_t tag_;
     uint16_t id_;
     uint8_t szx_;
-    bool live_, in_blocks_, fetching_, resuming_, sent_again_, started_over_;
+    bool live_, in_blocks_, fetching_, resuming_, sent_again_, started_over_, moved_;
 };
 
 /** Starts it. Its first message ID, 0 to 65535; or as copal_request_begin and copal_request_commit; then `done` is not

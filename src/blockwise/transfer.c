@@ -8,6 +8,8 @@
 #define NUMBER_MOST  0xfffffu /* section 2.2: 20 bits */
 #define OPTIONS_ROOM 64u      /* octets for Block1, Block2, Size1, Size2, Request-Tag, and for an Echo that is asked for */
 
+#define ID_TIME      262144u  /* milliseconds that a message ID may be long in coming: over EXCHANGE_LIFETIME */
+
 /* What follows an exchange; negative: the error that ends the transfer. */
 enum { STEP_END, STEP_NEXT, STEP_BODY };
 
@@ -135,11 +137,9 @@ static bool keeps_token(const copal_transfer_t *t)
 }
 
 /* `before` is the token of the exchange that ended just now. */
-static int ask(copal_transfer_t *t, copal_time_t now, bool observe, copal_bytes_t before)
+static copal_request_t next_request(const copal_transfer_t *t, bool observe, copal_bytes_t before)
 {
     copal_request_t request = t->request;
-    copal_handle_t handle;
-    copal_writer_t *w;
     request.observe = observe;
     if (t->request.observe && !observe)
         request.given_token = false; /* section 3.4: these "cannot make use of the token of the Observation" */
@@ -147,19 +147,52 @@ static int ask(copal_transfer_t *t, copal_time_t now, bool observe, copal_bytes_
         request.given_token = true;
         request.token = before;
     }
-    int status = copal_request_begin(t->endpoint_, &request, &handle, &w);
+    return request;
+}
+
+/* Its message ID, or an error. COPAL_EFULL with a request that is open: it has none yet. */
+static int send_request(copal_transfer_t *t, copal_time_t now, const copal_request_t *request)
+{
+    copal_handle_t *handle = request->observe ? &t->observation_ : &t->exchange_;
+    copal_writer_t *w;
+    int status = copal_request_begin(t->endpoint_, request, handle, &w);
+    if (status == 0) {
+        t->options(t, w, part_of(t));
+        if (t->fetching_)
+            write_question(t, w);
+        else
+            write_body(t, w, *handle, request->observe);
+        status = copal_request_commit(t->endpoint_, now, *handle, &t->receiver_);
+    }
     if (status < 0)
-        return status;
-    t->options(t, w, part_of(t));
-    if (t->fetching_)
-        write_question(t, w);
-    else
-        write_body(t, w, handle, observe);
-    status = copal_request_commit(t->endpoint_, now, handle, &t->receiver_);
-    if (status == 0 && observe)
-        t->observation_ = handle;
-    else if (status == 0)
-        t->exchange_ = handle;
+        *handle = none;
+    return status < 0 ? status : copal_request_id(t->endpoint_, *handle);
+}
+
+/* A server may know by who sends them which blocks belong together, and what is left of an answer. */
+static bool may_move(const copal_transfer_t *t)
+{
+    return t->move && !t->in_blocks_ && (is_safe(t) || !t->fetching_);
+}
+
+/* Sends the next request, as send_request. */
+static int ask(copal_transfer_t *t, copal_time_t now, bool observe, copal_bytes_t before)
+{
+    const copal_handle_t *handle = observe ? &t->observation_ : &t->exchange_;
+    copal_request_t request = next_request(t, observe, before);
+    int status = send_request(t, now, &request);
+    for (unsigned tries = 1; status == COPAL_EFULL && is_open(*handle) && may_move(t) && t->move(t, tries); tries++) {
+        copal_request_cancel(t->endpoint_, now, *handle);
+        request.via = t->request.via;
+        t->moved_ = true;
+        status = send_request(t, now, &request);
+    }
+    if (status == COPAL_EFULL && is_open(*handle)) { /* time to get an ID, and then its own for the answer */
+        copal_request_cancel(t->endpoint_, now, *handle);
+        request.timeout = request.timeout ? request.timeout : ID_TIME;
+        request.timeout = request.timeout < UINT32_MAX - ID_TIME ? request.timeout + ID_TIME : UINT32_MAX;
+        status = send_request(t, now, &request);
+    }
     return status;
 }
 
@@ -294,6 +327,11 @@ static int take_body(copal_transfer_t *t, const copal_response_t *response)
         t->received = 0; /* complete in itself, whatever was asked for; or not what was asked for, but the start */
     if (has < 0 || m->code == COPAL_CONTINUE || !is_next(t, &block, offset, m->payload.size))
         return t->resuming_ ? start_over(t) : COPAL_EFORMAT;
+    if (t->moved_ && t->fetching_ && block.more && block.szx < t->szx_) {
+        t->moved_ = false; /* a server may send less to an address that it does not know yet: it was told of this one now */
+        return STEP_NEXT;
+    }
+    t->moved_ = false;
     if (!copal_option_find(m, COPAL_OPTION_ETAG, &etag))
         etag.value.size = 0;
     if (offset > 0 && !has_etag(t, &etag))
@@ -331,7 +369,7 @@ static void take_response(copal_transfer_t *t, const copal_response_t *response)
         step = take_body(t, response);
     if (step == STEP_NEXT) {
         step = ask(t, response->now, false, response->token);
-        if (step == 0)
+        if (is_open(t->exchange_))
             return;
     }
     finish(t, response, step);
@@ -382,15 +420,12 @@ int copal_transfer_start(copal_endpoint_t *e, copal_time_t now, copal_transfer_t
     t->exchange_ = t->observation_ = none;
     t->tag_ = 0;
     t->szx_ = wanted_szx(t);
-    t->in_blocks_ = t->sent_again_ = t->started_over_ = false;
+    t->in_blocks_ = t->sent_again_ = t->started_over_ = t->moved_ = false;
     t->sent = t->total = 0;
     t->fetching_ = t->resuming_ = t->resume_at > 0 && t->etag_size > 0 && !t->request.observe && !t->size;
     t->received = t->resuming_ ? t->resume_at : 0;
-    int status = ask(t, now, t->request.observe, (copal_bytes_t){0});
-    if (status < 0)
-        return status;
-    t->live_ = true;
-    status = copal_request_id(e, t->request.observe ? t->observation_ : t->exchange_);
+    const int status = ask(t, now, t->request.observe, (copal_bytes_t){0});
+    t->live_ = is_open(t->exchange_) || is_open(t->observation_);
     if (status < 0)
         copal_transfer_cancel(t, now);
     else

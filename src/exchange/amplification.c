@@ -33,7 +33,7 @@ static size_t ask_for_proof(copal_endpoint_t *e, const copal__arrival_t *a, copa
 {
     uint16_t id;
     e->config.random(e->config.random_state, &id, sizeof id);
-    if (copal__slot_by_id(e, &a->from->peer, id))
+    if (copal__slot_by_id(e, &a->from->peer, a->from->via, id))
         return 0;
     copal__post_empty(e, a->from, COPAL_CON, copal__guard_ping(&e->guard, b, e->now, hash, id));
     return COPAL__EMPTY_SIZE;

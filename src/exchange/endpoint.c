@@ -207,7 +207,7 @@ static int settle(copal_endpoint_t *e, const copal__arrival_t *a)
 {
     if (a->message.type == COPAL_RST && copal__is_proof(e, a))
         return 0;
-    copal__slot_t *s = copal__slot_by_id(e, &a->from->peer, a->message.id);
+    copal__slot_t *s = copal__slot_by_id(e, &a->from->peer, a->from->via, a->message.id);
     bool is_request = a->message.code != COPAL_EMPTY && COPAL_CODE_CLASS(a->message.code) == 0;
     if (!s && e->observing && a->message.type == COPAL_RST)
         return e->observing->reset(e, a);

@@ -131,7 +131,7 @@ static void cool(copal_endpoint_t *e, copal__observer_t *o, uint32_t due)
 
 static bool send_non(copal_endpoint_t *e, copal__observer_t *o, const notification_t *n)
 {
-    uint32_t id = copal__identifier_take(&e->identifiers, e->now, o->hash);
+    uint32_t id = copal__identifier_take(&e->identifiers, e->now, copal__pair(o->hash, o->via));
     if (id == COPAL__NONE)
         return false;
     n->serving.w.data[2] = (uint8_t)(id >> 8);
@@ -273,7 +273,7 @@ static bool supersede(copal_endpoint_t *e, copal__observer_t *o)
     copal__slot_t *s = &e->slots[o->slot];
     notification_t n;
     copal__observer_stand(&e->observers, o, COPAL__FLYING);
-    if (e->now < copal__identifier_free_at(&e->identifiers, o->hash))
+    if (e->now < copal__identifier_free_at(&e->identifiers, copal__pair(o->hash, o->via)))
         return transmit(e, s);
     outcome_t outcome = compose(e, o, &n);
     if (outcome == DEFERRED)
@@ -339,10 +339,10 @@ int copal__notify_reset(copal_endpoint_t *e, const copal__arrival_t *a)
 {
     const copal__observers_t *t = &e->observers;
     uint64_t hash = copal__peer_hash(e, &a->from->peer);
-    uint32_t at = copal__index_first(&t->by_id, copal__message_key(hash, 0, a->message.id));
+    uint32_t at = copal__index_first(&t->by_id, copal__message_key(hash, a->from->via, a->message.id));
     for (; at != COPAL__NONE; at = copal__index_next(&t->by_id, at)) {
         copal__observer_t *o = &t->observers[at];
-        if (o->id == a->message.id && copal__peer_equal(&o->peer, &a->from->peer)) {
+        if (o->id == a->message.id && o->via == a->from->via && copal__peer_equal(&o->peer, &a->from->peer)) {
             copal__observe_end(e, o);
             return 0;
         }

@@ -93,7 +93,7 @@ copal__observer_t *copal__observer_add(copal__observers_t *t, uint32_t observed,
     return o;
 }
 
-static uint64_t id_key(const copal__observer_t *o) { return copal__message_key(o->hash, 0, o->id); }
+static uint64_t id_key(const copal__observer_t *o) { return copal__message_key(o->hash, o->via, o->id); }
 
 static void forget_id(copal__observers_t *t, copal__observer_t *o)
 {

@@ -86,7 +86,7 @@ void copal__request_launch(copal_endpoint_t *e, copal__slot_t *s)
 /* A NON request is expected to be answered for as long as keeps the average below PROBING_RATE (section 4.7). */
 static bool send_non(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 {
-    copal__identifier_touch(&e->identifiers, e->now, s->hash, s->id);
+    copal__identifier_touch(&e->identifiers, e->now, copal__pair(s->hash, s->via), s->id);
     s->stand = COPAL__EXPECTING;
     copal__slot_wake(e, s, e->now + (uint32_t)s->w.size * 1000 / e->config.timing.probing_rate);
     copal__slot_emit(s, out);
@@ -123,7 +123,7 @@ void copal_endpoint_unreachable(copal_endpoint_t *e, copal_time_t now, const cop
 {
     if (quoted.size < 4)
         return;
-    copal__slot_t *s = copal__slot_by_id(e, peer, (uint16_t)(quoted.data[2] << 8 | quoted.data[3]));
+    copal__slot_t *s = copal__slot_by_id(e, peer, 0, (uint16_t)(quoted.data[2] << 8 | quoted.data[3]));
     if (!s || s->kind != &copal__requests)
         return;
     size_t known = (size_t)s->asking.token_at + s->asking.token_size;

@@ -117,7 +117,7 @@ int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal__ar
 int copal__response_receive(copal_endpoint_t *e, const copal__arrival_t *a)
 {
     const copal_message_t *m = &a->message;
-    uint64_t hash = copal__peer_hash(e, &a->from->peer), key = copal__message_key(hash, 0, m->id);
+    uint64_t hash = copal__peer_hash(e, &a->from->peer), key = copal__message_key(hash, a->from->via, m->id);
     copal__taken_t *taken = &e->taken[(uint32_t)key % e->config.limits.requests];
     bool again = taken->key == key && e->now < taken->until;
     copal__slot_t *s = again ? NULL : by_token(e, hash, a);

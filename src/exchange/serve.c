@@ -22,7 +22,7 @@ static void post(copal__serving_t *s)
     copal_endpoint_t *e = s->call.endpoint;
     if (s->call.request->type == COPAL_NON) {
         copal__serving_identify(s);
-        uint32_t id = copal__identifier_take(&e->identifiers, e->now, s->origin.peer);
+        uint32_t id = copal__identifier_take(&e->identifiers, e->now, copal__pair(s->origin.peer, s->call.from->via));
         if (id == COPAL__NONE) {
             e->counters.dropped++;
             return;

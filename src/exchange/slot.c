@@ -28,16 +28,17 @@ copal__slot_t *copal__slot_named(const copal_endpoint_t *e, uint64_t name, const
     return slot == COPAL__NONE ? NULL : &e->slots[slot];
 }
 
-copal__slot_t *copal__slot_by_id(const copal_endpoint_t *e, const copal_peer_t *peer, uint16_t id)
+copal__slot_t *copal__slot_by_id(const copal_endpoint_t *e, const copal_peer_t *peer, uint32_t via, uint16_t id)
 {
+    copal__slot_t *found = NULL;
     uint32_t slot = copal__index_first(&e->sent, copal__message_key(copal__peer_hash(e, peer), 0, id));
     for (; slot != COPAL__NONE; slot = copal__index_next(&e->sent, slot)) {
         copal__slot_t *s = &e->slots[slot];
         bool waits = s->stand == COPAL__SENT || s->stand == COPAL__EXPECTING;
-        if (waits && s->id == id && copal__peer_equal(&s->peer, peer))
-            return s;
+        if (waits && s->id == id && copal__peer_equal(&s->peer, peer) && (!found || s->via == via))
+            found = s;
     }
-    return NULL;
+    return found;
 }
 
 void copal__slot_disown(copal__slot_t *s)
@@ -88,10 +89,10 @@ void copal__slot_wake(copal_endpoint_t *e, copal__slot_t *s, copal_time_t at)
 
 bool copal__slot_identify(copal_endpoint_t *e, copal__slot_t *s)
 {
-    uint32_t id = copal__identifier_take(&e->identifiers, e->now, s->hash);
+    uint32_t id = copal__identifier_take(&e->identifiers, e->now, copal__pair(s->hash, s->via));
     if (id == COPAL__NONE) {
         s->stand = COPAL__NO_ID;
-        copal__slot_wake(e, s, copal__identifier_free_at(&e->identifiers, s->hash));
+        copal__slot_wake(e, s, copal__identifier_free_at(&e->identifiers, copal__pair(s->hash, s->via)));
         return false;
     }
     s->id = (uint16_t)id;
@@ -135,7 +136,7 @@ bool copal__slot_transmit(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_
         s->tries = 0;
         s->interval = first_interval(e);
         s->last = e->now + e->transmit_span;
-        copal__identifier_touch(&e->identifiers, e->now, s->hash, s->id);
+        copal__identifier_touch(&e->identifiers, e->now, copal__pair(s->hash, s->via), s->id);
     } else {
         s->tries++;
         s->interval *= 2;

@@ -205,6 +205,10 @@ static inline uint32_t copal__observers_timer(const copal_endpoint_t *e) { retur
 uint64_t copal__peer_hash(const copal_endpoint_t *e, const copal_peer_t *peer);
 bool copal__peer_equal(const copal_peer_t *a, const copal_peer_t *b);
 
+/** What message IDs are unique for (RFC 7252 section 4.4): a peer and which of our own endpoints speaks to it. Takes the
+ *  place of the peer's hash for copal__identifier_take and the like. */
+static inline uint64_t copal__pair(uint64_t peer_hash, uint32_t via) { return peer_hash + ((uint64_t)via << 32); }
+
 /** The key of a message, or of a place in a table, from its peer's hash. */
 static inline uint64_t copal__message_key(uint64_t peer_hash, uint32_t via, uint16_t id)
 {
@@ -217,8 +221,9 @@ static inline uint64_t copal__message_key(uint64_t peer_hash, uint32_t via, uint
 copal__slot_t *copal__slot_find(const copal_endpoint_t *e, copal_handle_t handle, const copal__kind_t *kind);
 /** The next slot of this name behind `after`, from the first where that is NULL; NULL: there is none. */
 copal__slot_t *copal__slot_named(const copal_endpoint_t *e, uint64_t name, const copal__slot_t *after);
-/** The slot that sent message `id` to this peer and waits for its acknowledgement or response; NULL. */
-copal__slot_t *copal__slot_by_id(const copal_endpoint_t *e, const copal_peer_t *peer, uint16_t id);
+/** The slot that sent message `id` to this peer and waits for its acknowledgement or response; NULL. Where several of our own
+ *  endpoints sent one, that of `via`. */
+copal__slot_t *copal__slot_by_id(const copal_endpoint_t *e, const copal_peer_t *peer, uint32_t via, uint16_t id);
 /** Takes a slot, of which there is one: with an empty writer on its buffer, found by name from now on. */
 copal__slot_t *copal__slot_open(copal_endpoint_t *e, const copal__kind_t *kind, const copal_peer_t *peer, uint32_t via,
                                 uint64_t hash, uint64_t name);

@@ -10,6 +10,7 @@
 typedef struct {
     copal_host_t *host;
     copal_answer_t *answer;
+    size_t capacity; /* of the answer's payload */
     bool ended;
     int status;
 } waiter_t;
@@ -35,18 +36,28 @@ static int keep(copal_answer_t *answer, const copal_response_t *response)
     return status;
 }
 
-/* The text of an error; NUL-terminated. */
-static int copy_payload(copal_answer_t *answer, copal_bytes_t payload)
+/* Puts octets at `offset` of the answer's payload, which is NUL-terminated; they are its end. */
+static int put(waiter_t *waiter, size_t offset, copal_bytes_t piece)
 {
-    answer->payload = malloc(payload.size + 1);
-    if (!answer->payload)
-        return COPAL_ENOMEM;
-    if (payload.size > 0)
-        memcpy(answer->payload, payload.data, payload.size);
-    answer->payload[payload.size] = 0;
-    answer->size = payload.size;
+    copal_answer_t *answer = waiter->answer;
+    if (piece.size > waiter->host->body_size - offset)
+        return COPAL_ESPACE;
+    if (offset + piece.size + 1 > waiter->capacity) {
+        const size_t capacity = (offset + piece.size + 1) * 2;
+        uint8_t *grown = realloc(answer->payload, capacity);
+        if (!grown)
+            return COPAL_ENOMEM;
+        answer->payload = grown;
+        waiter->capacity = capacity;
+    }
+    if (piece.size > 0)
+        memcpy(answer->payload + offset, piece.data, piece.size);
+    answer->size = offset + piece.size;
+    answer->payload[answer->size] = 0;
     return 0;
 }
+
+static int collect(copal_task_t *task, size_t offset, copal_bytes_t piece) { return put(task->waiter_, offset, piece); }
 
 static int32_t content_format(const copal_message_t *message)
 {
@@ -56,13 +67,26 @@ static int32_t content_format(const copal_message_t *message)
     return (int32_t)copal_option_uint(&option);
 }
 
+/* What the last message says of the answer. An error has a text of its own, whatever came of a body before. */
+static int take_message(waiter_t *waiter, const copal_response_t *response, bool collected)
+{
+    const copal_message_t *m = response->message;
+    waiter->answer->content_format = content_format(m);
+    if (COPAL_CODE_CLASS(m->code) != 2 || (collected && m->code == COPAL_VALID)) {
+        const int status = put(waiter, 0, m->payload);
+        if (status < 0)
+            return status;
+    }
+    return keep(waiter->answer, response);
+}
+
 static void done(copal_task_t *task, const copal_response_t *response)
 {
     waiter_t *waiter = task->waiter_;
     waiter->status = response->status;
     waiter->answer->id = response->id;
     if (response->message)
-        waiter->status = keep(waiter->answer, response);
+        waiter->status = take_message(waiter, response, task->write == collect);
     waiter->ended = true;
     copal__lock_notify(&waiter->host->lock);
     copal__host_wake(waiter->host); /* it may sleep in a step of its own */
@@ -126,7 +150,8 @@ static int ask_peers(copal_host_t *host, const copal_ask_t *given, copal_task_t 
     int count = copal__ask_peers(&ask, peers), status = count;
     for (int i = 0; i < count; i++) {
         status = ask_peer(host, &ask, &peers[i], task, answer);
-        if (status != COPAL_EUNREACHABLE || task->transfer.sent > 0 || task->transfer.received > 0)
+        if (status != COPAL_EUNREACHABLE || task->transfer.sent > 0 ||
+            task->transfer.received > task->transfer.resume_at)
             break; /* else the name may have another address, as localhost has */
     }
     return status;
@@ -134,61 +159,21 @@ static int ask_peers(copal_host_t *host, const copal_ask_t *given, copal_task_t 
 
 int copal_host_stream(copal_host_t *host, const copal_ask_t *ask, copal_task_t *task, copal_answer_t *answer)
 {
-    copal_message_t message;
     *answer = (copal_answer_t){.content_format = -1};
-    int status = ask_peers(host, ask, task, answer);
-    if (status == 0 && answer->datagram.data) {
-        copal_message_parse(&message, answer->datagram); /* it is one */
-        answer->content_format = content_format(&message);
-        if (COPAL_CODE_CLASS(answer->code) != 2)
-            status = copy_payload(answer, message.payload);
-    }
+    const bool collects = !task->write;
+    if (collects)
+        task->write = collect;
+    const int status = ask_peers(host, ask, task, answer);
+    if (collects)
+        task->write = NULL;
     if (status < 0)
         copal_answer_free(answer);
     return status;
 }
 
-/* ---- a body in memory --------------------------------------------------------------------------------------- */
-
-typedef struct {
-    copal_task_t task; /* first */
-    uint8_t *data;
-    size_t size, capacity, most;
-} collector_t;
-
-static int collect(copal_task_t *task, size_t offset, copal_bytes_t piece)
-{
-    collector_t *c = (collector_t *)(void *)task;
-    if (piece.size > c->most - offset)
-        return COPAL_ESPACE;
-    if (offset + piece.size + 1 > c->capacity) {
-        size_t capacity = (offset + piece.size + 1) * 2;
-        uint8_t *grown = realloc(c->data, capacity);
-        if (!grown)
-            return COPAL_ENOMEM;
-        c->data = grown;
-        c->capacity = capacity;
-    }
-    if (piece.size > 0)
-        memcpy(c->data + offset, piece.data, piece.size);
-    c->size = offset + piece.size;
-    c->data[c->size] = 0;
-    return 0;
-}
-
 int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer)
 {
-    collector_t c = {.task.write = collect, .most = host->body_size};
-    int status = copal_host_stream(host, ask, &c.task, answer);
-    if (status < 0 || answer->payload) { /* an error has a payload of its own, whatever came before */
-        free(c.data);
-        return status;
-    }
-    if (!c.data && answer->datagram.data)
-        return copy_payload(answer, (copal_bytes_t){NULL, 0});
-    answer->payload = c.data;
-    answer->size = c.size;
-    return 0;
+    return copal_host_stream(host, ask, &(copal_task_t){0}, answer);
 }
 
 void copal_answer_free(copal_answer_t *answer)

@@ -50,15 +50,8 @@ int copal_peers_from_uri(copal_peer_t *peers, int most, const char *whole)
     return status < 0 ? status : copal__resolve(peers, most, text, uri.port);
 }
 
-/* The number of the client's socket that reaches `to`; it is opened when it is first needed. */
-static int client_socket(copal_host_t *host, const copal_peer_t *to)
+static int open_socket(copal_host_t *host, int family)
 {
-    copal__side_t *side = &host->client;
-    int family = copal__peer_family(to);
-    for (int i = 0; i < side->count; i++) {
-        if (side->sockets[i].family == family)
-            return i;
-    }
     copal_peer_t local = host->client_address;
     if (local.size > 0 && copal__peer_family(&local) != family && !copal__peer_is_any(&local)) {
         errno = EAFNOSUPPORT;
@@ -66,7 +59,35 @@ static int client_socket(copal_host_t *host, const copal_peer_t *to)
     }
     if (copal__peer_family(&local) != family)
         local = (copal_peer_t){.size = family == AF_INET ? COPAL__PEER_IPV4 : COPAL__PEER_IPV6};
-    return copal__side_open(side, &local, false);
+    return copal__side_open(&host->client, &local, false);
+}
+
+/* The number of the client's next socket of a family behind `after`, round about; -1: there is none. */
+static int next_socket(const copal_host_t *host, int family, int after)
+{
+    const copal__side_t *side = &host->client;
+    for (int i = 1; i <= side->count; i++) {
+        const int at = (after + i) % side->count;
+        if (side->sockets[at].family == family)
+            return at;
+    }
+    return -1;
+}
+
+/* The number of the client's socket that reaches `to`; it is opened when it is first needed. */
+static int client_socket(copal_host_t *host, const copal_peer_t *to)
+{
+    const int family = copal__peer_family(to), socket = next_socket(host, family, host->client.count - 1);
+    return socket < 0 ? open_socket(host, family) : socket;
+}
+
+int copal__client_move(copal_host_t *host, const copal_peer_t *to, uint32_t via, unsigned tries)
+{
+    const int family = copal__peer_family(to);
+    unsigned there = 0;
+    for (int i = 0; i < host->client.count; i++)
+        there += host->client.sockets[i].family == family;
+    return tries < there ? next_socket(host, family, (int)via) : open_socket(host, family);
 }
 
 /* ---- what -------------------------------------------------------------------------------------------- */

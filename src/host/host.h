@@ -68,6 +68,9 @@ int copal__ask_peers(const copal_ask_t *ask, copal_peer_t peers[COPAL__PEERS]);
 int copal__ask_prepare(copal_host_t *host, const copal_ask_t *ask, copal_uri_t *uri);
 /** Writes the options of an ask for this part of a transfer; `uri` NULL: there is none. */
 void copal__ask_options(copal_writer_t *w, const copal_ask_t *ask, const copal_uri_t *uri, copal_part_t part);
+/** Another of the client's sockets that reaches `to`, for the message IDs of that at `via` are used up; on the first `tries`
+ *  those that are there, then a new one. Negative: there can be no more. */
+int copal__client_move(copal_host_t *host, const copal_peer_t *to, uint32_t via, unsigned tries);
 /** The request of an ask that leaves by this socket. */
 copal_request_t copal__ask_request(const copal_ask_t *ask, int socket);
 

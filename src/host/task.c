@@ -100,6 +100,14 @@ static int take_piece(copal_transfer_t *t, size_t offset, copal_bytes_t piece)
     return task->write(task, offset, piece);
 }
 
+static bool move(copal_transfer_t *t, unsigned tries)
+{
+    const int socket = copal__client_move(task_of(t)->host_, t->request.to, t->request.via, tries);
+    if (socket >= 0)
+        t->request.via = (uint32_t)socket;
+    return socket >= 0;
+}
+
 static void show_progress(copal_transfer_t *t)
 {
     copal_task_t *task = task_of(t);
@@ -147,6 +155,7 @@ static int start_transfer(copal_task_t *task, int socket)
     t->size = ask->read ? ask->size : ask->payload.size;
     t->write = task->write ? take_piece : NULL;
     t->done = transfer_done;
+    t->move = move;
     t->progress = task->progress ? show_progress : NULL;
     t->block_size = ask->block_size;
     t->blocks = ask->block_size > 0;

@@ -952,6 +952,75 @@ static void no_free_request_is_told_at_the_start(void **state)
     close_job();
 }
 
+/* ---- more blocks than there are message IDs --------------------------------------------------------------- */
+
+static uint8_t used[2][65536 / 8]; /* message IDs, by via */
+
+static bool move_on(copal_transfer_t *t, unsigned tries)
+{
+    assert_int_equal(tries, 1);
+    assert_int_equal(t->request.via, 7);
+    t->request.via = 8;
+    return true;
+}
+
+static int take_all(copal_transfer_t *t, size_t offset, copal_bytes_t piece)
+{
+    (void)t, (void)offset, (void)piece;
+    return 0;
+}
+
+/* Answers block after block, while requests come. How many. */
+static uint32_t serve_on(uint32_t from, uint32_t most)
+{
+    uint32_t number = from;
+    while (number < most && bench_take(&bench)) {
+        uint8_t *octet = &used[bench.sent.via - 7][bench.sent.message.id / 8];
+        const uint8_t bit = (uint8_t)(1u << bench.sent.message.id % 8);
+        check(!(*octet & bit)); /* section 4.4 of RFC 7252 */
+        *octet |= bit;
+        answer(.code = COPAL_CONTENT, .block2 = BLOCK(number, 1, 0), .etag = "1", .size = 16);
+        number++;
+    }
+    return number;
+}
+
+static void open_long_download(void)
+{
+    memset(used, 0, sizeof used);
+    open_job(COPAL_GET, 0);
+    job.transfer.blocks = true;
+    job.transfer.block_size = 16;
+    job.transfer.write = take_all;
+    job.transfer.request.timeout = 5000;
+}
+
+static void rfc7252_4_4_a_download_moves_on_when_its_message_ids_are_used_up(void **state)
+{
+    (void)state;
+    open_long_download();
+    job.transfer.move = move_on;
+    start();
+    assert_int_equal(serve_on(0, 100000), 100000);
+    assert_int_equal(job.transfer.request.via, 8);
+    close_job();
+}
+
+static void rfc7252_4_4_else_it_waits_for_one_and_that_is_no_time_out(void **state)
+{
+    (void)state;
+    open_long_download();
+    start();
+    const uint32_t first = serve_on(0, 100000);
+    assert_in_range(first, 65536 - 16384, 65536);
+    while (!bench_take(&bench))
+        bench_wait(&bench);
+    assert_int_equal(job.outcomes, 0);
+    answer(.code = COPAL_CONTENT, .block2 = BLOCK(first, 0, 0), .etag = "1", .size = 1);
+    ends(0, COPAL_CONTENT);
+    close_job();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1003,6 +1072,8 @@ int main(void)
         cmocka_unit_test(a_given_token_is_that_of_each_exchange),
         cmocka_unit_test(all_blocks_of_a_body_bear_one_token),
         cmocka_unit_test(no_free_request_is_told_at_the_start),
+        cmocka_unit_test(rfc7252_4_4_a_download_moves_on_when_its_message_ids_are_used_up),
+        cmocka_unit_test(rfc7252_4_4_else_it_waits_for_one_and_that_is_no_time_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -245,6 +245,65 @@ static void an_answer_for_which_no_id_is_free_is_dropped_and_counted(void **stat
     bench_close(&b);
 }
 
+/* A GET that leaves by `via`. */
+static copal_handle_t ask_by(bench_t *b, uint32_t via, outcome_t *o)
+{
+    copal_peer_t to = peer_of(1);
+    copal_request_t request = {.to = &to, .via = via, .code = COPAL_GET, .confirmable = true};
+    copal_handle_t handle;
+    copal_writer_t *w;
+    assert_int_equal(copal_request_begin(b->endpoint, &request, &handle, &w), 0);
+    assert_int_equal(copal_request_commit(b->endpoint, b->now, handle, outcome_open(o)), 0);
+    return handle;
+}
+
+/* "the same Message ID MUST NOT be reused (in communicating with the same endpoint)": each of our own has them all. */
+static void rfc7252_4_4_the_same_id_by_two_of_our_endpoints_is_two_messages(void **state)
+{
+    (void)state;
+    bench_t b;
+    outcome_t first, second;
+    message_t m;
+    bench_open(&b, &(copal_config_t){.timing = {.nstart = 2}});
+    copal_handle_t handle = ask_by(&b, 7, &first);
+    const int id = copal_request_id(b.endpoint, handle);
+    bench_sent(&b);
+    for (handle = ask_by(&b, 8, &second); copal_request_id(b.endpoint, handle) != id; handle = ask_by(&b, 8, &second)) {
+        assert_true(copal_request_id(b.endpoint, handle) >= 0);
+        assert_int_equal(copal_request_cancel(b.endpoint, b.now, handle), 0);
+    }
+    bench_sent(&b);
+    assert_int_equal(b.sent.via, 8);
+    const copal_from_t from = {.peer = peer_of(1), .via = 8}, other = {.peer = peer_of(1), .via = 7};
+    const copal_bytes_t reset = message_make(&m, COPAL_RST, COPAL_EMPTY, (uint16_t)id, NO_BYTES, NULL, NULL);
+    assert_int_equal(bench_receive_from(&b, &from, reset), 0);
+    assert_int_equal(second.status, COPAL_ERESET);
+    assert_int_equal(first.count, 0);
+    assert_int_equal(bench_receive_from(&b, &other, reset), 0);
+    assert_int_equal(first.count, 1);
+    bench_close(&b);
+}
+
+/* The peer's IDs are unique for each of our endpoints, too. */
+static void rfc7252_4_4_the_same_id_of_a_peer_to_two_of_our_endpoints_is_two_responses(void **state)
+{
+    (void)state;
+    bench_t b;
+    outcome_t outcomes[2];
+    bench_open(&b, &(copal_config_t){.timing = {.nstart = 2}});
+    for (uint32_t i = 0; i < 2; i++) {
+        message_t m;
+        ask_by(&b, 7 + i, &outcomes[i]);
+        const copal_from_t from = {.peer = peer_of(1), .via = 7 + i};
+        const copal_message_t *request = bench_sent(&b);
+        message_start(&m, COPAL_CON, COPAL_CONTENT, 4711, request->token);
+        assert_int_equal(bench_receive_from(&b, &from, message_end(&m)), 0);
+        bench_sent(&b);
+        assert_int_equal(outcomes[i].code, COPAL_CONTENT);
+    }
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -257,6 +316,8 @@ int main(void)
         cmocka_unit_test(while_no_id_is_free_a_request_has_none),
         cmocka_unit_test(a_counter_starts_at_random),
         cmocka_unit_test(an_answer_for_which_no_id_is_free_is_dropped_and_counted),
+        cmocka_unit_test(rfc7252_4_4_the_same_id_by_two_of_our_endpoints_is_two_messages),
+        cmocka_unit_test(rfc7252_4_4_the_same_id_of_a_peer_to_two_of_our_endpoints_is_two_responses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -241,6 +241,31 @@ static void a_host_that_closes_forgets_its_tasks(void **state)
     assert_int_equal(jobs[0].outcomes + jobs[1].outcomes + jobs[2].outcomes, 0);
 }
 
+static void an_observation_tells_of_whole_states_until_it_is_cancelled(void **state)
+{
+    copal_peer_t to;
+    copal_host_t *host = large_host(&to);
+    copal_handle_t large;
+    job_t job;
+    uint8_t body[3000];
+    (void)state;
+    assert_int_equal(copal_tree_find(copal_host_tree(host), "large", &large), 0);
+    open_job(&job);
+    copal_ask_t ask = {.to = &to, .path = copal_text("large"), .observe = true};
+    assert_in_range(copal_host_transfer(host, &ask, &job.task), 0, 65535);
+    while (job.outcomes < 1)
+        assert_int_equal(copal_host_step(host, -1), 0);
+    assert_false(job.ended);
+    assert_int_equal(job.size, LARGE);
+    assert_int_equal(read_large(NULL, 0, body, sizeof body), 0);
+    assert_int_equal(copal_tree_set_value(copal_host_tree(host), large, (copal_bytes_t){body, sizeof body}), 0);
+    while (job.outcomes < 2)
+        assert_int_equal(copal_host_step(host, -1), 0);
+    assert_int_equal(job.size, sizeof body);
+    assert_int_equal(copal_host_transfer_cancel(host, &job.task), 0);
+    copal_host_close(host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +277,7 @@ int main(void)
         cmocka_unit_test(without_options_there_is_one_datagram),
         cmocka_unit_test(a_ping_is_a_task_too),
         cmocka_unit_test(a_host_that_closes_forgets_its_tasks),
+        cmocka_unit_test(an_observation_tells_of_whole_states_until_it_is_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
