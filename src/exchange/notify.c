@@ -55,6 +55,7 @@ static void begin(copal_endpoint_t *e, copal__observer_t *o, notification_t *n)
     s->answered = s->deferred = s->observable = false;
     copal__request_options(&s->options, &n->request, e->config.service.first_only, &culprit);
     o->stale = false;
+    copal__observer_come(&e->observers, o); /* what it is told now is the newest */
 }
 
 /* What came of asking the service. */
@@ -377,14 +378,10 @@ static bool take_turn(copal_endpoint_t *e, uint32_t at)
         if (s->told)
             copal__subject_count(t, s, e->now);
     }
-    uint32_t number = copal__list_first(&s->ring);
-    copal__observer_t *o = &t->observers[number];
+    copal__observer_t *o = &t->observers[copal__list_first(&s->ring)];
     bool comes = o->round != s->round;
-    if (comes) {
-        o->round = s->round;
-        copal__list_remove(&s->ring, t->ring_links, number);
-        copal__list_add(&s->ring, t->ring_links, number);
-    }
+    if (comes)
+        copal__observer_come(t, o);
     copal__list_remove(&t->changed, t->changed_links, at);
     s->listed = t->observers[copal__list_first(&s->ring)].round != s->round;
     if (s->listed)

@@ -5,18 +5,12 @@ void copal__notify_defer(copal__serving_t *serving, copal__slot_t *s)
 {
     copal_endpoint_t *e = serving->call.endpoint;
     copal__observers_t *t = &e->observers;
-    copal__observer_t *o;
-    if (serving->call.notification) {
-        o = &t->observers[serving->observer];
-        if (o->stand == COPAL__FLYING) /* what it says is old, and the new answer comes by itself */
-            copal__notify_close(e, &e->slots[o->slot]);
-    } else {
-        copal__observe_deregister(serving);
-        o = copal__observe_begin(serving);
-    }
+    copal__observer_t *o = serving->call.notification ? &t->observers[serving->observer] : copal__observe_begin(serving);
     if (!o)
         return;
     s->later.address.proven |= o->acknowledged;
+    if (o->stand == COPAL__FLYING) /* what it says is old, and the new answer comes by itself */
+        copal__notify_close(e, &e->slots[o->slot]);
     s->later.observer = copal__observer_number(t, o) + 1;
     s->later.notifies = serving->call.notification;
     copal__observer_stand(t, o, COPAL__PENDING);
@@ -59,6 +53,8 @@ copal_code_t copal__notify_commit(copal_endpoint_t *e, copal__slot_t *s)
         return 0;
     }
     copal__observer_fits(o, s->w.data[1], &s->w);
+    if (s->stand != COPAL__HELD)
+        o->sent = (uint32_t)e->now;
     write_next(e, o, s);
     return 0;
 }
@@ -69,6 +65,8 @@ void copal__notify_conclude(copal_endpoint_t *e, copal__slot_t *s, bool alive)
     copal__observer_t *o = &t->observers[s->later.observer - 1];
     bool unanswered = s->stand == COPAL__HELD || s->stand == COPAL__PROMISED;
     copal__observer_stand(t, o, o->stale ? COPAL__DUE : COPAL__RESTING);
+    if (o->stale) /* what it is told of that round must come after this answer */
+        copal__subject_count(t, copal__subject_of(t, o), e->now);
     if (!alive && !(unanswered && s->later.notifies)) { /* a handler that forgot is no sign of the peer's */
         copal__observe_end(e, o);
         return;

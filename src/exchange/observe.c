@@ -117,10 +117,16 @@ static bool has_room(copal__serving_t *s)
            (s->call.from->proven || copal__proven_has(&e->proven, e->now, s->origin.peer));
 }
 
-/* Where there is no room for it the request is answered "as usual" (section 4.1). */
+/* "If an entry with a matching endpoint/token pair is already present in the list ... the server MUST NOT add a new entry but
+ * MUST replace or update the existing one"; where there is no room the request is answered "as usual" (section 4.1). */
 copal__observer_t *copal__observe_begin(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
+    copal__serving_identify(s);
+    copal__observer_t *former = find(s);
+    uint32_t sent = former ? former->sent : (uint32_t)e->now - e->config.timing.notify_interval;
+    if (former)
+        copal__observe_end(e, former);
     copal__observers_t *t = &e->observers;
     const copal_from_t *from = s->call.from;
     copal_bytes_t token = s->call.request->token;
@@ -133,7 +139,6 @@ copal__observer_t *copal__observe_begin(copal__serving_t *s)
         return NULL;
     t->observed[observed].confirmable = s->confirmable;
     copal__observer_t *o = copal__observer_add(t, observed, key_of(e, s->origin.peer, from->via, token));
-    bool confirmable = s->call.request->type == COPAL_CON;
     o->hash = s->origin.peer;
     o->peer = from->peer;
     o->via = from->via;
@@ -142,7 +147,7 @@ copal__observer_t *copal__observe_begin(copal__serving_t *s)
     o->token_size = (uint8_t)token.size;
     if (token.size)
         memcpy(o->token, token.data, token.size);
-    o->sent = (uint32_t)e->now - (confirmable ? e->config.timing.notify_interval : 0); /* a NON answer counts as one */
+    o->sent = s->call.request->type == COPAL_CON ? sent : (uint32_t)e->now; /* a NON answer counts as one */
     o->confirmed = (uint32_t)(e->now / 1000);
     copal__subject_count(t, copal__subject_of(t, o), e->now);
     return o;
@@ -152,15 +157,15 @@ static void answered(copal__serving_t *s)
 {
     if (!can_be_observed(s))
         return;
-    copal__observe_deregister(s); /* "the server MUST NOT add a new entry but MUST replace or update the existing one" (section 4.1) */
-    copal_writer_t *w = &s->w;
-    if (!s->observable || !copal__observe_may(s->code, w))
-        return;
-    copal__observer_t *o = copal__observe_begin(s);
+    copal__observer_t *o = NULL;
+    if (s->observable && copal__observe_may(s->code, &s->w))
+        o = copal__observe_begin(s);
+    else
+        copal__observe_deregister(s);
     if (!o)
         return;
-    copal__observer_fits(o, s->code, w);
-    copal__observe_write(copal__subject_of(&s->call.endpoint->observers, o), w);
+    copal__observer_fits(o, s->code, &s->w);
+    copal__observe_write(copal__subject_of(&s->call.endpoint->observers, o), &s->w);
 }
 
 static const copal__observing_t observing = {answered, copal__observe_deregister, copal__notify_reset, copal__notify_send,
@@ -169,7 +174,7 @@ static const copal__observing_t observing = {answered, copal__observe_deregister
 void copal_observe(copal_call_t *call, copal_handle_t subject, bool confirmable)
 {
     copal__serving_t *s = (copal__serving_t *)(void *)call;
-    if (!call->notification && call->options->observe != 0)
+    if (!call->notification && (call->options->observe != 0 || !can_be_observed(s)))
         return;
     s->subject = subject;
     s->confirmable = confirmable;

@@ -16,7 +16,7 @@ void copal__observe_wake(copal_endpoint_t *e);
 
 /** Ends the peer's observation with this request's token, if there is one. */
 void copal__observe_deregister(copal__serving_t *s);
-/** Registers the peer for this request. NULL: there is no room. */
+/** Registers the peer for this request, in place of what it has registered by its token. NULL: there is no room. */
 copal__observer_t *copal__observe_begin(copal__serving_t *s);
 /** Whether this answer, of that code, may be a state that is observed, and has room for Observe. */
 bool copal__observe_may(copal_code_t code, const copal_writer_t *w);

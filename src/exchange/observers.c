@@ -93,6 +93,15 @@ copal__observer_t *copal__observer_add(copal__observers_t *t, uint32_t observed,
     return o;
 }
 
+void copal__observer_come(copal__observers_t *t, copal__observer_t *o)
+{
+    copal__subject_t *s = copal__subject_of(t, o);
+    uint32_t at = copal__observer_number(t, o);
+    o->round = s->round;
+    copal__list_remove(&s->ring, t->ring_links, at);
+    copal__list_add(&s->ring, t->ring_links, at);
+}
+
 static uint64_t id_key(const copal__observer_t *o) { return copal__message_key(o->hash, o->via, o->id); }
 
 static void forget_id(copal__observers_t *t, copal__observer_t *o)

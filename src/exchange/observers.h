@@ -60,7 +60,7 @@ typedef struct {
     uint32_t observed;
     uint32_t round;      /* counts the changes that observers were begun to be told of */
     copal_time_t number; /* of the last notification: Observe is its lower 24 bits */
-    copal__list_t ring;  /* its observers; the one that comes next is the first */
+    copal__list_t ring;  /* its observers: first those that the present round has not come to */
     bool changed;        /* a new round is to begin */
     bool listed;         /* in the list of those that have observers to come to */
     bool told;           /* `number` was used */
@@ -121,6 +121,8 @@ uint32_t copal__observed_open(copal__observers_t *t, uint64_t hash, size_t size,
 
 /** Adds an observer of that request. `key` is of peer, via and token. There is room. The caller fills in the rest. */
 copal__observer_t *copal__observer_add(copal__observers_t *t, uint32_t observed, uint64_t key);
+/** Its subject has come to it in the present round. */
+void copal__observer_come(copal__observers_t *t, copal__observer_t *o);
 /** Takes it away, and what nobody observes any more. */
 void copal__observer_remove(copal__observers_t *t, copal__observer_t *o, uint64_t key);
 /** From now on it stands like this. */

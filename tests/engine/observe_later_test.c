@@ -54,11 +54,15 @@ static void a_separate_response_registers_and_its_acknowledgement_counts(void **
     assert_int_equal(bench_sent(&b)->code, COPAL_EMPTY);
     observed_answer(&b, &r, 0);
     observed_told(&b, COPAL_CON, BYTES(1), "a0");
-    observed_change(&b, &r, 0); /* its address is not proven, but a sign of life is on its way */
+    observed_change(&b, &r, 0);
     bench_silent(&b);
     r.defer = false;
     observed_settle(&b, 1, COPAL_ACK);
-    observed_told(&b, COPAL_NON, BYTES(1), "a1");
+    observed_told(&b, COPAL_CON, BYTES(1), "a1"); /* soon after the other */
+    observed_settle(&b, 1, COPAL_ACK);
+    b.now += 5000;
+    observed_change(&b, &r, 0);
+    observed_told(&b, COPAL_NON, BYTES(1), "a2");
     bench_idle(&b);
     bench_close(&b);
 }
