@@ -30,7 +30,7 @@ def test_the_servers_script_serves(tmp_path):
         assert client.delete("resource1").code == code("4.05")
         assert client.put("made/by/put", b"x").code == code("2.01")
         assert client.get("made/by/put").payload == b"x"
-        assert client.get(".well-known/core").payload == b"</resource1>;ct=0,</made/by/put>"
+        assert client.get(".well-known/core").payload == b"</resource1>;ct=0;obs,</made/by/put>;obs"
 
 
 def test_the_clients_script_prints_what_the_servers_script_answers(tmp_path):
@@ -43,4 +43,4 @@ def test_the_clients_script_prints_what_the_servers_script_answers(tmp_path):
     said = "\n".join(line.replace(">>> ", "") for line in asking.lines).split("\n")
     id = next(line for line in said if line.isdigit())
     first = said.index("Code: 69")
-    assert said[first:first + 5] == ["Code: 69", f"ID: {id}", "Type: 2", "Token: b''", "Payload: b'</resource1>;ct=0'"]
+    assert said[first:first + 5] == ["Code: 69", f"ID: {id}", "Type: 2", "Token: b''", "Payload: b'</resource1>;ct=0;obs'"]

@@ -36,7 +36,7 @@ def test_the_examples_work_together(tmp_path):
             assert client.process.wait(SECONDS) == 0
             client.end()
         assert client.lines == [
-            'everything: 2.05 </resource1>;ct=0;title="an example"', "before: 2.05 a first value", "change: 2.04 ",
+            'everything: 2.05 </resource1>;ct=0;title="an example";obs', "before: 2.05 a first value", "change: 2.04 ",
             "after: 2.05 a second value"]
         assert other.put("rooms/kitchen", b"21.5").code == code("2.01")
         server.wait_for("^somebody made /rooms/kitchen with b'21.5'$")
@@ -88,7 +88,7 @@ def test_a_server_and_a_client_in_one_script(interpreter):
         session.send_request(Coap.REQUEST_GET, uri_path='.well-known/core')
     """)
     interpreter.wait("len(got) == 3 and made")
-    assert interpreter.value("[(g[0], g[4]) for g in got]") == [(65, b""), (69, b"x" * 1024), (69, b"</a>")]
+    assert interpreter.value("[(g[0], g[4]) for g in got]") == [(65, b""), (69, b"x" * 1024), (69, b"</a>;obs")]
 
 
 def test_debians_client_reads_writes_and_creates(server):
@@ -106,7 +106,7 @@ def test_debians_client_reads_writes_and_creates(server):
     assert ask("-m", "get", "a") == "third"
     ask("-m", "put", "-e", "made", "b/c")
     assert ask("-m", "get", "b/c") == "made"
-    assert ask("-m", "get", ".well-known/core") == "</a>,</b/c>"
+    assert ask("-m", "get", ".well-known/core") == "</a>;obs,</b/c>;obs"
     ask("-m", "delete", "a")
     assert "4.04" in ask("-m", "get", "a")
 

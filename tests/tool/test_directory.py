@@ -36,8 +36,8 @@ def test_discovery_leads_to_the_files(served):
     (served / "b c").mkdir()
     (served / "b c" / "d.json").write_text("{}")
     with Serve("--dir", str(served), "--resource", "v=1") as server:
-        assert copal("discover", server.uri).stdout == b"</>;ct=40,</v>\n"
-        assert copal("discover", f"{server.uri}/").stdout == b"</>;ct=40,</v>\n"
+        assert copal("discover", server.uri).stdout == b"</>;ct=40,</v>;obs\n"
+        assert copal("discover", f"{server.uri}/").stdout == b"</>;ct=40,</v>;obs\n"
         assert copal("get", f"{server.uri}/").stdout == b"</b%20c/>;ct=40"
         assert copal("get", f"{server.uri}/b%20c/").stdout == b"</b%20c/d.json>;ct=50"
         assert copal("get", f"{server.uri}/b%20c/d.json").stdout == b"{}"

@@ -35,7 +35,7 @@ def test_options_of_discover():
 
 def test_filters_of_our_own_server():
     with Serve("--resource", "a=1;rt=red", "--resource", "b=1;rt=blue") as server:
-        assert copal("discover", server.uri + "?rt=re*").stdout == b"</a>;rt=red\n"
+        assert copal("discover", server.uri + "?rt=re*").stdout == b"</a>;rt=red;obs\n"
 
 
 def test_a_host_without_discovery():

@@ -132,7 +132,7 @@ def test_other_properties_are_link_attributes():
     first, second = 'a=1;ct=50;title="x;y, z";rt=sensor;if=core.s;sz=1;hidden', "b=2;title=two words"
     with Serve("--resource", first, "--resource", second) as server:
         assert copal("discover", server.uri).stdout == (
-            b'</a>;ct=50;title="x;y, z";rt=sensor;if=core.s;sz=1;hidden,</b>;title="two words"\n')
+            b'</a>;ct=50;title="x;y, z";rt=sensor;if=core.s;sz=1;hidden;obs,</b>;title="two words";obs\n')
 
 
 def test_dynamic_lets_a_put_create():
