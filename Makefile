@@ -67,11 +67,13 @@ build/peers/go: | tools/installed/peers
 	@mkdir -p $@
 	cd tests/interop/go && PATH=/usr/bin:$$PATH go build -o $(CURDIR)/$@/ ./...
 
-.PHONY: benches bench instructions size
+.PHONY: benches bench observers instructions size
 benches: build
 	@cmake --build build --parallel $(JOBS) --target benches
 bench: benches tools/installed/bench ## answers per second beside a raw echo and libcoap's server
 	@bench/run
+observers: benches tools/installed/bench ## CPU for a notification and memory for an observer, beside libcoap's server
+	@bench/observers
 instructions: build tools/installed/bench ## user-space instructions for a GET, by callgrind
 	@bench/instructions
 size: tools/installed/bench ## octets of the core for a Cortex-M4

@@ -19,6 +19,13 @@ def test_the_loader_gets_right_answers_from_every_server():
         assert len(rates) == 3 and all(int(rate) > 0 for rate in rates), table
 
 
+def test_the_watcher_registers_and_is_told_of_changes_by_every_server():
+    table = run("bench/observers", "20")
+    for server in ("copal", "libcoap"):
+        observers, registered, told = map(int, re.search(rf"^{server} +(\d+) +(\d+) +(\d+) ", table, re.MULTILINE).groups())
+        assert observers == registered == 20 and told >= 20, table
+
+
 def test_a_get_takes_less_than_1500_instructions():
     found = re.fullmatch(r"copal +(\d+) instructions for a GET\n", run("bench/instructions", "copal"))
     assert int(found[1]) < 1500
