@@ -2,7 +2,8 @@
 #include "echo.h"
 #include "options.h"
 
-#define USUAL_ANSWER 64u /* octets */
+#define USUAL_ANSWER 64u /* octets of the answer to a POST */
+#define BARE_ANSWER  20u /* octets that one to any other method has beside its token: the header, an option or two */
 
 void copal__serving_identify(copal__serving_t *s)
 {
@@ -141,7 +142,9 @@ static bool must_prove(const copal__serving_t *s, bool hard)
 {
     copal_endpoint_t *e = s->call.endpoint;
     bool crowded = hard && copal__remembered_crowded(&e->remembered);
-    bool poor = e->guard.low && e->credit < USUAL_ANSWER && !copal__answer_affordable(e, s->call.from, USUAL_ANSWER);
+    const copal_message_t *m = s->call.request;
+    size_t usual = m->code == COPAL_POST ? USUAL_ANSWER : BARE_ANSWER + m->token.size;
+    bool poor = e->guard.low && e->credit < usual && !copal__answer_affordable(e, s->call.from, usual);
     return poor || (crowded && !copal__is_proven(e, s->call.from, s->origin.peer));
 }
 

@@ -57,6 +57,10 @@ static void serve(void *context, copal_call_t *call)
             copal_write_text(w, "did it ");
         return;
     }
+    if (call->request->code == COPAL_DELETE) {
+        copal_reply(call, COPAL_DELETED);
+        return;
+    }
     copal_observe(call, (copal_handle_t){1, 1}, false);
     w = copal_reply(call, COPAL_CONTENT);
     copal_write_option(w, COPAL_OPTION_ETAG, BYTES(1, 2, 3, 4, 5, 6, 7, 8));
@@ -553,6 +557,22 @@ static void a_small_request_with_effects_is_challenged_before_it_runs(void **sta
     bench_close(&f.b);
 }
 
+/* Clients that do not know Echo would take the challenge for the answer. */
+static void what_its_own_octets_pay_the_answer_of_is_not_challenged(void **state)
+{
+    (void)state;
+    static fixture_t f;
+    message_t m;
+    open_fixture(&f, NULL);
+    empty_the_bucket(&f);
+    message_start(&m, COPAL_CON, COPAL_DELETE, f.id++, BYTES(1, 2));
+    message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+    receive(&f, REAL, message_end(&m));
+    assert_true(take(&f));
+    assert_int_equal(f.b.sent.message.code, COPAL_DELETED);
+    bench_close(&f.b);
+}
+
 static void what_has_run_is_answered_without_its_payload_and_its_copy_likewise(void **state)
 {
     (void)state;
@@ -610,6 +630,7 @@ int main(void)
         cmocka_unit_test(only_the_reset_of_who_was_pinged_proves_the_address),
         cmocka_unit_test(a_secured_peer_is_proven),
         cmocka_unit_test(a_small_request_with_effects_is_challenged_before_it_runs),
+        cmocka_unit_test(what_its_own_octets_pay_the_answer_of_is_not_challenged),
         cmocka_unit_test(what_has_run_is_answered_without_its_payload_and_its_copy_likewise),
         cmocka_unit_test(a_copy_of_a_request_is_answered_within_the_bounds_too),
     };
