@@ -45,7 +45,7 @@ int tool_no_answer(const tool_request_t *request, int error)
         return TOOL_NO_ANSWER;
     case COPAL_ESPACE:
         if (strlen(ask->uri) < SURELY_FITS) {
-            fprintf(stderr, "the answer is too large for this program to take in\n");
+            fprintf(stderr, "the answer is too large for memory; --output FILE takes one of any size\n");
             return TOOL_NO_ANSWER;
         }
         fprintf(stderr, "the URI and the other options do not fit one message\n");
@@ -101,27 +101,85 @@ bool tool_print_outcome(const copal_answer_t *answer)
     return !diagnostic;
 }
 
-int tool_ask(const tool_request_t *request, void (*print)(const copal_answer_t *answer))
+/** What an answer means that is about blocks, for people. */
+static void explain(const tool_request_t *request, const copal_answer_t *answer)
 {
-    copal_host_t *host = tool_client(request);
-    if (!host)
-        return TOOL_REFUSED;
-    copal_answer_t answer;
-    int error = copal_host_ask(host, &request->ask, &answer);
-    int status = TOOL_REFUSED;
-    if (error < 0) {
-        status = tool_no_answer(request, error);
-    } else {
-        if (COPAL_CODE_CLASS(answer.code) == 2)
-            status = TOOL_OK;
-        if (tool_print_outcome(&answer))
-            print(&answer);
-        copal_answer_free(&answer);
-    }
-    copal_host_close(host);
+    copal_message_t response;
+    copal_option_t size1;
+    if (answer->code == COPAL_REQUEST_ENTITY_INCOMPLETE)
+        tool_say("the server lost blocks of the payload, also of a second try; another upload to the same resource may be in "
+                 "the way\n");
+    if (answer->code != COPAL_REQUEST_ENTITY_TOO_LARGE)
+        return;
+    if (copal_message_parse(&response, answer->datagram) == 0 &&
+        copal_option_find(&response, COPAL_OPTION_SIZE1, &size1))
+        tool_say("the payload has %zu octets, and the server takes at most %u\n",
+                 request->ask.read ? request->ask.size : request->ask.payload.size, copal_option_uint(&size1));
+    else
+        tool_say("the payload has %zu octets, which is more than the server takes at present\n",
+                 request->ask.read ? request->ask.size : request->ask.payload.size);
+}
+
+/** A request under way. */
+typedef struct {
+    copal_task_t task; /* first */
+    tool_progress_t progress;
+    tool_output_t output;
+} job_t;
+
+static void show_progress(copal_task_t *task)
+{
+    job_t *job = (job_t *)task;
+    tool_progress_show(&job->progress, &task->transfer);
+}
+
+static int write_output(copal_task_t *task, size_t offset, copal_bytes_t piece)
+{
+    job_t *job = (job_t *)task;
+    return tool_output_write(&job->output, &task->transfer, offset, piece);
+}
+
+static int print_answer(const tool_request_t *request, const copal_answer_t *answer,
+                        void (*print)(const copal_answer_t *answer))
+{
+    if (tool_print_outcome(answer) && (answer->payload || !request->output))
+        print(answer);
+    explain(request, answer);
     if (fflush(stdout) || ferror(stdout)) {
         tool_say("standard output: %s\n", strerror(errno));
         return TOOL_REFUSED;
     }
+    return COPAL_CODE_CLASS(answer->code) == 2 ? TOOL_OK : TOOL_REFUSED;
+}
+
+static int ask_by(job_t *job, copal_host_t *host, const tool_request_t *request,
+                  void (*print)(const copal_answer_t *answer))
+{
+    copal_answer_t answer;
+    tool_progress_open(&job->progress, !request->quiet && !request->verbose);
+    int error = copal_host_stream(host, &request->ask, &job->task, &answer), saved = errno;
+    tool_progress_close(&job->progress);
+    errno = saved;
+    if (error < 0)
+        return job->output.failed || request->unreadable ? TOOL_REFUSED : tool_no_answer(request, error);
+    int status = print_answer(request, &answer, print);
+    copal_answer_free(&answer);
     return status;
+}
+
+int tool_ask(const tool_request_t *request, void (*print)(const copal_answer_t *answer))
+{
+    job_t job = {.task.progress = show_progress};
+    int status = request->output ? tool_output_open(&job.output, request, &job.task.transfer) : TOOL_OK;
+    copal_host_t *host = status == TOOL_OK ? tool_client(request) : NULL;
+    if (request->output)
+        job.task.write = write_output;
+    if (host) {
+        status = ask_by(&job, host, request, print);
+        copal_host_close(host);
+    } else if (status == TOOL_OK) {
+        status = TOOL_REFUSED;
+    }
+    int closed = request->output ? tool_output_close(&job.output, status == TOOL_OK) : TOOL_OK;
+    return status == TOOL_OK ? closed : status;
 }

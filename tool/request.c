@@ -1,9 +1,7 @@
-/* copal get, put, post, delete: one request and its answer. */
+/* copal get, put, post, delete, fetch, patch: one request and its answer. */
 #include "tool.h"
 
-#include <errno.h>
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROW_FORMAT                                                                          \
@@ -27,6 +25,15 @@
         TOOL_OPTION_IF_NONE_MATCH, "if-none-match", NULL, "only if there is no such resource" \
     }
 
+#define ROW_CONTINUE                                                                      \
+    {                                                                                     \
+        TOOL_OPTION_CONTINUE, "continue", NULL, "go on with the FILE.part of an earlier run" \
+    }
+#define ROW_IDEMPOTENT                                                                              \
+    {                                                                                               \
+        TOOL_OPTION_IDEMPOTENT, "idempotent", NULL, "ask by iPATCH, which may run more than once" \
+    }
+
 static int format_option(const tool_command_t *command, const char *text, bool *given, uint16_t *format)
 {
     int number = copal_content_format(text);
@@ -48,6 +55,15 @@ static int octets_option(const tool_command_t *command, const char *name, const 
     return tool_option_error(command,
                              "--%s takes text, or octets in hexadecimal as 0x1234, of %zu to %zu octets, not '%s'",
                              name, least, most, text);
+}
+
+static int block_size_option(const tool_command_t *command, const char *text, uint16_t *size)
+{
+    uint64_t number;
+    if (!tool_parse_number(text, 16, 1024, &number) || (number & (number - 1)))
+        return tool_option_error(command, "--block-size takes 16, 32, 64, 128, 256, 512 or 1024, not '%s'", text);
+    *size = (uint16_t)number;
+    return 0;
 }
 
 int tool_request_option(const tool_command_t *command, tool_request_t *request, int id, const char *value)
@@ -80,6 +96,20 @@ int tool_request_option(const tool_command_t *command, tool_request_t *request, 
         ask->has_if_match = true;
         return octets_option(command, "if-match", value, 0, request->if_match, sizeof request->if_match,
                              &ask->if_match);
+    case TOOL_OPTION_BLOCK_SIZE:
+        return block_size_option(command, value, &ask->block_size);
+    case TOOL_OPTION_IDEMPOTENT:
+        ask->method = COPAL_IPATCH;
+        return 0;
+    case TOOL_OPTION_CONTINUE:
+        request->resume = true;
+        return 0;
+    case 'o':
+        request->output = value;
+        return 0;
+    case 'q':
+        request->quiet = true;
+        return 0;
     default:
         ask->if_none_match = true;
         return 0;
@@ -98,100 +128,98 @@ int tool_request_options(const tool_command_t *command, tool_request_t *request,
     return id == TOOL_END ? -1 : id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
 }
 
-/** Reads a stream to its end; NULL: errno says why not. */
-static uint8_t *read_all(FILE *stream, size_t *size)
+/** What a command makes of its operands. */
+typedef struct {
+    copal_code_t method;
+    bool takes_payload, needs_payload, needs_format;
+} manner_t;
+
+static int check(const tool_command_t *command, const tool_request_t *request, const manner_t *manner, int operands,
+                 char **operand)
 {
-    size_t capacity = 4096;
-    uint8_t *buffer = malloc(capacity);
-    for (*size = 0; buffer;) {
-        *size += fread(buffer + *size, 1, capacity - *size, stream);
-        if (ferror(stream))
-            break;
-        if (feof(stream))
-            return buffer;
-        uint8_t *larger = realloc(buffer, capacity *= 2);
-        if (!larger)
-            break;
-        buffer = larger;
-    }
-    free(buffer);
-    return NULL;
+    if (operands == 0)
+        return tool_usage_error(command, "a URI is missing, as in 'copal %s coap://localhost/'", command->name);
+    if (operands > 1 && !manner->takes_payload)
+        return tool_usage_error(command, "'%s' is one operand too many; %s takes a URI only", operand[1], command->name);
+    if (operands > 2)
+        return tool_usage_error(command, "'%s' is one operand too many; quote a payload that holds blanks", operand[2]);
+    if (operands == 2 && request->file)
+        return tool_usage_error(command, "the payload is given twice, as '%s' and by --file", operand[1]);
+    if (operands == 1 && !request->file && manner->needs_payload)
+        return tool_usage_error(command, "a payload is missing; '' sends an empty one");
+    if (manner->needs_format && !request->ask.has_content_format)
+        return tool_usage_error(command, "say by -t what kind of patch it is, such as application/merge-patch+json (52) or "
+                                         "application/json-patch+json (51)");
+    if (request->resume && (!request->output || strcmp(request->output, "-") == 0))
+        return tool_usage_error(command, "--continue needs the name of the file to go on with, by --output");
+    if (request->resume && request->ask.etag.size > 0)
+        return tool_usage_error(command, "--continue goes on with the ETag of what is there; --etag has no place beside it");
+    return 0;
 }
 
-/** The payload of `request->file`, to be freed. NULL after saying why not. */
-static uint8_t *read_payload(tool_request_t *request)
+static int ask(const tool_command_t *command, int argc, char **argv, const manner_t *manner)
 {
-    bool standard_input = strcmp(request->file, "-") == 0;
-    FILE *stream = standard_input ? stdin : fopen(request->file, "rb");
-    uint8_t *payload = stream ? read_all(stream, &request->ask.payload.size) : NULL;
-    if (!payload)
-        tool_say("%s: %s\n", standard_input ? "standard input" : request->file, strerror(errno));
-    if (stream && !standard_input)
-        fclose(stream);
-    request->ask.payload.data = payload;
-    return payload;
-}
-
-static int ask(const tool_command_t *command, int argc, char **argv, copal_code_t method, bool takes_payload)
-{
-    tool_request_t request = {.ask = {.method = method, .timeout = TOOL_DEFAULT_TIMEOUT}};
+    tool_request_t request = {.ask = {.method = manner->method, .timeout = TOOL_DEFAULT_TIMEOUT}};
+    copal_uri_t uri;
     int status = tool_request_options(command, &request, argc, argv);
     if (status >= 0)
         return status;
-    int operands = argc - optind;
-    if (operands == 0)
-        return tool_usage_error(command, "a URI is missing, as in 'copal %s coap://localhost/'", command->name);
-    if (operands > 1 && !takes_payload)
-        return tool_usage_error(command, "'%s' is one operand too many; %s takes a URI only", argv[optind + 1],
-                                command->name);
-    if (operands > 2)
-        return tool_usage_error(command, "'%s' is one operand too many; quote a payload that holds blanks",
-                                argv[optind + 2]);
-    if (operands == 2 && request.file)
-        return tool_usage_error(command, "the payload is given twice, as '%s' and by --file", argv[optind + 1]);
-    if (operands == 1 && !request.file && method == COPAL_PUT)
-        return tool_usage_error(command, "a payload is missing; '' sends an empty one");
-    copal_uri_t uri;
-    if (tool_check_uri(command, argv[optind], &uri))
+    const int operands = argc - optind;
+    if (check(command, &request, manner, operands, argv + optind) || tool_check_uri(command, argv[optind], &uri))
         return TOOL_USAGE;
     request.ask.uri = argv[optind];
     if (operands == 2)
         request.ask.payload = copal_text(argv[optind + 1]);
-    uint8_t *payload = NULL;
-    if (request.file && !(payload = read_payload(&request)))
-        return TOOL_USAGE;
-    status = tool_ask(&request, tool_print_payload);
-    free(payload);
+    status = request.file ? tool_open_payload(command, &request) : 0;
+    if (status == 0)
+        status = tool_ask(&request, tool_print_payload);
+    tool_close_payload(&request);
     return status;
 }
 
 static int run_get(const tool_command_t *command, int argc, char **argv)
 {
-    return ask(command, argc, argv, COPAL_GET, false);
+    return ask(command, argc, argv, &(manner_t){.method = COPAL_GET});
 }
 
 static int run_put(const tool_command_t *command, int argc, char **argv)
 {
-    return ask(command, argc, argv, COPAL_PUT, true);
+    return ask(command, argc, argv, &(manner_t){COPAL_PUT, .takes_payload = true, .needs_payload = true});
 }
 
 static int run_post(const tool_command_t *command, int argc, char **argv)
 {
-    return ask(command, argc, argv, COPAL_POST, true);
+    return ask(command, argc, argv, &(manner_t){COPAL_POST, .takes_payload = true});
 }
 
 static int run_delete(const tool_command_t *command, int argc, char **argv)
 {
-    return ask(command, argc, argv, COPAL_DELETE, false);
+    return ask(command, argc, argv, &(manner_t){.method = COPAL_DELETE});
 }
 
-static const tool_option_t asking[] = {TOOL_ROW_NON,           TOOL_ROW_ACCEPT,   ROW_ETAG,
-                                       ROW_IF_MATCH,           ROW_IF_NONE_MATCH, TOOL_ROW_TOKEN,
-                                       TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE,  {0}};
-static const tool_option_t sending[] = {
-    TOOL_ROW_NON, ROW_FORMAT,        ROW_FILE,       TOOL_ROW_ACCEPT,        ROW_ETAG,
-    ROW_IF_MATCH, ROW_IF_NONE_MATCH, TOOL_ROW_TOKEN, TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE,
-    {0}};
+static int run_fetch(const tool_command_t *command, int argc, char **argv)
+{
+    return ask(command, argc, argv, &(manner_t){COPAL_FETCH, .takes_payload = true});
+}
+
+static int run_patch(const tool_command_t *command, int argc, char **argv)
+{
+    return ask(command, argc, argv, &(manner_t){COPAL_PATCH, true, true, true});
+}
+
+static const tool_option_t getting[] = {TOOL_ROW_NON,   TOOL_ROW_ACCEPT,     ROW_ETAG,       ROW_IF_MATCH,
+                                        ROW_IF_NONE_MATCH, TOOL_ROW_OUTPUT,  ROW_CONTINUE,   TOOL_ROW_BLOCK_SIZE,
+                                        TOOL_ROW_QUIET, TOOL_ROW_TOKEN,      TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE,
+                                        {0}};
+static const tool_option_t deleting[] = {TOOL_ROW_NON,           TOOL_ROW_ACCEPT,   ROW_ETAG,
+                                         ROW_IF_MATCH,           ROW_IF_NONE_MATCH, TOOL_ROW_TOKEN,
+                                         TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE,  {0}};
+#define ROWS_SENDING                                                                                               \
+    TOOL_ROW_NON, ROW_FORMAT, ROW_FILE, TOOL_ROW_ACCEPT, ROW_ETAG, ROW_IF_MATCH, ROW_IF_NONE_MATCH,                  \
+        TOOL_ROW_BLOCK_SIZE, TOOL_ROW_QUIET, TOOL_ROW_TOKEN, TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE
+static const tool_option_t sending[] = {ROWS_SENDING, {0}};
+static const tool_option_t fetching[] = {ROWS_SENDING, TOOL_ROW_OUTPUT, {0}};
+static const tool_option_t patching[] = {ROW_IDEMPOTENT, ROWS_SENDING, {0}};
 
 #define NOTES_OUTPUT                                                                  \
     "The payload of the answer goes to standard output, unaltered where that is no\n" \
@@ -201,7 +229,7 @@ const tool_command_t tool_get = {.name = "get",
                                  .operands = "[OPTION]... URI",
                                  .summary = "Get a resource",
                                  .notes = NOTES_OUTPUT,
-                                 .options = asking,
+                                 .options = getting,
                                  .run = run_get};
 
 const tool_command_t tool_put = {.name = "put",
@@ -222,5 +250,19 @@ const tool_command_t tool_delete = {.name = "delete",
                                     .operands = "[OPTION]... URI",
                                     .summary = "Delete a resource",
                                     .notes = NOTES_OUTPUT,
-                                    .options = asking,
+                                    .options = deleting,
                                     .run = run_delete};
+
+const tool_command_t tool_fetch = {.name = "fetch",
+                                   .operands = "[OPTION]... URI [PAYLOAD]",
+                                   .summary = "Get what a payload asks for of a resource",
+                                   .notes = NOTES_OUTPUT,
+                                   .options = fetching,
+                                   .run = run_fetch};
+
+const tool_command_t tool_patch = {.name = "patch",
+                                   .operands = "[OPTION]... -t FORMAT URI [PAYLOAD]",
+                                   .summary = "Change a part of a resource",
+                                   .notes = NOTES_OUTPUT,
+                                   .options = patching,
+                                   .run = run_patch};

@@ -33,8 +33,8 @@ typedef struct tool_command_t {
     int (*run)(const struct tool_command_t *command, int argc, char **argv);
 } tool_command_t;
 
-extern const tool_command_t tool_serve, tool_get, tool_put, tool_post, tool_delete, tool_observe, tool_discover,
-    tool_ping, tool_help;
+extern const tool_command_t tool_serve, tool_get, tool_put, tool_post, tool_delete, tool_fetch, tool_patch, tool_observe,
+    tool_discover, tool_ping, tool_help;
 
 /** All commands in the order of `copal help`; ends with NULL. */
 extern const tool_command_t *const tool_commands[];
@@ -85,6 +85,9 @@ bool tool_parse_size(const char *text, size_t *size);
 #define TOOL_OPTION_ETAG          258
 #define TOOL_OPTION_IF_MATCH      259
 #define TOOL_OPTION_IF_NONE_MATCH 260
+#define TOOL_OPTION_BLOCK_SIZE    261
+#define TOOL_OPTION_CONTINUE      262
+#define TOOL_OPTION_IDEMPOTENT    263
 #define TOOL_ROW_NON                                                 \
     {                                                                \
         'n', "non", NULL, "ask with a non-confirmable message (NON)" \
@@ -101,6 +104,18 @@ bool tool_parse_size(const char *text, size_t *size);
     {                                                                                                  \
         TOOL_OPTION_TIMEOUT, "timeout", "SECONDS", "wait for at most so long, such as 2.5 (" usual ")" \
     }
+#define TOOL_ROW_BLOCK_SIZE                                                                   \
+    {                                                                                         \
+        TOOL_OPTION_BLOCK_SIZE, "block-size", "N", "use blocks of 16, 32, ... 1024 octets" \
+    }
+#define TOOL_ROW_QUIET                                                   \
+    {                                                                    \
+        'q', "quiet", NULL, "no progress bar, which a terminal has else" \
+    }
+#define TOOL_ROW_OUTPUT                                                                      \
+    {                                                                                        \
+        'o', "output", "FILE", "write the payload to FILE, of any size" \
+    }
 #define TOOL_ROW_VERBOSE                                                        \
     {                                                                           \
         'v', "verbose", NULL, "show each message as it goes, on standard error" \
@@ -112,8 +127,12 @@ bool tool_parse_size(const char *text, size_t *size);
 /** What the options of a request come to. */
 typedef struct {
     copal_ask_t ask;
-    const char *file; /* payload's, "-" is standard input */
-    bool verbose;
+    const char *file;   /* payload's, "-" is standard input */
+    FILE *stream;       /* that file, while it is open */
+    bool unreadable;    /* reading it failed, and standard error says why */
+    const char *output; /* where the payload of the answer goes; NULL: to standard output as people and pipes like it */
+    bool resume;        /* what an earlier run has left there */
+    bool verbose, quiet;
     uint8_t token[255], etag[8], if_match[8];
 } tool_request_t;
 
@@ -129,6 +148,11 @@ int tool_check_uri(const tool_command_t *command, const char *text, copal_uri_t 
 /** A host for asking, with tracing if wanted. NULL after saying why not. */
 copal_host_t *tool_client(const tool_request_t *request);
 
+/** Opens the file that a request takes its payload from: it is read while it is sent. What is no regular file is copied to a
+ *  temporary one first. 0, or TOOL_USAGE after saying what is wrong. */
+int tool_open_payload(const tool_command_t *command, tool_request_t *request);
+void tool_close_payload(tool_request_t *request);
+
 /** Prints why a request got no answer; returns the exit status. */
 int tool_no_answer(const tool_request_t *request, int error);
 
@@ -139,6 +163,37 @@ bool tool_print_outcome(const copal_answer_t *answer);
 /** Asks, prints the outcome's code line and what goes with it, and hands `answer` to `print`, where the payload is what
  *  was asked for. Returns the exit status. */
 int tool_ask(const tool_request_t *request, void (*print)(const copal_answer_t *answer));
+
+/* ---- transfers (progress.c, output.c) ------------------------------------------------------------------ */
+
+/** A line on standard error, where that is a terminal and the transfer takes its time. */
+typedef struct {
+    bool wanted, drawn;
+    int64_t begun, at; /* milliseconds; at: when it was drawn last */
+    size_t done, moved, total;
+} tool_progress_t;
+void tool_progress_open(tool_progress_t *p, bool wanted);
+void tool_progress_show(tool_progress_t *p, const copal_transfer_t *t);
+/** Draws it for the last time and ends the line, if there is one. */
+void tool_progress_close(tool_progress_t *p);
+
+/** The file that a payload is written to. */
+typedef struct {
+    const char *name, *uri;
+    char *part, *tag; /* names of the files that it grows in; NULL: it is written to directly */
+    int fd;
+    bool resumes;     /* an earlier run's octets are there, and nothing came yet */
+    bool begun;       /* something came */
+    bool failed;      /* writing did, and standard error says why */
+} tool_output_t;
+
+/** Prepares for request->output, and `t` for going on where an earlier run ended. Nothing is made before octets come.
+ *  0, or an exit status after saying what is wrong. */
+int tool_output_open(tool_output_t *o, const tool_request_t *request, copal_transfer_t *t);
+/** As copal_transfer_t's write. */
+int tool_output_write(tool_output_t *o, const copal_transfer_t *t, size_t offset, copal_bytes_t piece);
+/** Gives it its name if it is `whole`; else says how to go on. Returns an exit status. */
+int tool_output_close(tool_output_t *o, bool whole);
 
 /* ---- printing (print.c, json.c, links.c, trace.c) ---------------------------------------------------- */
 

@@ -10,7 +10,7 @@ import pytest
 from support import coap
 from support.coap import Message
 from support.observed import Observed, error
-from support.process import SECONDS, Program, build, environment
+from support.process import SECONDS, Program, Serve, build, environment
 from support.udp import Answerer, free_port, piggyback
 
 COAP_CLIENT = "coap-client-notls"  # Debian's libcoap3-bin
@@ -45,6 +45,20 @@ def ask(uri, *more):
     status, output = run(COAP_CLIENT, "-B", "30", *more, uri)
     assert status == 0
     return output.strip()
+
+
+def test_upload(tmp_path):
+    content = bytes(range(256)) * 10
+    (tmp_path / "file").write_bytes(content)
+    (tmp_path / "dir").mkdir()
+    with Serve("--dir", str(tmp_path / "dir"), "--write") as server:
+        status, output = run(example("upload"), str(tmp_path / "file"), server.uri + "/copy")
+        assert run(example("upload"), str(tmp_path / "file"), server.uri + "/none/copy")[0] == 1
+    sizes = [f"{sent} of 2560 octets" for sent in (1024, 2048, 2560)]
+    assert (status, output.splitlines()[:3], output.splitlines()[-1]) == (0, sizes, "2.01")
+    assert (tmp_path / "dir" / "copy").read_bytes() == content
+    assert run(example("upload"))[0] == 2
+    assert run(example("upload"), str(tmp_path / "file"), f"coap://127.0.0.1:{free_port()}/a")[0] == 3
 
 
 def test_server():

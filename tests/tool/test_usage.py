@@ -19,7 +19,7 @@ def refused(*arguments):
     (["--non", "get", URI], "options go behind the command, as in 'copal get --non ...'"),
     (["GET", URI], "did you mean 'get'?"),
     (["lst"], "'copal help' lists them"),
-    (["watch"], "'copal help' lists them"),
+    (["subscribe"], "'copal help' lists them"),
     (["gte", URI], "did you mean 'get'?"),
     (["discvoer"], "did you mean 'discover'?"),
     (["observe-all"], "'copal help' lists them"),

@@ -1,0 +1,204 @@
+/* A body as a file: it grows in FILE.part, which becomes FILE when it is whole. FILE.part.etag says of which state of which
+ * resource it is, so that it can be continued. What is no regular file, as standard output, is written to directly. */
+#define _POSIX_C_SOURCE 200809L
+#include "tool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What a signal has to say before it ends the program: set once, when the file begins. */
+static char parting[1024];
+
+static int complain(const char *name, int error)
+{
+    tool_say("%s: %s\n", name, strerror(error));
+    return TOOL_REFUSED;
+}
+
+static void part_with(int number)
+{
+    ssize_t ignored = write(STDERR_FILENO, parting, strlen(parting));
+    (void)ignored; /* there is nobody left to tell */
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void catch_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction old, action = {.sa_handler = part_with};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
+}
+
+/* ---- where it goes ---------------------------------------------------------------------------------------- */
+
+static char *joined(const char *name, const char *suffix)
+{
+    char *text = malloc(strlen(name) + strlen(suffix) + 1);
+    if (text)
+        strcat(strcpy(text, name), suffix);
+    return text;
+}
+
+/** What FILE.part.etag says: the ETag in hexadecimal, a blank, the URI. False: nothing that fits this request. */
+static bool read_tag(const tool_output_t *o, copal_transfer_t *t)
+{
+    char line[4096];
+    copal_bytes_t etag;
+    FILE *stream = fopen(o->tag, "r");
+    bool read = stream && fgets(line, sizeof line, stream);
+    if (stream)
+        fclose(stream);
+    if (!read)
+        return false;
+    line[strcspn(line, "\n")] = 0;
+    char *uri = strchr(line, ' ');
+    if (!uri || strcmp(uri + 1, o->uri) != 0)
+        return false;
+    *uri = 0;
+    bool sound = strncmp(line, "0x", 2) == 0 && tool_parse_octets(line, t->etag, sizeof t->etag, &etag);
+    t->etag_size = sound ? (uint8_t)etag.size : 0;
+    return t->etag_size > 0;
+}
+
+/** Takes up what an earlier run has left. Where that is nothing of use the body begins anew. */
+static int take_up(tool_output_t *o, copal_transfer_t *t, size_t block)
+{
+    struct stat facts;
+    if (stat(o->part, &facts) < 0) {
+        if (errno != ENOENT)
+            return complain(o->part, errno);
+        tool_say("there is no %s to continue; from the start\n", o->part);
+        return 0;
+    }
+    const size_t there = (size_t)facts.st_size / block * block;
+    if (there == 0 || !read_tag(o, t)) {
+        tool_say("%s does not say which state of %s it is of; from the start\n", o->part, o->uri);
+        return 0;
+    }
+    o->fd = open(o->part, O_RDWR);
+    if (o->fd < 0 || ftruncate(o->fd, (off_t)there) < 0)
+        return complain(o->part, errno);
+    t->resume_at = there;
+    o->resumes = true;
+    return 0;
+}
+
+int tool_output_open(tool_output_t *o, const tool_request_t *request, copal_transfer_t *t)
+{
+    struct stat facts;
+    *o = (tool_output_t){.name = request->output, .uri = request->ask.uri, .fd = -1};
+    if (strcmp(o->name, "-") == 0) {
+        o->name = "standard output";
+        o->fd = STDOUT_FILENO;
+        return 0;
+    }
+    bool there = stat(o->name, &facts) == 0;
+    if (there && S_ISDIR(facts.st_mode))
+        return complain(o->name, EISDIR);
+    if (there && !S_ISREG(facts.st_mode)) {
+        o->fd = open(o->name, O_WRONLY);
+        return o->fd < 0 ? complain(o->name, errno) : 0;
+    }
+    o->part = joined(o->name, ".part");
+    o->tag = joined(o->name, ".part.etag");
+    if (!o->part || !o->tag)
+        return complain(o->name, ENOMEM);
+    return request->resume ? take_up(o, t, request->ask.block_size ? request->ask.block_size : 1024) : 0;
+}
+
+/* ---- what comes --------------------------------------------------------------------------------------------- */
+
+/** Says beside the file what it is of, or removes what is said there. */
+static int write_tag(const tool_output_t *o, const copal_transfer_t *t)
+{
+    if (t->etag_size == 0)
+        return unlink(o->tag) == 0 || errno == ENOENT ? 0 : -1;
+    FILE *stream = fopen(o->tag, "w");
+    if (!stream)
+        return -1;
+    tool_print_hex(stream, (copal_bytes_t){t->etag, t->etag_size});
+    fprintf(stream, " %s\n", o->uri);
+    bool failed = ferror(stream);
+    return fclose(stream) == 0 && !failed ? 0 : -1;
+}
+
+static void prepare_parting(const tool_output_t *o, bool tagged)
+{
+    snprintf(parting, sizeof parting,
+             tagged ? "\ncopal: %s keeps what came; the same command with --continue goes on from there\n"
+                    : "\ncopal: %s keeps what came; without an ETag in the answers it cannot be continued\n",
+             o->part);
+}
+
+/** The body begins, or begins anew. */
+static int begin(tool_output_t *o, const copal_transfer_t *t)
+{
+    if (!o->part)
+        return o->begun ? COPAL_EFORMAT : 0; /* what went out there cannot be taken back */
+    if (o->resumes)
+        tool_say("%s is of another state than the resource has now; from the start\n", o->part);
+    if (o->fd < 0)
+        o->fd = open(o->part, O_RDWR | O_CREAT, 0666);
+    const char *name = o->fd < 0 || ftruncate(o->fd, 0) < 0 ? o->part : write_tag(o, t) < 0 ? o->tag : NULL;
+    if (!name)
+        return 0;
+    complain(name, errno);
+    o->failed = true;
+    return COPAL_ESYSTEM;
+}
+
+int tool_output_write(tool_output_t *o, const copal_transfer_t *t, size_t offset, copal_bytes_t piece)
+{
+    int status = offset == 0 ? begin(o, t) : 0;
+    if (status < 0)
+        return status;
+    if (o->part && (offset == 0 || o->resumes)) {
+        prepare_parting(o, t->etag_size > 0);
+        catch_signals();
+        o->resumes = false;
+    }
+    o->begun = true;
+    while (piece.size > 0) {
+        ssize_t put = o->part ? pwrite(o->fd, piece.data, piece.size, (off_t)offset) : write(o->fd, piece.data, piece.size);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0) {
+            complain(o->part ? o->part : o->name, errno);
+            o->failed = true;
+            return COPAL_ESYSTEM;
+        }
+        offset += (size_t)put;
+        piece.data += put;
+        piece.size -= (size_t)put;
+    }
+    return 0;
+}
+
+/* ---- the end -------------------------------------------------------------------------------------------------- */
+
+int tool_output_close(tool_output_t *o, bool whole)
+{
+    int status = TOOL_OK;
+    if (o->fd > STDERR_FILENO && close(o->fd) < 0 && o->begun)
+        status = complain(o->part ? o->part : o->name, errno);
+    if (o->part && o->begun && whole && status == TOOL_OK) {
+        if (rename(o->part, o->name) < 0)
+            status = complain(o->name, errno);
+        else
+            unlink(o->tag);
+    } else if (o->part && o->begun) {
+        fputs(parting + 1, stderr);
+    }
+    free(o->part);
+    free(o->tag);
+    o->part = o->tag = NULL;
+    return status;
+}
