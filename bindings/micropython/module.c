@@ -77,12 +77,13 @@ static bool is_any(const char *address)
 }
 
 /* Opens the host, listens and starts the driver, or leaves nothing behind. `address` NULL: a client only. */
-static int open_host(const char *address, uint16_t port, bool dynamic)
+static int open_host(const char *address, uint16_t port, bool dynamic, bool post_creates)
 {
     copal_host_config_t config = {
         .client = {.counters = 1}, /* the message ID alone pairs answer and request, whatever the session */
         .first_only = true,        /* the manual's way with repeated options */
         .dynamic = dynamic,
+        .post_creates = post_creates,
         .created = coap_created,
         .client_address = address != NULL && !is_any(address) ? address : NULL,
     };
@@ -137,15 +138,12 @@ static mp_obj_t init(size_t positional, const mp_obj_t *values, mp_map_t *named)
     const char *address = coap_given(args[ADDRESS].u_obj) ? coap_text(args[ADDRESS].u_obj) : NULL;
     uint16_t port = (uint16_t)coap_integer(args[PORT].u_obj, 0, UINT16_MAX, COPAL_PORT);
     coap_check_security(args[PSK].u_obj, args[HINT].u_obj);
-    if (args[POST_CREATES].u_bool) {
-        mp_raise_NotImplementedError(MP_ERROR_TEXT("post_creates is not there yet"));
-    }
     keeper_t *keeper = mp_obj_malloc_with_finaliser(keeper_t, &keeper_type);
     keeper->epoch = coap_state.epoch;
     mp_obj_t resources = mp_obj_new_dict(0), sessions = mp_obj_new_list(0, NULL);
 
     coap_defer_interrupt();
-    int error = open_host(address, port, args[DYNAMIC].u_bool);
+    int error = open_host(address, port, args[DYNAMIC].u_bool, args[POST_CREATES].u_bool);
     if (error != 0) {
         coap_allow_interrupt();
         coap_raise(error);

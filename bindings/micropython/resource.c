@@ -9,8 +9,11 @@ typedef struct {
     copal_handle_t handle;
 } resource_t;
 
-/* The bits of Coap.REQUEST_*, of those methods that a resource serves. */
-#define METHODS_ALL 15u
+/* The bits of Coap.REQUEST_*: all there are, those that no resource serves, and those that only JSON takes. */
+#define METHODS_ALL 127u
+#define FETCH       16u
+#define PATCHES     96u
+#define JSON        50
 #define METHODS_OF(mask) ((uint32_t)(mask) << 1) /* the engine counts the bits by a method's code, which begins at 1 */
 
 mp_obj_t coap_resource_object(copal_handle_t handle)
@@ -149,6 +152,9 @@ static mp_obj_t set_details(size_t positional, const mp_obj_t *values, mp_map_t 
     copal_value_options_t options;
     get_options(handle, &options, NULL);
     options.content_format = media_type(args[MEDIATYPE].u_obj, options.content_format);
+    if (options.content_format != JSON) { /* as after a PUT of another format */
+        options.methods &= ~METHODS_OF(PATCHES);
+    }
     options.max_age = max_age(args[MAX_AGE].u_obj, options.max_age);
     if (coap_given(args[ETAG].u_obj)) {
         options.etag = mp_obj_is_true(args[ETAG].u_obj);
@@ -204,9 +210,16 @@ static mp_obj_t callback(size_t positional, const mp_obj_t *values, mp_map_t *na
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
     mp_arg_parse_all(positional - 1, values + 1, named, MP_ARRAY_SIZE(allowed), allowed, args);
     copal_handle_t handle = handle_of(values[0]);
-    uint32_t methods = METHODS_OF(coap_integer(args[OPERATION].u_obj, 0, METHODS_ALL, COAP_REQUIRED));
+    uint32_t mask = (uint32_t)coap_integer(args[OPERATION].u_obj, 0, METHODS_ALL, COAP_REQUIRED);
+    uint32_t methods = METHODS_OF(mask);
     copal_value_options_t options;
     get_options(handle, &options, NULL);
+    if (mask & FETCH) {
+        mp_raise_ValueError(MP_ERROR_TEXT("a resource does not take FETCH"));
+    }
+    if (mask & PATCHES && options.content_format != JSON) {
+        mp_raise_ValueError(MP_ERROR_TEXT("only a resource of media type 50 takes PATCH and iPATCH"));
+    }
     options.methods = mp_obj_is_true(args[ENABLE].u_obj) ? options.methods | methods : options.methods & ~methods;
     set_options(handle, &options);
     return mp_const_none;

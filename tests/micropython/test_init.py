@@ -78,7 +78,6 @@ def test_ipv4_ipv6_and_any_address_are_served(interpreter, bound, asked):
     ("Coap.init('127.0.0.1', hint='hint')", "ValueError"),
     ("Coap.init('127.0.0.1', psk='key', hint=b'hint')", "NotImplementedError"),
     ("Coap.init('127.0.0.1', psk=1, hint='hint')", "TypeError"),
-    ("Coap.init('127.0.0.1', post_creates=True)", "NotImplementedError"),
     ("Coap.init('no address')", "ValueError"),
     ("Coap.init('')", "ValueError"),
     ("Coap.init('127.0.0.1\\x00')", "ValueError"),

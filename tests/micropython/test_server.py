@@ -226,6 +226,46 @@ def test_post_on_an_unknown_path_is_4_04_and_creates_nothing(server, client):
     assert server.value("Coap.get_resource('a')") is None
 
 
+def test_with_post_creates_it_makes_a_resource_below_and_says_where(interpreter):
+    port = free_port()
+    interpreter.do(f"Coap.init('127.0.0.1', port={port}, post_creates=True)")
+    interpreter.do("Coap.register_new_resource_handler(creation)")
+    with Client(port) as client:
+        answer = client.post("a/b", b"value", (CONTENT_FORMAT, uint(50)))
+        assert answer.code == code("2.01")
+        path = "/".join(segment.decode() for segment in answer.all(coap.LOCATION_PATH))
+        assert path.startswith("a/b/") and len(path) == 12
+        interpreter.wait("made")
+        assert interpreter.value("made[0].get_details()") == [path, 50, -1, False, 0]
+        assert client.get(path).payload == b"value"
+        assert client.put("a/b", b"x").code == code("4.04")
+
+
+@pytest.mark.parametrize("name, method", [("PATCH", 6), ("IPATCH", 7)])
+def test_json_is_patched_where_callback_says_so(server, client, name, method):
+    add(server, "'a', media_type=Coap.MEDIATYPE_APP_JSON, value='{\"b\":1.50}', etag=True")
+    merge = CONTENT_FORMAT, uint(52)
+    assert client.ask(method, "a", merge, payload=b'{"c":2}').code == code("4.05")
+    server.do(f"r.callback(Coap.REQUEST_{name}, True)")
+    assert client.ask(method, "a", merge, payload=b'{"c":2}').code == code("2.04")
+    assert client.get("a").payload == b'{"b":1.50,"c":2}'
+    assert server.value("r.get_details()[4]") == 2
+    assert client.ask(method, "a", (CONTENT_FORMAT, uint(51)), payload=b'[{"op":"remove","path":"/x"}]').code == code("4.09")
+    assert client.ask(method, "a", (CONTENT_FORMAT, uint(60)), payload=b"x").code == code("4.15")
+    assert client.ask(13 - method, "a", merge, payload=b"{}").code == code("4.05")
+    server.do("r.set_details(mediatype=0)")
+    assert client.ask(method, "a", merge, payload=b"{}").code == code("4.05")
+
+
+def test_a_value_comes_in_in_blocks(server, client):
+    add(server, "'a'")
+    body = bytes(range(256)) * 10
+    answers = [client.put("a", body[at:at + 512], (coap.BLOCK1, uint(at // 512 << 4 | (at < 2048) << 3 | 5)))
+               for at in range(0, len(body), 512)]
+    assert [answer.code for answer in answers] == 4 * [code("2.31")] + [code("2.04")]
+    assert server.value("r.value()") == body
+
+
 def test_delete_is_2_02_also_where_nothing_is(server, client):
     add(server, "'a'")
     assert client.delete("a").code == code("2.02")
