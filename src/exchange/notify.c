@@ -119,14 +119,10 @@ static bool transmit(copal_endpoint_t *e, copal__slot_t *s)
     return true;
 }
 
-/* Waits for a NON to be allowed, or an ID to be free: in order, so that the first is the next. */
+/* Waits for a NON to be allowed, or an ID to be free, and for those that began to wait before: notify_interval at most. */
 static void cool(copal_endpoint_t *e, copal__observer_t *o, uint32_t due)
 {
-    copal__observers_t *t = &e->observers;
-    uint32_t last = t->stands[COPAL__COOLING].last;
-    if (last && (int32_t)(due - t->observers[last - 1].due) < 0)
-        due = t->observers[last - 1].due;
-    copal__observer_stand(t, o, COPAL__COOLING);
+    copal__observer_stand(&e->observers, o, COPAL__COOLING);
     o->due = due;
 }
 

@@ -228,6 +228,51 @@ static void rfc7641_4_5_1_one_con_at_a_time_is_on_its_way_to_a_client(void **sta
     bench_close(&b);
 }
 
+static void who_waits_for_a_client_s_turn_goes_on_when_the_one_before_it_ends(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    observed_open(&b, &r);
+    r.confirmable = true;
+    for (uint8_t token = 1; token <= 3; token++)
+        observed_get(&b, 1, 0, token, BYTES(token), "a");
+    observed_change(&b, &r, 0);
+    observed_told(&b, COPAL_CON, BYTES(1), "a1");
+    bench_silent(&b);
+    observed_settle(&b, 1, COPAL_ACK);               /* it is the second one's turn */
+    observed_get(&b, 1, 1, 9, BYTES(2), "a"); /* which ends before it is told */
+    observed_told(&b, COPAL_CON, BYTES(3), "a1");
+    observed_settle(&b, 1, COPAL_ACK);
+    bench_idle(&b);
+    bench_close(&b);
+}
+
+static void who_was_told_while_others_are_still_told_is_not_told_again(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    observed_open_limited(&b, &r, &(copal_limits_t){.notifications = 1});
+    observed_get(&b, 3, 0, 1, BYTES(3), "b");
+    observed_change(&b, &r, 1);
+    uint16_t id = observed_told(&b, COPAL_CON, BYTES(3), "b1")->id; /* takes the one place */
+    observed_get(&b, PROVEN + 2, 0, 1, BYTES(2), "a");
+    observed_register(&b, 1);
+    observed_change(&b, &r, 0);
+    observed_told(&b, COPAL_NON, BYTES(2), "a1");
+    bench_silent(&b);
+    b.now += 3500;
+    observed_told(&b, COPAL_CON, BYTES(3), "b1");
+    observed_change(&b, &r, 0);
+    observed_told(&b, COPAL_NON, BYTES(2), "a2"); /* the other one's turn has not come */
+    bench_receive(&b, 3, BYTES(0x60, 0, (uint8_t)(id >> 8), (uint8_t)id));
+    observed_told(&b, COPAL_CON, BYTES(1), "a2"); /* but it has waited for longer */
+    observed_settle(&b, 1, COPAL_ACK);
+    bench_idle(&b);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +286,8 @@ int main(void)
         cmocka_unit_test(a_reset_between_a_change_and_its_retransmission_ends_the_observation),
         cmocka_unit_test(deregistering_stops_the_retransmission),
         cmocka_unit_test(rfc7641_4_5_1_one_con_at_a_time_is_on_its_way_to_a_client),
+        cmocka_unit_test(who_waits_for_a_client_s_turn_goes_on_when_the_one_before_it_ends),
+        cmocka_unit_test(who_was_told_while_others_are_still_told_is_not_told_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
