@@ -24,6 +24,12 @@ static bool has_turn(const copal_endpoint_t *e, uint64_t peer_hash)
     return copal__client_of(&e->observers, peer_hash)->flying < e->config.timing.nstart;
 }
 
+/* Whether there is a message ID for it. */
+static bool has_id(const copal_endpoint_t *e, const copal__observer_t *o)
+{
+    return copal__identifier_is_free(&e->identifiers, e->now, copal__pair(o->hash, o->via));
+}
+
 /* A slot's name for what concerns this observer: unlike any that comes from a message's key. */
 static uint64_t name_of(const copal_endpoint_t *e, const copal__observer_t *o)
 {
@@ -215,10 +221,14 @@ bool copal__notify_should_confirm(const copal_endpoint_t *e, const copal__observ
     return is_soon(e, o) || seconds(e) - o->confirmed >= e->config.timing.confirm_interval / 1000;
 }
 
-/* Whether it has to wait, since it needs a CON and that cannot leave now. */
+/* Whether it has to wait: there is no message ID, or it needs a CON and that cannot leave now. */
 static bool waits(copal_endpoint_t *e, copal__observer_t *o)
 {
     bool turn = has_turn(e, o->hash);
+    if (!has_id(e, o)) {
+        cool(e, o, (uint32_t)e->now + e->config.timing.notify_interval);
+        return true;
+    }
     if (turn && has_slot(e))
         return false;
     if (copal__notify_must_confirm(e, o))
@@ -270,7 +280,7 @@ static bool supersede(copal_endpoint_t *e, copal__observer_t *o)
     copal__slot_t *s = &e->slots[o->slot];
     notification_t n;
     copal__observer_stand(&e->observers, o, COPAL__FLYING);
-    if (e->now < copal__identifier_free_at(&e->identifiers, copal__pair(o->hash, o->via)))
+    if (!has_id(e, o))
         return transmit(e, s);
     outcome_t outcome = compose(e, o, &n);
     if (outcome == DEFERRED)

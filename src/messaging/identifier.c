@@ -20,6 +20,11 @@ copal_time_t copal__identifier_free_at(const copal__identifiers_t *ids, uint64_t
     return c->next % SEGMENT_SIZE == 0 ? c->until[segment] : INT64_MIN;
 }
 
+bool copal__identifier_is_free(const copal__identifiers_t *ids, copal_time_t now, uint64_t hash)
+{
+    return !counter_of(ids, hash)->started || now >= copal__identifier_free_at(ids, hash);
+}
+
 uint32_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uint64_t hash)
 {
     copal__counter_t *c = counter_of(ids, hash);

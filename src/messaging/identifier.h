@@ -27,6 +27,8 @@ typedef struct {
 void copal__identifiers_lay(copal__identifiers_t *ids, copal__carver_t *carver, uint32_t counters);
 /** An ID for the peer with this hash; COPAL__NONE: none is free. */
 uint32_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uint64_t hash);
+/** Whether there is one. */
+bool copal__identifier_is_free(const copal__identifiers_t *ids, copal_time_t now, uint64_t hash);
 /** When the next one is. */
 copal_time_t copal__identifier_free_at(const copal__identifiers_t *ids, uint64_t hash);
 /** An ID taken before leaves only now: its lifetime counts from here. */
