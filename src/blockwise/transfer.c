@@ -209,7 +209,7 @@ static int send_again(copal_transfer_t *t)
 /* RFC 7959 section 2.9.3: a hint to try smaller blocks, or blocks at all. */
 static int send_smaller(copal_transfer_t *t, const copal_message_t *m)
 {
-    copal_block_t block;
+    copal_block_t block = {0};
     copal_option_t size1;
     const int has = find_block(m, COPAL_OPTION_BLOCK1, &block);
     uint8_t szx = t->szx_;
@@ -229,7 +229,7 @@ static int send_smaller(copal_transfer_t *t, const copal_message_t *m)
 
 static int take_acknowledgement(copal_transfer_t *t, const copal_message_t *m)
 {
-    copal_block_t block;
+    copal_block_t block = {0};
     const int has = find_block(m, COPAL_OPTION_BLOCK1, &block);
     const size_t piece = piece_size(t);
     const bool last = t->sent + piece == t->size;

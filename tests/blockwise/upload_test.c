@@ -249,6 +249,25 @@ static void rfc7959_2_9_3_a_block_in_too_large_a_datagram_is_4_13_with_a_size_th
     close_fixture(&f);
 }
 
+static void rfc7252_4_5_the_last_block_of_a_post_is_remembered_as_any_post_and_the_others_need_not_be(void **state)
+{
+    (void)state;
+    fixture_t f;
+    open_fixture(&f, 0, &(copal_limits_t){.remembered = 4, .remembered_bytes = 4096});
+    f.method = COPAL_POST;
+    assert_int_equal(send_until(&f, 2, 0, 600, 600), COPAL_CHANGED); /* ten blocks, of which nine are forgotten */
+    f.method = COPAL_PUT;
+    for (f.peer = 2; f.peer < 12; f.peer++)
+        assert_int_equal(send_block(&f, block1(0, false, 2), 0, 3)->code, COPAL_CHANGED);
+    f.peer = 1;
+    f.method = COPAL_POST;
+    f.id = 9;
+    assert_int_equal(send_block(&f, block1(9, false, 2), 576, 24)->code, COPAL_CHANGED);
+    assert_int_equal(copal_endpoint_counters(f.bench.endpoint)->duplicates, 1);
+    assert_value(&f, 3); /* it did not run again */
+    close_fixture(&f);
+}
+
 /* ---- what belongs together ----------------------------------------------------------------------------------- */
 
 static void rfc9175_3_3_blocks_of_another_tag_or_format_or_peer_or_method_are_of_another_body(void **state)
@@ -461,6 +480,7 @@ int main(void)
         cmocka_unit_test(a_body_that_comes_whole_ends_the_one_that_comes_in_parts),
         cmocka_unit_test(rfc7959_2_3_a_server_with_smaller_payloads_asks_for_them_and_goes_on_at_the_right_number),
         cmocka_unit_test(rfc7959_2_9_3_a_block_in_too_large_a_datagram_is_4_13_with_a_size_that_fits),
+        cmocka_unit_test(rfc7252_4_5_the_last_block_of_a_post_is_remembered_as_any_post_and_the_others_need_not_be),
         cmocka_unit_test(rfc9175_3_3_blocks_of_another_tag_or_format_or_peer_or_method_are_of_another_body),
         cmocka_unit_test(rfc9175_3_5_2_bodies_with_different_tags_come_in_at_the_same_time),
         cmocka_unit_test(sizes_and_echo_may_differ_from_block_to_block),
