@@ -1,6 +1,7 @@
 /* copal serve: resources given on the command line, served until a signal. */
 #define _POSIX_C_SOURCE 200809L
 #include "copal/directory.h"
+#include "copal/patch.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -268,7 +269,7 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
 
 static int run(const tool_command_t *command, int argc, char **argv)
 {
-    serve_t serve = {.port = COPAL_PORT, .config = {0}};
+    serve_t serve = {.port = COPAL_PORT, .config = {.patch = copal_json_patch}};
     serve.addresses = calloc((size_t)argc, sizeof *serve.addresses);
     serve.resources = calloc((size_t)argc, sizeof *serve.resources);
     int status = TOOL_REFUSED;

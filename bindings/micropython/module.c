@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "copal/patch.h"
 #include "network_coap.h"
 #include "py/objmodule.h"
 
@@ -85,6 +86,7 @@ static int open_host(const char *address, uint16_t port, bool dynamic, bool post
         .dynamic = dynamic,
         .post_creates = post_creates,
         .created = coap_created,
+        .patch = copal_json_patch,
         .client_address = address != NULL && !is_any(address) ? address : NULL,
     };
     copal_host_t *host;

@@ -26,6 +26,9 @@ typedef struct {
     copal_timing_t timing;
     bool first_only, dynamic, post_creates; /* as in copal_tree_config_t */
     void (*created)(void *user, copal_tree_t *tree, copal_handle_t resource);
+    /** Applies patches to values of Content-Format 50, as copal_tree_config_t says: copal_json_patch of copal/patch.h, with
+     *  which a program links json-c. NULL: no patches. */
+    copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out, size_t *size);
     void *user;                 /* for created and trace */
     copal_trace_t trace;        /* NULL: none */
     const char *client_address; /* literal address the client's sockets are bound to; NULL: any */
@@ -43,7 +46,7 @@ int copal_host_open(copal_host_t **host, const copal_host_config_t *config);
  *  first), nor from inside a callback. NULL is allowed. */
 void copal_host_close(copal_host_t *host);
 
-/** The tree that the host serves; its values of Content-Format 50 may be patched (copal/patch.h). Lives as long as the host; its functions may be called from any thread. */
+/** The tree that the host serves. Lives as long as the host; its functions may be called from any thread. */
 copal_tree_t *copal_host_tree(copal_host_t *host);
 
 /** Listens on a literal address: IPv4, IPv6 (scope as "fe80::1%eth0"), "0.0.0.0", or "::", which takes IPv4 as well.

@@ -3,8 +3,6 @@
 
 #include "scale.h"
 
-#include "copal/patch.h"
-
 #include <errno.h>
 #include <sys/mman.h>
 
@@ -66,7 +64,7 @@ static int init_tree(copal_host_t *host, const copal__layout_t *layout, const co
         .dynamic = config->dynamic,
         .post_creates = config->post_creates,
         .observable = true,
-        .patch = copal_json_patch,
+        .patch = config->patch,
         .changed = copal__host_changed,
         .created = created,
         .user = host,

@@ -17,7 +17,7 @@ def blocks(language):
 def compile_c(tmp_path, source):
     (tmp_path / "main.c").write_text(source)
     subprocess.run(["cc", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror", "-I", ROOT / "include", "main.c",
-                    BUILD / "libcopal.a", "-ljson-c", "-pthread", "-o", "program"], cwd=tmp_path, check=True)
+                    BUILD / "libcopal.a", "-pthread", "-o", "program"], cwd=tmp_path, check=True)
 
 
 def test_the_c_client_compiles(tmp_path):
