@@ -20,7 +20,8 @@ typedef struct {
                           * (resources * 192 + 4 * value_size); past it EFULL, a PUT or POST: 5.03 */
     uint32_t uploads;    /* bodies of requests that are coming in by Block1 (4), at most a quarter (but 1) of them from one
                           * peer (4.29); past it the one that has been idle for longest makes room, if for 30 s and more,
-                          * else 5.03. After EXCHANGE_LIFETIME without a block one is forgotten: 4.08 */
+                          * else 5.03. From three quarters on an address must prove itself by Echo first. After
+                          * EXCHANGE_LIFETIME without a block one is forgotten: 4.08 */
     uint32_t workers;    /* threads that serve it (1, at most 64) */
 } copal_tree_limits_t;
 
