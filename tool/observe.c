@@ -5,18 +5,25 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PEERS = 8, PATIENCE = 2000 /* milliseconds to wait for the answer to a deregistration */ };
+enum {
+    PEERS = 8,
+    PATIENCE = 2000,     /* milliseconds to wait for the answer to a deregistration */
+    BODY_MOST = 16 << 20, /* octets of a state */
+};
 enum { OPTION_JSON = 300, OPTION_CHART, OPTION_TIME, OPTION_FOR };
 
 typedef enum { LINES, JSON, CHART } form_t;
 
 typedef struct {
-    copal_receiver_t receiver; /* first */
+    copal_task_t task; /* first */
     tool_request_t request;
+    uint8_t *body; /* of the state that comes */
+    size_t capacity;
     form_t form;
     bool times;
     uint64_t most;    /* notifications after which it ends; 0: any number */
@@ -49,10 +56,31 @@ static int64_t number_of(const copal_message_t *message, uint16_t number)
     return copal_option_find(message, number, &option) ? (int64_t)copal_option_uint(&option) : -1;
 }
 
+/** A state may come in blocks, of which only the first says its place in the order. */
+static int collect(copal_task_t *task, size_t offset, copal_bytes_t piece)
+{
+    observation_t *o = (observation_t *)task;
+    size_t size = offset + piece.size;
+    if (size > BODY_MOST)
+        return COPAL_ESPACE;
+    if (size > o->capacity) {
+        uint8_t *larger = realloc(o->body, 2 * size);
+        if (!larger)
+            return COPAL_ENOMEM;
+        o->body = larger;
+        o->capacity = 2 * size;
+    }
+    if (piece.size)
+        memcpy(o->body + offset, piece.data, piece.size);
+    return 0;
+}
+
 static void show(observation_t *o, const copal_message_t *message)
 {
+    bool whole = COPAL_CODE_CLASS(message->code) == 2;
     tool_state_t state = {message->code, number_of(message, COPAL_OPTION_OBSERVE),
-                          (int32_t)number_of(message, COPAL_OPTION_CONTENT_FORMAT), message->payload};
+                          (int32_t)number_of(message, COPAL_OPTION_CONTENT_FORMAT),
+                          whole ? (copal_bytes_t){o->body, o->task.transfer.received} : message->payload};
     if (o->form == JSON)
         tool_print_state_json(&state);
     else if (o->form == CHART)
@@ -100,15 +128,19 @@ static void say_silent(observation_t *o, int error)
 {
     if (o->silent)
         return;
-    o->silent = true;
     tool_chart_leave(&o->chart);
+    if (error == COPAL_EFORMAT) {
+        tool_say("%s: a state was lost, since the blocks of it do not fit together\n", o->request.ask.uri);
+        return;
+    }
+    o->silent = true;
     tool_say("%s: %s; trying on until it answers again\n", o->request.ask.uri,
              error == COPAL_ETIMEOUT ? "no answer any more" : copal_error_text(error));
 }
 
-static void receive(copal_receiver_t *self, const copal_response_t *response)
+static void receive(copal_task_t *task, const copal_response_t *response)
 {
-    observation_t *o = (observation_t *)self;
+    observation_t *o = (observation_t *)task;
     o->ended = response->ended;
     if (o->over)
         return; /* it came together with the last one that is wanted */
@@ -147,11 +179,11 @@ static int run_until(copal_host_t *host, const observation_t *o, int64_t end)
 }
 
 /** Tells the server, and waits shortly for its answer; a second signal ends that. */
-static void deregister(copal_host_t *host, copal_handle_t handle)
+static void deregister(copal_host_t *host, copal_task_t *task)
 {
     int64_t end = now() + PATIENCE, left;
     sig_atomic_t before = signals;
-    int error = copal_host_cancel(host, handle);
+    int error = copal_host_transfer_cancel(host, task);
     while (!error && signals == before && copal_host_timeout(host) >= 0 && (left = end - now()) > 0)
         error = copal_host_step(host, (int)left);
 }
@@ -159,17 +191,17 @@ static void deregister(copal_host_t *host, copal_handle_t handle)
 /** Observes what is at that address. 0, or the error that kept it from beginning. */
 static int observe_peer(copal_host_t *host, observation_t *o, const copal_peer_t *peer, int64_t end)
 {
-    copal_handle_t handle;
     copal_ask_t ask = o->request.ask;
     ask.to = peer;
+    o->task = (copal_task_t){.write = collect, .done = receive};
     o->ended = false;
     o->error = 0;
-    int error = copal_host_request(host, &ask, &o->receiver, &handle);
+    int error = copal_host_transfer(host, &ask, &o->task);
     if (error < 0)
         return error;
     error = run_until(host, o, end);
     if (!o->ended)
-        deregister(host, handle);
+        deregister(host, &o->task);
     return error < 0 ? error : o->error;
 }
 
@@ -201,6 +233,7 @@ static int observe(observation_t *o)
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     copal_host_close(running);
+    free(o->body);
     if (o->broken) {
         tool_say("standard output: %s\n", strerror(o->broken));
         return TOOL_REFUSED;
@@ -253,7 +286,7 @@ static int check(const tool_command_t *command, const observation_t *o, int oper
 
 static int run(const tool_command_t *command, int argc, char **argv)
 {
-    observation_t o = {.receiver = {receive}, .request = {.ask = {.observe = true, .timeout = TOOL_DEFAULT_TIMEOUT}},
+    observation_t o = {.request = {.ask = {.observe = true, .timeout = TOOL_DEFAULT_TIMEOUT}},
                        .times = isatty(STDOUT_FILENO)};
     const char *value;
     int id;

@@ -105,7 +105,7 @@ void tool_print_state_json(const tool_state_t *state)
     if (state->content_format >= 0)
         json_object_object_add(object, "content_format", json_object_new_int(state->content_format));
     if (is_text(state))
-        json_object_object_add(object, "payload", json_object_new_string_len((const char *)payload.data, (int)payload.size));
+        json_object_object_add(object, "payload", json_object_new_string_len(payload.size ? (const char *)payload.data : "", (int)payload.size));
     else
         json_object_object_add(object, "payload_hex", hex(payload));
     const char *line = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);

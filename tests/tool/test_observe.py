@@ -11,7 +11,7 @@ import pytest
 from support import coap
 from support.coap import Message, uint
 from support.observed import DEREGISTER, OBSERVE, Observed, error, notification
-from support.process import SECONDS, Program, copal, copal_binary, environment, until
+from support.process import SECONDS, Program, Serve, copal, copal_binary, environment, until
 from support.udp import Answerer, free_port, piggyback
 
 
@@ -87,6 +87,39 @@ def test_a_state_is_seen_at_once_by_who_reads():
     with Observed(b"1") as server, Program(copal_binary(), "observe", server.uri + "/t") as program:
         program.wait_for("^1$")
         assert program.end() == 0
+
+
+def test_a_state_that_comes_in_blocks_is_one_line():
+    def state(request):
+        number = int.from_bytes(b"".join(request.all(coap.BLOCK2)), "big") >> 4
+        options = [(coap.BLOCK2, uint(number << 4 | (8 if number < 2 else 0))), (coap.ETAG, b"e")]
+        payload = b"0123456789abcdef" if number < 2 else b"end"
+        return piggyback(request, "2.05", *([] if number else [OBSERVE]), *options, payload=payload)
+
+    with Observed(state) as server:
+        assert observe(server, "-c", "1").stdout == b"0123456789abcdef" * 2 + b"end\n"
+
+
+# ---- with copal serve
+
+
+def test_what_our_server_serves_is_told_until_it_is_deleted():
+    with Serve("--resource", "t=20") as server, Program(copal_binary(), "observe", server.uri + "/t") as program:
+        program.wait_for("^20$")
+        for value in ("21", "22"):
+            assert copal("put", server.uri + "/t", value).returncode == 0
+            program.wait_for(f"^{value}$")
+        assert copal("delete", server.uri + "/t").returncode == 0
+        program.wait_for("^4.04 Not Found")
+        assert program.process.wait(SECONDS) == 1
+
+
+def test_large_values_of_our_server_come_whole():
+    with Serve("--resource", "t=small") as server, Program(copal_binary(), "observe", server.uri + "/t") as program:
+        program.wait_for("^small$")
+        for letter in ("a", "b"):
+            assert copal("put", server.uri + "/t", "-f", "-", input=letter.encode() * 5000).returncode == 0
+            program.wait_for(f"^{letter}{{5000}}$")
 
 
 # ---- what is asked
