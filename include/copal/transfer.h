@@ -39,8 +39,8 @@ struct copal_transfer_t {
      *  of the body went to `write` (2.03 has none). Else as copal_response_t, or what `read` or `write` returned, or
      *  COPAL_EFORMAT: blocks that do not fit together, a state that changed twice while it was fetched, or a body of
      *  which the server took a part for the whole. Called once with response->ended; for an observation before that
-     *  once for each state, and for each that could not be fetched. `id` is that of the first message, `token` that of
-     *  the last exchange. */
+     *  once for each state, and for each that could not be fetched. `id` is that of the first message; `token` that of
+     *  the observation, or of the last exchange. */
     void (*done)(copal_transfer_t *t, const copal_response_t *response);
     /** Called after each block that was acknowledged or came; NULL: nobody looks, and Size2 is not asked for. */
     void (*progress)(copal_transfer_t *t);
@@ -67,7 +67,7 @@ struct copal_transfer_t {
     copal_handle_t exchange_, observation_;
     uint32_t tag_;
     uint16_t id_;
-    uint8_t szx_;
+    uint8_t szx_, token_[8], token_size_;
     bool live_, in_blocks_, fetching_, resuming_, sent_again_, started_over_, moved_;
 };
 

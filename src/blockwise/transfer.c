@@ -349,6 +349,23 @@ static int take_body(copal_transfer_t *t, const copal_response_t *response)
 
 /* ---- outcomes ------------------------------------------------------------------------------------------------ */
 
+#define LONG UINT8_MAX /* a given token that is not kept */
+
+static void remember_token(copal_transfer_t *t, copal_bytes_t token)
+{
+    t->token_size_ = token.size <= sizeof t->token_ ? (uint8_t)token.size : LONG;
+    if (token.size && t->token_size_ != LONG)
+        memcpy(t->token_, token.data, token.size);
+}
+
+/* An observation is known by its own token, whichever its state was fetched with. */
+static copal_bytes_t known_by(const copal_transfer_t *t, const copal_response_t *response)
+{
+    if (!t->request.observe || t->token_size_ == LONG)
+        return response->token;
+    return (copal_bytes_t){t->token_, t->token_size_};
+}
+
 /* The last that is done in each call: `done` may start the transfer anew. */
 static void finish(copal_transfer_t *t, const copal_response_t *response, int status)
 {
@@ -357,6 +374,7 @@ static void finish(copal_transfer_t *t, const copal_response_t *response, int st
     outcome.status = status;
     outcome.id = t->id_;
     outcome.ended = !t->live_;
+    outcome.token = known_by(t, response);
     if (status < 0)
         outcome.message = NULL;
     t->done(t, &outcome);
@@ -389,9 +407,11 @@ static void receive(copal_receiver_t *self, const copal_response_t *response)
     const copal_handle_t *observation = &t->observation_;
     const bool observed = is_open(*observation) && response->request.slot == observation->slot &&
                           response->request.generation == observation->generation;
-    if (!observed)
+    if (observed)
+        remember_token(t, response->token);
+    else
         t->exchange_ = none;
-    else if (response->ended)
+    if (observed && response->ended)
         t->observation_ = none;
     if (observed && (response->ended || !response->status))
         begin_state(t, response->now);

@@ -20,6 +20,8 @@ typedef struct {
     int status;
     copal_code_t code;
     uint16_t id;
+    uint8_t token[8];
+    size_t token_size;
 } job_t;
 
 static inline void job_options(copal_transfer_t *t, copal_writer_t *w, copal_part_t part)
@@ -64,6 +66,9 @@ static inline void job_done(copal_transfer_t *t, const copal_response_t *respons
     j->ended = response->ended;
     j->status = response->status;
     j->id = response->id;
+    j->token_size = response->token.size;
+    if (response->token.size)
+        memcpy(j->token, response->token.data, response->token.size);
     check_equal(!response->message, response->status != 0);
     j->code = response->message ? response->message->code : 0;
 }

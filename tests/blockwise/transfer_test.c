@@ -765,6 +765,8 @@ static void rfc7959_2_6_the_rest_of_each_state_is_fetched(void **state)
     answer(.code = COPAL_CONTENT, .block2 = BLOCK(1, 0, 0), .etag = "1", .from = 16, .size = 4);
     assert_int_equal(job.outcomes, 1);
     assert_false(job.ended);
+    assert_int_equal(job.token_size, watching.size);
+    assert_memory_equal(job.token, watch, watching.size); /* not that of the exchange that fetched the rest */
     has_body(20);
     notify(.observe = 2, .block2 = BLOCK(0, 1, 0), .etag = "2", .size = 16);
     asked_for_rest();
