@@ -8,6 +8,8 @@
 
 #include "network_coap.h"
 
+#define STATES_MOST 8 /* of one observation that wait for the script */
+
 static struct {
     pthread_mutex_t mutex;
     coap_event_t *open;  /* requests that await their outcome */
@@ -86,18 +88,62 @@ static int fill(coap_event_t *event, const copal_response_t *response)
     return COPAL_CODE_CLASS(message->code) == 2 ? 0 : coap_body_put(&event->body, 0, message->payload);
 }
 
+/* Inside the mutex. A script that is busy while states come is to know the newest; of older ones only so many wait. */
+static void append_state(coap_event_t *state)
+{
+    unsigned count = 0;
+    for (const coap_event_t *e = events.first; e != NULL; e = e->next) {
+        count += e->session == state->session && e->id == state->id;
+    }
+    for (coap_event_t **at = &events.first; count >= STATES_MOST; at = &(*at)->next) {
+        if ((*at)->session == state->session && (*at)->id == state->id) {
+            coap_event_destroy(take(at));
+            break;
+        }
+    }
+    append(state);
+}
+
+/* What is observed goes on: what came of it so far becomes an event of its own. */
+static void go_on(coap_event_t *request)
+{
+    coap_event_t *state = malloc(sizeof *state);
+    if (state == NULL) {
+        return; /* as if it had been lost on the way: a newer one comes */
+    }
+    *state = *request;
+    if (request->status == 0) {
+        request->body = (coap_body_t){NULL, 0, 0};
+    } else {
+        state->body = (coap_body_t){NULL, 0, 0}; /* it was not registered again; a state may be on its way still */
+    }
+    lock();
+    if (!request->cancelled) {
+        append_state(state);
+        state = NULL;
+    }
+    unlock();
+    if (state != NULL) {
+        coap_event_destroy(state);
+    }
+}
+
 static void done(copal_task_t *task, const copal_response_t *response)
 {
     coap_event_t *event = (coap_event_t *)task;
-    int status = fill(event, response);
+    event->status = fill(event, response);
     lock();
     event->id = response->id; /* coap_request may not have come to it yet */
-    event->status = status;
-    *place(&events.open, event) = event->next;
-    if (!event->cancelled) {
-        append(event);
-    } /* else cancel_open has it in hand, and destroys it */
+    if (response->ended) {
+        *place(&events.open, event) = event->next;
+        if (!event->cancelled) {
+            append(event);
+        } /* else cancel_open has it in hand, and destroys it */
+    }
     unlock();
+    if (!response->ended) {
+        go_on(event);
+    }
 }
 
 void coap_created(void *user, copal_tree_t *tree, copal_handle_t resource)
@@ -162,7 +208,8 @@ static bool cancel_open(uint32_t session, int id)
 {
     lock();
     coap_event_t *event = events.open;
-    while (event != NULL && (event->session != session || event->cancelled || (id >= 0 && event->id != id))) {
+    while (event != NULL && ((session != COAP_ALL_SESSIONS && event->session != session) || event->cancelled ||
+                             (id >= 0 && event->id != id))) {
         event = event->next;
     }
     if (event != NULL) {

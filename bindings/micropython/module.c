@@ -27,6 +27,8 @@ void coap_close(void)
 {
     if (coap_state.host != NULL) {
         coap_driver_stop(coap_state.host);
+        coap_cancel(COAP_ALL_SESSIONS, -1);
+        copal_host_step(coap_state.host, 0); /* servers hear what is observed no more; if not, they will find out */
         copal_host_close(coap_state.host);
         coap_state.host = NULL;
         coap_events_clear();

@@ -65,10 +65,12 @@ typedef struct coap_event_t {
     coap_body_t body;  /* the payload, from all its blocks */
 } coap_event_t;
 
-/** Sends a request of session `session`; its message ID, or an error as copal_host_transfer. */
+/** Sends a request of session `session`; its message ID, or an error as copal_host_transfer. One that observes stays open, and
+ *  makes an event for each state. */
 int coap_request(uint32_t session, const copal_ask_t *ask);
 /** Ends the open requests with message ID `id` of `session`, or all of them with id -1; their outcomes are not shown,
- *  even if they wait already. */
+ *  even if they wait already. Observations are deregistered. */
+#define COAP_ALL_SESSIONS 0
 void coap_cancel(uint32_t session, int id);
 /** Forgets every event and request. The host is closed, or has ended them. */
 void coap_events_clear(void);

@@ -120,7 +120,11 @@ static void ask_of(const session_t *session, const mp_arg_val_t *args, copal_ask
         .timeout = milliseconds(args[TIMEOUT].u_obj),
     };
     if (args[OBSERVE].u_bool) {
-        mp_raise_NotImplementedError(MP_ERROR_TEXT("observe is not there yet"));
+        if ((ask->method != COPAL_GET && ask->method != COPAL_FETCH) || ask->no_options) {
+            mp_raise_ValueError(MP_ERROR_TEXT("only GET and FETCH observe, and not without options"));
+        }
+        ask->observe = true;
+        ask->given_token = coap_given(args[TOKEN].u_obj); /* else one is drawn */
     }
 }
 
@@ -136,7 +140,7 @@ static mp_obj_t send_request(size_t positional, const mp_obj_t *values, mp_map_t
     case COPAL_EEXIST:
         mp_raise_ValueError(MP_ERROR_TEXT("an open request has that token"));
     case COPAL_ESPACE:
-        mp_raise_ValueError(MP_ERROR_TEXT("payload does not fit a datagram, and without options there are no blocks"));
+        mp_raise_ValueError(MP_ERROR_TEXT("request does not fit a datagram; without options, or to observe, it does not go in blocks"));
     default:
         if (id < 0) {
             coap_raise(id);

@@ -92,7 +92,7 @@ def test_none_for_a_keyword_means_not_given(interpreter):
     ("1, uri_path='%zz'", "ValueError"), ("1, content_format=65536", "ValueError"), ("1, accept=65536", "ValueError"),
     ("1, etag=b''", "ValueError"), ("1, etag=b'123456789'", "ValueError"), ("1, if_match=b'123456789'", "ValueError"),
     ("1, timeout=0", "ValueError"), ("1, timeout=-1", "ValueError"), ("1, timeout=1e12", "ValueError"),
-    ("1, timeout='1'", "TypeError"), ("1, observe=True", "NotImplementedError"),
+    ("1, timeout='1'", "TypeError"), ("2, observe=True", "ValueError"), ("1, observe=True, include_options=False", "ValueError"),
     ("4, payload='x' * 2000, include_options=False", "ValueError")])
 def test_an_argument_out_of_the_contract_raises_and_sends_nothing(interpreter, arguments, exception):
     with Answerer(content) as peer:

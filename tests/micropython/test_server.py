@@ -4,6 +4,7 @@ import pytest
 from support import coap
 from support.client import Client
 from support.coap import ACCEPT, CONTENT_FORMAT, ETAG, IF_MATCH, IF_NONE_MATCH, MAX_AGE, URI_QUERY, code, uint
+from support.micropython import Interpreter, session
 from support.udp import free_port
 
 ALL = "Coap.REQUEST_GET | Coap.REQUEST_PUT | Coap.REQUEST_POST | Coap.REQUEST_DELETE"
@@ -375,3 +376,29 @@ def test_a_change_by_the_script_is_seen_by_the_next_request(server, client):
     for i in range(20):
         server.do(f"r.value({i})")
         assert client.get("a").payload == bytes([i])
+
+
+@pytest.mark.parametrize("media_type, mask, exception", [
+    (50, 32, None), (50, 64, None), (50, 111, None), (0, 32, "ValueError"), (-1, 64, "ValueError"), (0, 47, "ValueError"),
+    (50, 16, "ValueError"), (0, 16, "ValueError"), (50, 128, "ValueError"), (0, 15, None)])
+@pytest.mark.parametrize("enable", ["True", "False"])
+def test_the_bits_of_patch_are_for_json_and_those_of_fetch_for_nothing(server, client, media_type, mask, exception, enable):
+    server.do(f"r = Coap.add_resource('a', media_type={media_type})")
+    assert server.raises(f"r.callback({mask}, {enable})") == exception
+    if exception:
+        assert client.get("a").code == code("4.05")  # nothing of the mask was done
+
+
+def test_a_large_value_comes_and_goes_in_blocks(server, tmp_path):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    add(server, "'a'")
+    with Interpreter(folder) as other:
+        session(other, server.port)
+        other.do("body = bytes(i * 7 & 255 for i in range(30000))")
+        other.do("session.send_request(Coap.REQUEST_PUT, uri_path='a', payload=body)")
+        other.wait("len(got) == 1")
+        other.do("session.send_request(Coap.REQUEST_GET, uri_path='a')")
+        other.wait("len(got) == 2")
+        assert other.value("(got[0][0], got[1][4] == body)") == (code("2.04"), True)
+    assert server.value("len(r.value())") == 30000

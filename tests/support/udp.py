@@ -65,7 +65,12 @@ class Answerer(_Loop):
                 datagram, peer = self._socket.recvfrom(65536)
                 self._handle(coap.decode(datagram), peer)
 
+    def push(self, message):
+        """Sends a message to whoever asked last."""
+        self._socket.sendto(coap.encode(message), self.peer)
+
     def _handle(self, message, peer):
+        self.peer = peer
         self.messages.append(message)
         out = self.answer(message)
         for each in [] if out is None else out if isinstance(out, list) else [out]:
