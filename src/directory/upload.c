@@ -12,9 +12,12 @@
 #include <unistd.h>
 
 enum {
-    TRIES = 1000,     /* at a name that is not taken */
-    NAME_SIZE = 64,   /* of names that are ours to choose */
+    TRIES = 1000,   /* at a name that is not taken */
+    NAME_SIZE = 64, /* of names that are ours to choose */
 };
+
+/* So much goes to the disk at a time, so that the last of it does not keep other peers waiting for all. */
+#define PORTION ((uint64_t)4 << 20)
 
 typedef struct {
     copal_directory_t *directory;
@@ -118,6 +121,7 @@ static copal_code_t take(void *body, copal_bytes_t piece)
     upload_t *u = body;
     if (!u->refusal.code && piece.size > u->most - u->size)
         u->refusal = copal__refusal(COPAL_REQUEST_ENTITY_TOO_LARGE, NULL);
+    uint64_t portions = u->size / PORTION;
     while (!u->refusal.code && piece.size) {
         ssize_t written = write(u->fd, piece.data, piece.size);
         if (written < 0 && errno != EINTR)
@@ -128,6 +132,8 @@ static copal_code_t take(void *body, copal_bytes_t piece)
         piece.data += written;
         piece.size -= (size_t)written;
     }
+    if (!u->refusal.code && u->size / PORTION > portions && fdatasync(u->fd) != 0)
+        u->refusal = copal__refusal_of(errno);
     return u->refusal.code;
 }
 
