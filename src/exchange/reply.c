@@ -4,6 +4,7 @@
 #define OPTIONS_ROOM 64u /* octets kept free for options when a payload is cut to what fits */
 #define SIZE2_MOST   6u  /* octets of the longest Size2 option, its head included */
 #define BLOCK_MOST   5u  /* the same of Block1, and of Block2 */
+#define BLOCKS_MOST  ((size_t)1 << 20) /* of a body: a number has 20 bits (RFC 7959 section 2.2) */
 _Static_assert(2 * BLOCK_MOST == COPAL__CLOSING_MUST, "what an answer must have");
 
 uint8_t copal__szx_within(size_t room)
@@ -116,7 +117,9 @@ bool copal__answer_fit(copal_writer_t *w, const copal__asked_t *asked, bool cutt
         return fit_without_payload(w, most);
     if (!w->payload)
         return false;
-    for (size_t window = (size_t)16 << copal__szx_within(w->window); window >= 16; window /= 2) {
+    /* No smaller than blocks of all of the body may be: a peer goes on with those that it gets first. */
+    for (size_t window = (size_t)16 << copal__szx_within(w->window);
+         window >= 16 && (w->total - 1) / window < BLOCKS_MOST; window /= 2) {
         if (size_within(w, window) <= most) {
             w->window = window;
             w->capacity = most + block1; /* there may be no room for Size2 */

@@ -444,6 +444,38 @@ static void a_client_that_does_neither_gets_all_of_it_in_small_blocks(void **sta
     }
 }
 
+static void serve_large(void *context, copal_call_t *call)
+{
+    (void)context;
+    copal_write_body(copal_reply(call, COPAL_CONTENT), 100000000, read_body, NULL);
+}
+
+static void rfc7959_2_2_a_body_is_not_cut_to_more_blocks_than_have_numbers(void **state)
+{
+    (void)state;
+    bench_t b;
+    message_t m;
+    bench_open(&b, &(copal_config_t){.service = {.handle = serve_large}});
+    static const uint32_t numbers[] = {0, 97656}; /* cut to 16 octets, the last would be number 6,249,984 */
+    for (uint32_t i = 0; i < 2; i++) {
+        copal_code_t code = COPAL_CONTENT;
+        for (uint16_t id = 1; code == COPAL_CONTENT; id++) {
+            assert_true(id < 5000);
+            message_start(&m, COPAL_CON, COPAL_GET, id, BYTES(1));
+            message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+            copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK2, numbers[i] << 4 | 6);
+            bench_accept(&b, 1 + i, message_end(&m));
+            code = bench_sent(&b)->code;
+            if (code == COPAL_CONTENT)
+                assert_int_equal(option_of(&b.sent.message, COPAL_OPTION_BLOCK2) & 7, 6);
+            while (bench_take(&b))
+                assert_true(is_ping(&b.sent.message));
+        }
+        assert_int_equal(code, COPAL_UNAUTHORIZED);
+    }
+    bench_close(&b);
+}
+
 /* ---- proofs -------------------------------------------------------------------------------------------------------- */
 
 /* Spends the bucket of `FORGED` down to nothing. */
@@ -627,6 +659,7 @@ int main(void)
         cmocka_unit_test(a_client_in_the_same_network_that_answers_pings_is_soon_served_in_full),
         cmocka_unit_test(a_client_in_the_same_network_that_echoes_is_soon_served_in_full),
         cmocka_unit_test(a_client_that_does_neither_gets_all_of_it_in_small_blocks),
+        cmocka_unit_test(rfc7959_2_2_a_body_is_not_cut_to_more_blocks_than_have_numbers),
         cmocka_unit_test(only_the_reset_of_who_was_pinged_proves_the_address),
         cmocka_unit_test(a_secured_peer_is_proven),
         cmocka_unit_test(a_small_request_with_effects_is_challenged_before_it_runs),
