@@ -50,8 +50,8 @@ void copal_host_close(copal_host_t *host);
 copal_tree_t *copal_host_tree(copal_host_t *host);
 
 /** Listens on a literal address: IPv4, IPv6 (scope as "fe80::1%eth0"), "0.0.0.0", or "::", which takes IPv4 as well.
- *  Port 0 takes a free one. `*bound` is the port (may be NULL). May be called for up to 16 addresses.
- *  COPAL_EINVAL: no literal address, or a group's. COPAL_EFULL: there are 16. COPAL_ESYSTEM: errno says why (EADDRINUSE:
+ *  Port 0 takes a free one. `*bound` is the port (may be NULL). May be called for up to 24 addresses.
+ *  COPAL_EINVAL: no literal address, or a group's. COPAL_EFULL: there are 24. COPAL_ESYSTEM: errno says why (EADDRINUSE:
  *  the port is taken); nothing stays half made. */
 int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, uint16_t *bound);
 
@@ -69,7 +69,7 @@ int copal_host_step(copal_host_t *host, int timeout);
 
 /** For an event loop of one's own (see adapters/): the descriptors to watch for reading, how many milliseconds until
  *  copal_host_step(host, 0) is needed anyway (-1: never), and the count that descriptors would fill. */
-#define COPAL_HOST_DESCRIPTORS 33u /* the most there are; a new one comes with a listen or a request */
+#define COPAL_HOST_DESCRIPTORS 49u /* the most there are; a new one comes with a listen or a request */
 size_t copal_host_descriptors(copal_host_t *host, int *descriptors, size_t capacity);
 int copal_host_timeout(copal_host_t *host);
 

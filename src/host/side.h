@@ -6,7 +6,9 @@
 #include "batch.h"
 #include "copal/host.h"
 
-enum { COPAL__SOCKETS = 16 };
+/* Each of a client's has 49,152 message IDs or more in an EXCHANGE_LIFETIME, so that these do for the 2^20 blocks of the
+ * largest body. */
+enum { COPAL__SOCKETS = 24 };
 
 typedef struct {
     int fd;
