@@ -42,6 +42,12 @@ $(INSTALLED): tools/installed/%:
 test: tools/installed/build tools/installed/test ## runs every test, or those of ONLY='WORD...'; the last line says how many passed
 	@$(PYTHON) tools/test $(ONLY)
 
+# With the release build in place of the sanitized one, whose memory is not copal's.
+.PHONY: big
+big: build build/venv ## sends 1 GB through copal serve --dir, and says how long and in how much memory
+	@COPAL_BUILD=$(CURDIR)/build COPAL_ASAN_BUILD=$(CURDIR)/build build/venv/bin/python -m pytest -q -s \
+	    -p no:cacheprovider tests/big
+
 .PHONY: run
 run: build build/micropython ## serves the example script under MicroPython, and says what to type to try it
 	@bindings/micropython/run

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from support import coap
-from support.process import SECONDS, Serve, copal
+from support.process import SECONDS, Program, Serve, copal, copal_binary, until
 
 
 @pytest.fixture
@@ -23,13 +23,17 @@ def test_it_says_what_it_serves(served):
         assert server.lines[0] == f"serving the files of {served}"
 
 
-def test_a_file_of_20_mb_comes_down_as_it_is(served):
-    content = os.urandom(20_000_000)
-    (served / "a.bin").write_bytes(content)
-    with Serve("--dir", str(served)) as server:
-        got = copal("get", f"{server.uri}/a.bin")
+def test_a_file_of_20_mb_goes_up_and_comes_down_as_it_is(served):
+    content = os.urandom(20_000_001)
+    source, copy = served.parent / "source", served.parent / "copy"
+    source.write_bytes(content)
+    with Serve("--dir", str(served), "--write") as server:
+        put = copal("put", "-f", str(source), f"{server.uri}/a.bin")
+        assert put.returncode == 0, put.stderr
+        assert (served / "a.bin").read_bytes() == content
+        got = copal("get", "-o", str(copy), f"{server.uri}/a.bin")
         assert got.returncode == 0, got.stderr
-        assert got.stdout == content
+        assert copy.read_bytes() == content
 
 
 def test_discovery_leads_to_the_files(served):
@@ -154,6 +158,19 @@ def test_a_client_that_goes_away_leaves_the_old_file_and_no_litter(served):
         assert (served / "a").read_text() == "old"
     assert [line for line in server.lines if "4.08 Request Entity Incomplete, 51200 octets came" in line]
     assert (served / "a").read_text() == "old" and hidden(served) == []
+
+
+def test_a_client_killed_in_the_middle_leaves_the_old_file_and_no_litter(served):
+    (served / "a").write_text("old")
+    source = served.parent / "source"
+    source.write_bytes(b"x" * 30_000_000)
+    with Serve("--dir", str(served), "--write") as server:
+        client = Program(copal_binary(), "put", "-f", str(source), f"{server.uri}/a")
+        until(lambda: hidden(served) and hidden(served)[0].stat().st_size > 100_000)
+        assert client.end(signal.SIGKILL) == -signal.SIGKILL
+        assert copal("get", f"{server.uri}/a").stdout == b"old"
+        assert copal("put", f"{server.uri}/a", "new").returncode == 0
+    assert (served / "a").read_text() == "new" and hidden(served) == []
 
 
 def test_uploads_to_one_path_at_once_end_with_one_of_them_whole(served):
