@@ -44,6 +44,10 @@ int tool_no_answer(const tool_request_t *request, int error)
         fprintf(stderr, "%s\n", strerror(saved));
         return TOOL_NO_ANSWER;
     case COPAL_ESPACE:
+        if (ask->no_response) {
+            fprintf(stderr, "with --no-response the request goes in one message, and it does not fit\n");
+            return TOOL_USAGE;
+        }
         if (strlen(ask->uri) < SURELY_FITS) {
             fprintf(stderr, "the answer is too large for memory; --output FILE takes one of any size\n");
             return TOOL_NO_ANSWER;
@@ -162,7 +166,10 @@ static int ask_by(job_t *job, copal_host_t *host, const tool_request_t *request,
     errno = saved;
     if (error < 0)
         return job->output.failed || request->unreadable ? TOOL_REFUSED : tool_no_answer(request, error);
-    int status = print_answer(request, &answer, print);
+    bool silent = request->ask.no_response && answer.code == COPAL_EMPTY;
+    if (silent)
+        fprintf(stderr, "%s; no response was wanted\n", request->ask.non_confirmable ? "sent" : "acknowledged");
+    int status = silent ? TOOL_OK : print_answer(request, &answer, print);
     copal_answer_free(&answer);
     return status;
 }

@@ -33,6 +33,14 @@
     {                                                                                               \
         TOOL_OPTION_IDEMPOTENT, "idempotent", NULL, "ask by iPATCH, which may run more than once" \
     }
+#define ROW_NO_RESPONSE                                                                               \
+    {                                                                                                 \
+        TOOL_OPTION_NO_RESPONSE, "no-response", "CLASSES", "want none of these: 2xx,4xx,5xx, or all" \
+    }
+#define ROW_HOP_LIMIT                                                                 \
+    {                                                                                 \
+        TOOL_OPTION_HOP_LIMIT, "hop-limit", "N", "let it pass so many proxies, 1 to 255" \
+    }
 
 static int format_option(const tool_command_t *command, const char *text, bool *given, uint16_t *format)
 {
@@ -63,6 +71,40 @@ static int block_size_option(const tool_command_t *command, const char *text, ui
     if (!tool_parse_number(text, 16, 1024, &number) || (number & (number - 1)))
         return tool_option_error(command, "--block-size takes 16, 32, 64, 128, 256, 512 or 1024, not '%s'", text);
     *size = (uint16_t)number;
+    return 0;
+}
+
+/** "2xx,5xx": a list of classes, of which none may be left out. */
+static int no_response_option(const tool_command_t *command, const char *text, uint8_t *classes)
+{
+    static const struct {
+        const char *name;
+        uint8_t classes;
+    } known[] = {{"2xx", COPAL_NO_RESPONSE_2XX},
+                 {"4xx", COPAL_NO_RESPONSE_4XX},
+                 {"5xx", COPAL_NO_RESPONSE_5XX},
+                 {"all", COPAL_NO_RESPONSE_ALL}};
+    const char *at = text;
+    for (size_t size = 0; at; at = at[size] ? at + size + 1 : NULL) {
+        uint8_t found = 0;
+        size = strcspn(at, ",");
+        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+            if (size == strlen(known[i].name) && !strncmp(at, known[i].name, size))
+                found = known[i].classes;
+        if (!found)
+            return tool_option_error(command, "--no-response takes 2xx, 4xx and 5xx with commas between, or all, not '%s'",
+                                     text);
+        *classes |= found;
+    }
+    return 0;
+}
+
+static int hop_limit_option(const tool_command_t *command, const char *text, uint8_t *limit)
+{
+    uint64_t number;
+    if (!tool_parse_number(text, 1, UINT8_MAX, &number))
+        return tool_option_error(command, "--hop-limit takes a number from 1 to 255, not '%s'", text);
+    *limit = (uint8_t)number;
     return 0;
 }
 
@@ -110,6 +152,10 @@ int tool_request_option(const tool_command_t *command, tool_request_t *request, 
     case 'q':
         request->quiet = true;
         return 0;
+    case TOOL_OPTION_NO_RESPONSE:
+        return no_response_option(command, value, &ask->no_response);
+    case TOOL_OPTION_HOP_LIMIT:
+        return hop_limit_option(command, value, &ask->hop_limit);
     default:
         ask->if_none_match = true;
         return 0;
@@ -209,14 +255,16 @@ static int run_patch(const tool_command_t *command, int argc, char **argv)
 
 static const tool_option_t getting[] = {TOOL_ROW_NON,   TOOL_ROW_ACCEPT,     ROW_ETAG,       ROW_IF_MATCH,
                                         ROW_IF_NONE_MATCH, TOOL_ROW_OUTPUT,  ROW_CONTINUE,   TOOL_ROW_BLOCK_SIZE,
-                                        TOOL_ROW_QUIET, TOOL_ROW_TOKEN,      TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE,
-                                        {0}};
+                                        TOOL_ROW_QUIET, TOOL_ROW_TOKEN,      ROW_HOP_LIMIT,  TOOL_ROW_TIMEOUT("93"),
+                                        TOOL_ROW_VERBOSE, {0}};
 static const tool_option_t deleting[] = {TOOL_ROW_NON,           TOOL_ROW_ACCEPT,   ROW_ETAG,
                                          ROW_IF_MATCH,           ROW_IF_NONE_MATCH, TOOL_ROW_TOKEN,
-                                         TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE,  {0}};
+                                         ROW_NO_RESPONSE,        ROW_HOP_LIMIT,     TOOL_ROW_TIMEOUT("93"),
+                                         TOOL_ROW_VERBOSE,       {0}};
 #define ROWS_SENDING                                                                                               \
     TOOL_ROW_NON, ROW_FORMAT, ROW_FILE, TOOL_ROW_ACCEPT, ROW_ETAG, ROW_IF_MATCH, ROW_IF_NONE_MATCH,                  \
-        TOOL_ROW_BLOCK_SIZE, TOOL_ROW_QUIET, TOOL_ROW_TOKEN, TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE
+        TOOL_ROW_BLOCK_SIZE, TOOL_ROW_QUIET, TOOL_ROW_TOKEN, ROW_NO_RESPONSE, ROW_HOP_LIMIT,                       \
+        TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE
 static const tool_option_t sending[] = {ROWS_SENDING, {0}};
 static const tool_option_t fetching[] = {ROWS_SENDING, TOOL_ROW_OUTPUT, {0}};
 static const tool_option_t patching[] = {ROW_IDEMPOTENT, ROWS_SENDING, {0}};

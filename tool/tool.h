@@ -88,6 +88,8 @@ bool tool_parse_size(const char *text, size_t *size);
 #define TOOL_OPTION_BLOCK_SIZE    261
 #define TOOL_OPTION_CONTINUE      262
 #define TOOL_OPTION_IDEMPOTENT    263
+#define TOOL_OPTION_NO_RESPONSE   264
+#define TOOL_OPTION_HOP_LIMIT     265
 #define TOOL_ROW_NON                                                 \
     {                                                                \
         'n', "non", NULL, "ask with a non-confirmable message (NON)" \

@@ -118,8 +118,8 @@ typedef struct {
     copal_handle_t request;
     uint16_t id;                    /* the request's message ID */
     copal_bytes_t token;            /* the request's token */
-    int status;                     /* 0: `message` is the response (for a ping: NULL); or ETIMEOUT, ERESET, ECRITICAL,
-                                     * EUNREACHABLE, ESPACE (a response over datagram_size) */
+    int status;                     /* 0: `message` is the response (NULL for a ping, and where none was wanted); or
+                                     * ETIMEOUT, ERESET, ECRITICAL, EUNREACHABLE, ESPACE (a response over datagram_size) */
     bool ended;                     /* nothing more comes: false only for an observation that goes on. With a status it
                                      * then says what befell a re-registration that will be tried again */
     const copal_message_t *message; /* NULL unless status is 0 */
@@ -156,7 +156,10 @@ typedef struct {
 int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, copal_handle_t *handle, copal_writer_t **w);
 
 /** Starts it; it leaves with the next copal_endpoint_send, or once NSTART, PROBING_RATE and the message IDs allow
- *  (sections 4.7, 4.4). On the writer's error (ESPACE, EINVAL) the request is gone and the receiver is not called. */
+ *  (sections 4.7, 4.4). On the writer's error (ESPACE, EINVAL) the request is gone and the receiver is not called.
+ *  With a No-Response option of all classes (RFC 7967) a CON request ends well when it is acknowledged, a NON request when
+ *  it was sent; that one goes on to take one of limits.requests until PROBING_RATE would allow the next to this peer. With 2.xx
+ *  in it but not all, a CON that was acknowledged ends well when its time passes without a response. */
 int copal_request_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle, copal_receiver_t *receiver);
 
 /** Ends it silently: nothing more is sent, the receiver is not called. COPAL_ESTALE: it has ended. */

@@ -110,6 +110,9 @@ typedef struct {
     size_t size;
     uint16_t block_size;          /* of a transfer: octets of the blocks to send and to ask for, 16 to 1024; 0: those that
                                    * are sent have 1024, the others what the server likes */
+    uint8_t no_response;          /* COPAL_NO_RESPONSE_2XX and others: responses that are not wanted (RFC 7967), as
+                                   * copal_request_commit says; the bodies then go in one datagram each way */
+    uint8_t hop_limit;            /* how many proxies the request may pass (RFC 8768); 0: no such option */
     uint32_t timeout;             /* milliseconds, as copal_request_t; of each exchange */
 } copal_ask_t;
 
@@ -141,8 +144,8 @@ struct copal_task_t {
 };
 
 /** Starts it: as copal_host_request, but a body that does not fit a datagram goes in blocks, and one that comes in blocks is
- *  fetched whole. The host keeps a copy of what `ask` borrows, but not of what `read` reads. With `no_options` or
- *  `ping` it is one exchange of a datagram each way.
+ *  fetched whole. The host keeps a copy of what `ask` borrows, but not of what `read` reads. With `no_options`,
+ *  `no_response` or `ping` it is one exchange of a datagram each way.
  *  Also COPAL_ENOMEM, and as copal_transfer_start. */
 int copal_host_transfer(copal_host_t *host, const copal_ask_t *ask, copal_task_t *task);
 /** As copal_transfer_cancel: when it returns 0, `done` was not called with response->ended, and will not be called. Not
@@ -164,7 +167,7 @@ typedef struct {
 /** Asks and waits, running the host meanwhile where no thread runs it by copal_host_run or copal_host_start. Bodies of any
  *  size go and come whole, as by copal_host_transfer. Where a host name has several addresses, the next is asked when one is
  *  unreachable.
- *  0: `answer` holds a response, whatever its code (of a ping: nothing but `id`); or as copal_host_transfer, ETIMEOUT, ERESET,
+ *  0: `answer` holds a response, whatever its code (of a ping, and where none was wanted: nothing but `id`); or as copal_host_transfer, ETIMEOUT, ERESET,
  *  ECRITICAL, EUNREACHABLE; EFORMAT: blocks that do not fit together, or a value that changed twice meanwhile; ESPACE:
  *  the body is larger than the config's `memory`; EINVAL: inside a callback, or to be observed. */
 int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer);

@@ -61,6 +61,9 @@ enum {
 #undef XX
 };
 
+/** The No-Response option (RFC 7967): responses of which classes are not wanted; or all that there are. */
+enum { COPAL_NO_RESPONSE_2XX = 2, COPAL_NO_RESPONSE_4XX = 8, COPAL_NO_RESPONSE_5XX = 16, COPAL_NO_RESPONSE_ALL = 26 };
+
 /** How an option's value is to be read (RFC 7252 section 3.2). */
 typedef enum { COPAL_FORMAT_EMPTY, COPAL_FORMAT_OPAQUE, COPAL_FORMAT_UINT, COPAL_FORMAT_STRING } copal_option_format_t;
 

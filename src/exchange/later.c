@@ -141,6 +141,7 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     copy_request(s, m);
     s->later = (copal__later_t){.memory = serving->memory, .asked = copal__asked(&serving->options), .request_id = m->id,
                                 .address = copal__address_of(e, call->from, COPAL__EMPTY_SIZE), .keeps_request = true,
+                                .unwanted = serving->options.no_response,
                                 .cuttable = m->code == COPAL_GET || m->code == COPAL_FETCH,
                                 .token_size = (uint8_t)m->token.size, .token_end = (uint16_t)s->w.options};
     copal__slot_wake(e, s, s->confirmable ? call->now + e->config.timing.ack_delay : COPAL_NEVER);
@@ -193,6 +194,20 @@ static void fit(copal_endpoint_t *e, copal__slot_t *s)
         restart(e, s, COPAL_SERVICE_UNAVAILABLE);
 }
 
+/* Nobody wants the answer: at most the acknowledgement is left to be sent. */
+static void keep_quiet(copal_endpoint_t *e, copal__slot_t *s)
+{
+    copal__remembered_reply(&e->remembered, s->later.memory, s->name, NULL, false);
+    if (s->stand != COPAL__HELD) {
+        conclude(e, s, true);
+        return;
+    }
+    copal__put_empty(s->w.data, COPAL_ACK, s->later.request_id);
+    s->w.size = COPAL__EMPTY_SIZE;
+    s->stand = COPAL__ONCE;
+    copal__slot_wake(e, s, e->now);
+}
+
 int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle)
 {
     copal__slot_t *s = copal__slot_find(e, handle, &calls);
@@ -208,6 +223,10 @@ int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t han
         copal_write_text(&s->w, "no such block");
     if (s->later.observer && (instead = e->observing->commit(e, s)))
         restart(e, s, instead);
+    if (copal__is_unwanted(s->later.unwanted, s->w.data[1])) {
+        keep_quiet(e, s);
+        return error;
+    }
     bool piggybacked = s->stand == COPAL__HELD;
     copal__remembered_reply(&e->remembered, s->later.memory, s->name, piggybacked ? &s->w : NULL, piggybacked);
     copal_type_t type = piggybacked ? COPAL_ACK : s->confirmable ? COPAL_CON : COPAL_NON;

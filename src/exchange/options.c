@@ -27,6 +27,14 @@ static bool first_counts(uint16_t number)
            number == COPAL_OPTION_IF_NONE_MATCH;
 }
 
+/* "set to '0' or greater than '255' MUST be rejected" (RFC 8768 section 3). Any other concerns proxies only; one without an
+ * octet has no value, and is of no legal size. */
+static bool is_no_hop_limit(const copal_option_t *option)
+{
+    uint32_t value = copal_option_uint(option);
+    return option->number == COPAL_OPTION_HOP_LIMIT && option->value.size && (!value || value > UINT8_MAX);
+}
+
 static copal_code_t take(copal_request_options_t *o, const copal_option_t *option)
 {
     uint16_t number = option->number;
@@ -38,6 +46,8 @@ static copal_code_t take(copal_request_options_t *o, const copal_option_t *optio
         *(number == COPAL_OPTION_BLOCK1 ? &o->block1 : &o->block2) = (int32_t)value;
         return copal_block_decode(&block, value) ? COPAL_BAD_REQUEST : 0;
     }
+    if (is_no_hop_limit(option))
+        return COPAL_BAD_REQUEST;
     if (number == COPAL_OPTION_OBSERVE)
         o->observe = (int32_t)value;
     if (number == COPAL_OPTION_SIZE1)
@@ -89,6 +99,8 @@ copal_code_t copal__request_options(copal_request_options_t *o, const copal_mess
         } else if (copal_option_is_critical(option.number)) {
             *culprit = option.number;
             return COPAL_BAD_OPTION;
+        } else if (!repeated && is_no_hop_limit(&option)) {
+            return COPAL_BAD_REQUEST;
         }
     }
     return 0;

@@ -83,12 +83,46 @@ void copal__request_launch(copal_endpoint_t *e, copal__slot_t *s)
         enqueue(e, s);
 }
 
+bool copal__request_wants_nothing(const copal__slot_t *s)
+{
+    return (s->asking.unwanted & COPAL_NO_RESPONSE_ALL) == COPAL_NO_RESPONSE_ALL;
+}
+
+static copal_time_t probing_time(const copal_endpoint_t *e, const copal__slot_t *s)
+{
+    return (copal_time_t)((uint32_t)s->w.size * 1000 / e->config.timing.probing_rate);
+}
+
+/* A NON request that wants no response has left, and that is all for who made it: its handle is stale. Its octets count
+ * all the same: it stays until PROBING_RATE lets the next one go. */
+static void part(copal_endpoint_t *e, copal__slot_t *s)
+{
+    copal_receiver_t *receiver = s->asking.receiver;
+    const copal_response_t response = {.request = copal__slot_handle(s), .id = s->asking.first_id, .ended = true, .now = e->now,
+                                       .token = {s->w.data + s->asking.token_at, s->asking.token_size}};
+    s->asking.receiver = NULL;
+    s->generation += s->generation == UINT32_MAX ? 2 : 1;
+    s->deadline = e->now + probing_time(e, s);
+    copal__slot_wake(e, s, COPAL_NEVER);
+    receiver->receive(receiver, &response);
+}
+
+/* What a request ends with when its time is over. One that was acknowledged, and wants no success to be told of, has had
+ * all that it asked for (RFC 7967 section 2.1). */
+static int status_at_end(const copal__slot_t *s)
+{
+    bool acknowledged = s->confirmable && s->stand == COPAL__EXPECTING;
+    return acknowledged && copal__is_unwanted(s->asking.unwanted, COPAL_CONTENT) ? 0 : COPAL_ETIMEOUT;
+}
+
 /* A NON request is expected to be answered for as long as keeps the average below PROBING_RATE (section 4.7). */
 static bool send_non(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 {
     copal__identifier_touch(&e->identifiers, e->now, copal__pair(s->hash, s->via), s->id);
     s->stand = COPAL__EXPECTING;
-    copal__slot_wake(e, s, e->now + (uint32_t)s->w.size * 1000 / e->config.timing.probing_rate);
+    if (s->asking.receiver && copal__request_wants_nothing(s))
+        s->deadline = e->now; /* to be told as soon as what is in `out` has left */
+    copal__slot_wake(e, s, e->now + probing_time(e, s));
     copal__slot_emit(s, out);
     return true;
 }
@@ -96,7 +130,10 @@ static bool send_non(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *ou
 static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 {
     if (copal__slot_is_over(e, s)) {
-        copal__request_fail(e, s, COPAL_ETIMEOUT, NULL);
+        if (s->stand == COPAL__EXPECTING && !s->confirmable && s->asking.receiver && copal__request_wants_nothing(s))
+            part(e, s);
+        else
+            copal__request_fail(e, s, status_at_end(s), NULL);
         return false;
     }
     if (s->stand == COPAL__OBSERVING) {
@@ -183,6 +220,16 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
     return 0;
 }
 
+static uint8_t unwanted(const copal_writer_t *w)
+{
+    copal_message_t m;
+    copal_option_t option;
+    if (w->number < COPAL_OPTION_NO_RESPONSE || copal_message_parse(&m, (copal_bytes_t){w->data, w->size}) ||
+        !copal_option_find(&m, COPAL_OPTION_NO_RESPONSE, &option))
+        return 0;
+    return (uint8_t)copal_option_uint(&option);
+}
+
 int copal_request_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle, copal_receiver_t *receiver)
 {
     copal__slot_t *s = copal__slot_find(e, handle, &copal__requests);
@@ -200,6 +247,7 @@ int copal_request_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t h
     e->now = now;
     s->deadline += now;
     s->asking.receiver = receiver;
+    s->asking.unwanted = s->asking.observes ? 0 : unwanted(&s->w);
     s->asking.order = e->order++;
     copal__request_launch(e, s);
     s->asking.first_id = s->id;

@@ -102,6 +102,8 @@ int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal__ar
         conclude(e, s, status_of(a), a, true);
     } else if (ping || m->type == COPAL_RST) {
         copal__request_fail(e, s, ping ? 0 : COPAL_ERESET, a->from);
+    } else if (s->stand == COPAL__SENT && copal__request_wants_nothing(s)) {
+        copal__request_tell(e, s, 0, true, NULL, a->from);
     } else if (s->stand == COPAL__SENT) {
         s->stand = COPAL__EXPECTING;
         copal__request_release(e, s);

@@ -34,6 +34,27 @@ static void post(copal__serving_t *s)
     copal__outbox_post(&e->outbox, s->call.from, s->w.size);
 }
 
+/* The error of a request by multicast: nobody asked this server in particular (RFC 7252 section 8.2), unless "showing
+ * 'interest' in specific response classes", when "any default behavior of suppressing responses [...] MUST be
+ * overridden" (RFC 7967 section 2.1). */
+static bool is_stray(const copal__serving_t *s)
+{
+    copal_option_t option;
+    return s->call.from->multicast && COPAL_CODE_CLASS(s->code) != 2 &&
+           !copal_option_find(s->call.request, COPAL_OPTION_NO_RESPONSE, &option);
+}
+
+static bool is_unwanted(const copal__serving_t *s) { return copal__is_unwanted(s->options.no_response, s->code); }
+
+/* Sends the answer, or what is left of one that is not wanted: the acknowledgement. */
+static void respond(copal__serving_t *s)
+{
+    if (!is_unwanted(s))
+        post(s);
+    else if (s->call.request->type == COPAL_CON)
+        copal__post_empty(s->call.endpoint, s->call.from, COPAL_ACK, s->call.request->id);
+}
+
 /* ---- duplicates ------------------------------------------------------------------------------------------ */
 
 /* What it says is not there in a code alone. */
@@ -185,7 +206,7 @@ static bool is_answered_already(copal__serving_t *s)
     copal__slot_t *slot = answered && first->outcome == COPAL__RUNNING ? running(e, challenged.key) : NULL;
     if (slot && !slot->kind->again(slot, s)) {
         copal_reply_text(&s->call, COPAL_SERVICE_UNAVAILABLE, NULL);
-        post(s);
+        respond(s);
     } else if (answered && !slot) {
         replay(s, first);
     }
@@ -266,16 +287,15 @@ static void finish(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
     size_t surely = e->credit + copal__guard_least_room(&e->guard);
-    bool fits = s->w.size + COPAL__CLOSING_MOST <= surely || fit(s);
+    bool fits = s->w.size + COPAL__CLOSING_MOST <= surely || is_unwanted(s) || fit(s);
     copal__serving_close(s);
     if (e->observing && s->options.observe == 0 && fits)
         e->observing->answered(s);
     if (s->memory) /* a duplicate NON is ignored: its reply is not needed */
-        copal__remembered_reply(&e->remembered, s->memory, s->origin.key, &s->w, s->call.request->type == COPAL_CON);
-    if (s->call.from->multicast && COPAL_CODE_CLASS(s->code) != 2)
-        return; /* section 8.2: no error where nobody asked this server */
-    if (fits && !s->w.error) /* an error: not even a token that came in a datagram over the limit */
-        post(s);
+        copal__remembered_reply(&e->remembered, s->memory, s->origin.key, is_unwanted(s) ? NULL : &s->w,
+                                s->call.request->type == COPAL_CON);
+    if (fits && !s->w.error && !is_stray(s)) /* an error: not even a token that came in a datagram over the limit */
+        respond(s);
 }
 
 /* A part that came in too large a datagram: there are smaller blocks (RFC 7959 section 2.9.3). What of the datagram is
@@ -329,6 +349,9 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
             explain(&s.w, culprit);
         if (a->oversize)
             suggest_smaller(&s);
+        copal_option_t no_response; /* it may stand behind what was refused */
+        if (copal_option_find(m, COPAL_OPTION_NO_RESPONSE, &no_response))
+            s.options.no_response = (uint8_t)copal_option_uint(&no_response);
         finish(&s);
         return 0;
     }

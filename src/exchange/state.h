@@ -118,6 +118,7 @@ typedef struct {
     bool counts; /* is an outstanding interaction with its peer (section 4.7), or waits until it may be */
     bool drawn;  /* the token is ours to change */
     bool echoed; /* an Echo challenge was answered */
+    uint8_t unwanted; /* classes of responses (RFC 7967): a bit for each */
 } copal__asking_t;
 
 /** The part of a slot that only deferred calls have. */
@@ -130,6 +131,7 @@ typedef struct {
     uint8_t token_size;
     uint8_t ack[4];     /* the empty ACK as it is sent */
     bool keeps_request; /* the datagram is still the request */
+    uint8_t unwanted;   /* classes of responses (RFC 7967) */
     bool cuttable;      /* a GET or FETCH: its answer may be cut to a smaller block */
     bool notifies;      /* it is a notification */
     uint32_t observer;  /* that it is for, or that it registers, + 1; 0: none */
@@ -268,6 +270,8 @@ void copal__request_launch(copal_endpoint_t *e, copal__slot_t *s);
 void copal__request_redraw(copal_endpoint_t *e, copal__slot_t *s);
 /** It no longer counts as outstanding: the next one in the queue may go. */
 void copal__request_release(copal_endpoint_t *e, copal__slot_t *s);
+/** Whether it wants no response of any class. */
+bool copal__request_wants_nothing(const copal__slot_t *s);
 int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t *a);
 int copal__response_receive(copal_endpoint_t *e, const copal__arrival_t *a);
 
@@ -345,6 +349,13 @@ size_t copal__answer_size(const copal_writer_t *w, const copal__asked_t *asked);
 /** Makes an answer that is not yet completed fit: one to a GET or FETCH (`cuttable`) by a smaller block; else it loses its
  *  payload, and all its options where it must. False: it cannot, and is useless. */
 bool copal__answer_fit(copal_writer_t *w, const copal__asked_t *asked, bool cuttable, size_t most);
+
+/** Whether a response of this code is one of the unwanted classes, which are the bits of a No-Response option: "set bit
+ *  number (n-1)" for class n (RFC 7967 section 2.1). */
+static inline bool copal__is_unwanted(uint8_t classes, copal_code_t code)
+{
+    return classes && classes >> (COPAL_CODE_CLASS(code) - 1) & 1;
+}
 
 /** Writes the four octets of an Empty message: an acknowledgement or a Reset (sections 4.2, 4.3). */
 void copal__put_empty(uint8_t *at, copal_type_t type, uint16_t id);

@@ -108,6 +108,10 @@ void copal__ask_options(copal_writer_t *w, const copal_ask_t *ask, const copal_u
         copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, ask->content_format);
     if (ask->has_accept)
         copal_write_option_uint(w, COPAL_OPTION_ACCEPT, ask->accept);
+    if (ask->hop_limit)
+        copal_write_option_uint(w, COPAL_OPTION_HOP_LIMIT, ask->hop_limit);
+    if (ask->no_response)
+        copal_write_option_uint(w, COPAL_OPTION_NO_RESPONSE, ask->no_response);
 }
 
 static copal_code_t method_of(const copal_ask_t *ask)

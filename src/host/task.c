@@ -141,7 +141,7 @@ static void receive(copal_receiver_t *self, const copal_response_t *response)
 
 /* ---- start and cancel ----------------------------------------------------------------------------------------- */
 
-static bool is_single(const copal_ask_t *ask) { return ask->ping || ask->no_options; }
+static bool is_single(const copal_ask_t *ask) { return ask->ping || ask->no_options || ask->no_response; }
 
 static int start_transfer(copal_task_t *task, int socket)
 {

@@ -106,6 +106,49 @@ def test_if_none_match():
     assert request.all(coap.IF_NONE_MATCH) == [b""]
 
 
+@pytest.mark.parametrize("classes, value", [("2xx", b"\x02"), ("4xx,5xx", b"\x18"), ("all", b"\x1a"), ("5xx,all", b"\x1a")])
+def test_rfc7967_no_response_names_classes(classes, value):
+    done, request = ask("put", "--no-response", classes, "x")
+    assert request.all(258) == [value]
+    assert done.stderr == "2.05 Content\n"  # a server may answer all the same
+
+
+@pytest.mark.parametrize("classes", ["", "3xx", "2xx,", ",2xx", "2xx 4xx", "alles"])
+def test_no_response_says_what_it_takes(classes):
+    done = copal("put", "coap://127.0.0.1/", "--no-response", classes, "x")
+    assert done.returncode == 2
+    assert f"--no-response takes 2xx, 4xx and 5xx with commas between, or all, not '{classes}'" in done.stderr
+
+
+def test_a_request_that_wants_nothing_ends_when_it_was_acknowledged_or_sent():
+    with Serve("--resource", "a=1") as server:
+        uri = server.uri + "/a"
+        done = copal("put", uri, "2", "--no-response", "all")
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", "acknowledged; no response was wanted\n")
+        assert copal("get", uri).stdout == b"2"
+        done = copal("put", uri, "3", "--no-response", "all", "--non")
+        assert (done.returncode, done.stderr) == (0, "sent; no response was wanted\n")
+        assert copal("get", uri).stdout == b"3"
+        done = copal("put", server.uri + "/none", "2", "--no-response", "2xx")
+        assert done.returncode == 1
+        assert done.stderr.startswith("4.04 Not Found")
+
+
+def test_a_request_that_wants_nothing_goes_in_one_message():
+    done = copal("put", "coap://127.0.0.1/", "x" * 2000, "--no-response", "all")
+    assert done.returncode == 2
+    assert "with --no-response the request goes in one message, and it does not fit" in done.stderr
+
+
+def test_rfc8768_hop_limit():
+    _, request = ask("get", "--hop-limit", "16")
+    assert request.all(16) == [b"\x10"]
+    for wrong in "0", "256", "many":
+        done = copal("get", "coap://127.0.0.1/", "--hop-limit", wrong)
+        assert done.returncode == 2
+        assert f"--hop-limit takes a number from 1 to 255, not '{wrong}'" in done.stderr
+
+
 def test_no_option_is_sent_that_was_not_asked_for():
     _, request = ask("put", "x", path="")
     assert request.options == []
