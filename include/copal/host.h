@@ -29,7 +29,7 @@ typedef struct {
     /** Applies patches to values of Content-Format 50, as copal_tree_config_t says: copal_json_patch of copal/patch.h, with
      *  which a program links json-c. NULL: no patches. */
     copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out, size_t *size);
-    void *user;                 /* for created and trace */
+    void *user;                 /* for created, patch and trace */
     copal_trace_t trace;        /* NULL: none */
     const char *client_address; /* literal address the client's sockets are bound to; NULL: any */
     void (*random)(void *state, void *buffer, size_t size); /* NULL: the system's */

@@ -53,6 +53,13 @@ static void created(void *user, copal_tree_t *tree, copal_handle_t resource)
         host->created(host->user, tree, resource);
 }
 
+static copal_code_t patch(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t change, uint8_t *out,
+                          size_t *size)
+{
+    const copal_host_t *host = user;
+    return host->patch(host->user, format, value, change, out, size);
+}
+
 static int init_tree(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
 {
     copal_tree_config_t tree = {
@@ -64,7 +71,7 @@ static int init_tree(copal_host_t *host, const copal__layout_t *layout, const co
         .dynamic = config->dynamic,
         .post_creates = config->post_creates,
         .observable = true,
-        .patch = config->patch,
+        .patch = config->patch ? patch : NULL,
         .changed = copal__host_changed,
         .created = created,
         .user = host,
@@ -108,6 +115,7 @@ static int init(copal_host_t *host, const copal__layout_t *layout, const copal_h
     host->batch = layout->batch;
     host->body_size = config->memory;
     host->created = config->created;
+    host->patch = config->patch;
     host->user = config->user;
     host->random = config->random ? config->random : copal__host_random;
     host->random_state = config->random ? config->random_state : host;

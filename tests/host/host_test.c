@@ -261,6 +261,53 @@ static void a_deferred_answer_is_given_once(void **state)
     copal_host_close(host);
 }
 
+/* ---- callbacks of the tree ------------------------------------------------------------------------------ */
+
+typedef struct {
+    int created, patched;
+} told_t;
+
+static void count_created(void *user, copal_tree_t *tree, copal_handle_t resource)
+{
+    const copal_value_options_t options = {
+        .content_format = 50, .max_age = -1, .methods = COPAL_METHODS_ALL | COPAL_METHOD(COPAL_PATCH)};
+    ((told_t *)user)->created++;
+    assert_int_equal(copal_tree_set_options(tree, resource, &options), 0);
+}
+
+static copal_code_t count_patched(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out,
+                                  size_t *size)
+{
+    (void)format, (void)value, (void)out;
+    ((told_t *)user)->patched++;
+    *size = patch.size;
+    memcpy(out, patch.data, patch.size);
+    return 0;
+}
+
+static void what_the_config_calls_is_given_the_config_s_pointer(void **state)
+{
+    told_t told = {0};
+    const copal_host_config_t config = {
+        .dynamic = true, .created = count_created, .patch = count_patched, .user = &told};
+    uint16_t port;
+    copal_answer_t answer;
+    copal_host_t *host = wire_host(&config, "127.0.0.1", &port);
+    copal_peer_t to = wire_peer("127.0.0.1", port);
+    copal_ask_t ask = {.to = &to, .path = copal_text("new"), .method = COPAL_PUT, .payload = copal_text("x"),
+                       .has_content_format = true, .content_format = 50};
+    (void)state;
+    assert_int_equal(copal_host_ask(host, &ask, &answer), 0);
+    copal_answer_free(&answer);
+    ask.method = COPAL_PATCH;
+    assert_int_equal(copal_host_ask(host, &ask, &answer), 0);
+    assert_int_equal(answer.code, COPAL_CHANGED);
+    copal_answer_free(&answer);
+    assert_int_equal(told.created, 1);
+    assert_int_equal(told.patched, 1);
+    copal_host_close(host);
+}
+
 /* ---- beginning and end ---------------------------------------------------------------------------------- */
 
 /* The number that the next descriptor would have, and the pages of address space in use. */
@@ -359,6 +406,7 @@ int main(void)
         cmocka_unit_test(rfc7252_4_6_a_larger_datagram_is_answered_too_large),
         cmocka_unit_test(five_hundred_requests_at_once_are_all_answered),
         cmocka_unit_test(a_deferred_answer_is_given_once),
+        cmocka_unit_test(what_the_config_calls_is_given_the_config_s_pointer),
         cmocka_unit_test(a_thousand_lives_leak_nothing),
         cmocka_unit_test(a_host_that_cannot_be_opened_leaves_nothing),
         cmocka_unit_test(a_trace_sees_what_comes_and_goes),
