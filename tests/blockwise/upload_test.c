@@ -220,7 +220,10 @@ static void rfc7959_2_3_a_server_with_smaller_payloads_asks_for_them_and_goes_on
     assert_int_equal(option_of(m, COPAL_OPTION_BLOCK1), block1(0, true, 4));
     assert_int_equal(send_until(&f, 4, 1024, 3000, 3000), COPAL_CHANGED);
     assert_value(&f, 3000);
-    /* A client that does not heed it is served as well. */
+    /* Clients that do not heed it are served as well, and such that go on with pieces of what is here already. */
+    assert_int_equal(send_block(&f, block1(0, true, 6), 0, 1024)->code, COPAL_CONTINUE);
+    assert_int_equal(send_until(&f, 4, 256, 3000, 3000), COPAL_CHANGED);
+    assert_value(&f, 3000);
     f.method = COPAL_POST;
     for (size_t at = 0; at < 3000; at += 1024)
         m = send_block(&f, block1(at / 1024, at + 1024 < 3000, 6), at, at + 1024 < 3000 ? 1024 : 3000 - at);
