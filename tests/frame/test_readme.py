@@ -2,6 +2,7 @@
 import os
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ def test_the_micropython_script_serves(tmp_path):
                                     capture_output=True, text=True)
             if answer.returncode != 3:
                 break
+            time.sleep(0.1)  # it has not begun to listen
         assert answer.stdout == "hello"
     finally:
         server.terminate()
