@@ -105,6 +105,17 @@ bool tool_print_outcome(const copal_answer_t *answer)
     return !diagnostic;
 }
 
+/** When a server that has too much to do would like to be asked again (RFC 8516 section 3, RFC 7252 section 5.9.3.4). */
+static void print_wait(const copal_answer_t *answer)
+{
+    copal_message_t response;
+    copal_option_t max_age;
+    if ((answer->code == COPAL_TOO_MANY_REQUESTS || answer->code == COPAL_SERVICE_UNAVAILABLE) &&
+        copal_message_parse(&response, answer->datagram) == 0 &&
+        copal_option_find(&response, COPAL_OPTION_MAX_AGE, &max_age))
+        tool_say("the server has too much to do; ask again in %u s\n", copal_option_uint(&max_age));
+}
+
 /** What an answer means that is about blocks, for people. */
 static void explain(const tool_request_t *request, const copal_answer_t *answer)
 {
@@ -148,6 +159,7 @@ static int print_answer(const tool_request_t *request, const copal_answer_t *ans
 {
     if (tool_print_outcome(answer) && (answer->payload || !request->output))
         print(answer);
+    print_wait(answer);
     explain(request, answer);
     if (fflush(stdout) || ferror(stdout)) {
         tool_say("standard output: %s\n", strerror(errno));

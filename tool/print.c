@@ -108,6 +108,8 @@ void tool_print_option_value(FILE *stream, const copal_option_t *option)
     }
 }
 
+enum { CONCISE_PROBLEM_DETAILS = 257 };
+
 static bool is_json(int32_t content_format)
 {
     const char *name = content_format < 0 ? NULL : copal_content_format_text((uint16_t)content_format);
@@ -136,6 +138,13 @@ void tool_print_payload(const copal_answer_t *answer)
     bool terminal = isatty(STDOUT_FILENO);
     if (terminal && answer->content_format == 40 && tool_print_links(payload))
         return;
+    if (terminal && answer->content_format == CONCISE_PROBLEM_DETAILS) {
+        if (!tool_print_problem(payload)) {
+            tool_print_hex(stdout, payload);
+            putchar('\n');
+        }
+        return;
+    }
     char *pretty = terminal && is_json(answer->content_format) ? tool_json_pretty(payload) : NULL;
     if (pretty)
         payload = copal_text(pretty);

@@ -18,8 +18,8 @@ typedef struct {
     uint32_t token_size;       /* octets of the largest token kept for later (8), at most 255; longer: 4.00 (RFC 8974 2.2.2) */
     uint32_t requests;         /* own requests that await an answer (16); past it copal_request_begin: EFULL */
     uint32_t deferred;         /* peers' requests to be answered later (16); past it copal_defer: EFULL */
-    uint32_t remembered;       /* requests with effects kept against duplicates (256); past it, or past a quarter
-                                * of it for one peer (peers are told apart by hash), 5.03 with Max-Age */
+    uint32_t remembered;       /* requests with effects kept against duplicates (256); past it 5.03, past a quarter
+                                * of it for one peer (peers are told apart by hash) 4.29, both with Max-Age */
     uint32_t remembered_bytes; /* octets for those replies that are more than a code (32 KiB), 64 for every 60 of the
                                 * largest message at least; past it likewise */
     uint32_t proven;           /* addresses known to be real (64); the one proved longest ago makes room */
@@ -28,7 +28,8 @@ typedef struct {
     uint32_t observers;        /* peers' observations (16); past it, or past three quarters of it for an address that is
                                 * not proven, a request is answered without Observe (RFC 7641 section 4.1) */
     uint32_t observed;         /* different requests that these observations are of (8); past it likewise */
-    uint32_t observed_size;    /* octets of options and payload of such a request (96); a longer one likewise */
+    uint32_t observed_size;    /* octets of options and payload of such a request (96, or datagram_size if that is
+                                * less); a longer one likewise */
     uint32_t notifications;    /* confirmable notifications in flight (4); past it a notification waits, or goes as NON */
     uint32_t networks;         /* networks of unproven addresses that are told apart, by hash, a power of two (64) */
     uint32_t network_bytes;    /* octets that may go to the unproven addresses of a network beyond three times what
@@ -104,7 +105,7 @@ typedef struct {
     uint64_t duplicates;            /* requests recognised as such */
     uint64_t retransmitted;         /* datagrams sent again */
     uint64_t challenged;            /* 4.01 with Echo */
-    uint64_t refused;               /* 5.03 for a bound that was reached */
+    uint64_t refused;               /* 5.03 or 4.29 for a bound that was reached */
     uint64_t dropped;               /* answers not sent since no message ID was free */
     uint64_t notifications;         /* sent, without retransmissions */
     uint64_t withheld;              /* answers cut, challenged or dropped since they were long for an unproven address */
@@ -211,7 +212,9 @@ struct copal_call_t {
  *  and the endpoint adds Block2 (RFC 7959 section 2.4). Calling it again starts over. Never NULL. */
 copal_writer_t *copal_reply(copal_call_t *call, copal_code_t code);
 
-/** An answer with a code and a diagnostic payload (RFC 7252 section 5.5.2); `text` may be NULL. */
+/** An answer with a code and a diagnostic payload (RFC 7252 section 5.5.2), which is UTF-8; `text` may be NULL. A client that
+ *  accepts Content-Format 257 gets an error's code and diagnostic as Concise Problem Details (RFC 9290) instead, of this and
+ *  of any other error that has no Content-Format. */
 void copal_reply_text(copal_call_t *call, copal_code_t code, const char *text);
 
 /** Says that the answer being given to a GET or FETCH is the state of `subject`, which is a handle of the service's own.

@@ -51,10 +51,12 @@ static void complete(void *fields, const void *defaults, size_t size)
 
 static void complete_limits(copal_limits_t *l)
 {
-    bool given = l->payload_size;
+    bool payload = l->payload_size, observed = l->observed_size;
     complete(l, &default_limits, sizeof *l);
-    if (!given && l->payload_size > l->datagram_size)
+    if (!payload && l->payload_size > l->datagram_size)
         l->payload_size = l->datagram_size;
+    if (!observed && l->observed_size > l->datagram_size)
+        l->observed_size = l->datagram_size;
 }
 
 static bool limits_are_valid(const copal_limits_t *l)

@@ -189,6 +189,10 @@ static void fit(copal_endpoint_t *e, copal__slot_t *s)
     size_t size = s->w.error ? 0 : copal__answer_size(&s->w, &later->asked);
     if (copal__address_affordable(e, &s->peer, s->hash, &later->address, size + COPAL__CLOSING_MORE))
         return;
+    if (size <= later->address.credit) {
+        s->w.capacity = later->address.credit; /* no room for what need not be said */
+        return;
+    }
     copal__address_withhold(e, &s->peer, &later->address);
     if (!copal__answer_fit(&s->w, &later->asked, later->cuttable, later->address.credit))
         restart(e, s, COPAL_SERVICE_UNAVAILABLE);
@@ -221,6 +225,8 @@ int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t han
         restart(e, s, error ? COPAL_INTERNAL_SERVER_ERROR : instead);
     if (instead && !error)
         copal_write_text(&s->w, "no such block");
+    if (instead)
+        copal__answer_close(&s->w, instead, &s->later.asked);
     if (s->later.observer && (instead = e->observing->commit(e, s)))
         restart(e, s, instead);
     if (copal__is_unwanted(s->later.unwanted, s->w.data[1])) {

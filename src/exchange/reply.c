@@ -54,6 +54,8 @@ static void add_block2(copal_writer_t *w, const copal_block_t *block, bool sized
 
 copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, const copal__asked_t *asked)
 {
+    if (COPAL_CODE_CLASS(code) != 2 && asked->problem)
+        copal__problem_describe(w);
     if (COPAL_CODE_CLASS(code) != 2)
         return w->error ? code : 0; /* an error loses its text */
     if (asked->block1 >= 0 && code != COPAL_CONTINUE) /* the last part is acknowledged, too (RFC 7959 section 2.3) */
@@ -98,6 +100,7 @@ static bool fit_without_payload(copal_writer_t *w, size_t most)
     if (w->payload)
         w->size = w->payload - 1;
     w->payload = w->total = 0;
+    w->capacity = most;
     if (w->size <= most)
         return true;
     if (w->data[1] == COPAL_UNAUTHORIZED)

@@ -148,11 +148,14 @@ static void challenge(copal__serving_t *s)
     s->call.endpoint->counters.challenged++;
 }
 
+/* 4.29 "is only returned to the client(s) sending requests too frequently"; where others have taken the room, "5.03 [...] is
+ * more appropriate" (RFC 8516 section 3). */
 static void refuse(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
+    bool share = copal__remembered_is_full(&e->remembered, s->origin.peer);
     copal_time_t wait = copal__remembered_room_at(&e->remembered, s->origin.peer) - e->now;
-    copal_writer_t *w = copal_reply(&s->call, COPAL_SERVICE_UNAVAILABLE);
+    copal_writer_t *w = copal_reply(&s->call, share ? COPAL_TOO_MANY_REQUESTS : COPAL_SERVICE_UNAVAILABLE);
     copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, ((uint32_t)wait + 999) / 1000);
     e->counters.refused++;
 }
@@ -253,8 +256,10 @@ void copal__serving_close(copal__serving_t *s)
 {
     const copal__asked_t asked = copal__asked(&s->options);
     copal_code_t instead = copal__answer_close(&s->w, s->code, &asked);
-    if (instead)
-        copal_reply_text(&s->call, instead, s->w.error ? NULL : "no such block");
+    if (!instead)
+        return;
+    copal_reply_text(&s->call, instead, s->w.error ? NULL : "no such block");
+    copal__answer_close(&s->w, instead, &asked);
 }
 
 /* Makes the answer fit what may leave to an address that is not proven; false: nothing may. One that only reads is told to
@@ -328,6 +333,16 @@ static void explain(copal_writer_t *w, uint16_t number)
     copal_write_text(w, " not understood");
 }
 
+/* What is wanted of the answer may stand behind the option that made it a refusal. */
+static void read_wishes(copal__serving_t *s)
+{
+    copal_option_t option;
+    if (copal_option_find(s->call.request, COPAL_OPTION_NO_RESPONSE, &option))
+        s->options.no_response = (uint8_t)copal_option_uint(&option);
+    if (copal_option_find(s->call.request, COPAL_OPTION_ACCEPT, &option))
+        s->options.accept = (int32_t)copal_option_uint(&option);
+}
+
 int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
 {
     copal__serving_t s;
@@ -349,9 +364,7 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
             explain(&s.w, culprit);
         if (a->oversize)
             suggest_smaller(&s);
-        copal_option_t no_response; /* it may stand behind what was refused */
-        if (copal_option_find(m, COPAL_OPTION_NO_RESPONSE, &no_response))
-            s.options.no_response = (uint8_t)copal_option_uint(&no_response);
+        read_wishes(&s);
         finish(&s);
         return 0;
     }

@@ -39,6 +39,7 @@ typedef struct {
 typedef struct {
     int32_t block1, block2; /* the options' values; -1: none */
     bool size2;             /* the size of the answer's body is wanted */
+    bool problem;           /* and an error's description as Concise Problem Details */
 } copal__asked_t;
 
 typedef struct copal__slot_t copal__slot_t;
@@ -325,13 +326,18 @@ void copal__serving_execute(copal__serving_t *s);
 void copal__serving_close(copal__serving_t *s);
 /** Sets an answer's payload window for the block that was asked for (RFC 7959 section 2.4). */
 void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code_t code, int32_t asked);
-/** Completes an answer with the block options that are due. Returns 0, or the code of the bare answer to send instead:
+/** Content-Format application/concise-problem-details+cbor (RFC 9290 section 6.3). */
+#define COPAL__FORMAT_PROBLEM 257
+/** problem.c: describes an error that has no representation yet by its code, and by its diagnostic if it has one, as Concise
+ *  Problem Details; or leaves it as it is where there is no room. */
+void copal__problem_describe(copal_writer_t *w);
+/** Completes an answer with the block options that are due, or an error with what it is asked for. Returns 0, or the code of the bare answer to send instead:
  *  there is no such block, or, with the writer's error, it does not fit. */
 copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, const copal__asked_t *asked);
 
 static inline copal__asked_t copal__asked(const copal_request_options_t *o)
 {
-    return (copal__asked_t){o->block1, o->block2, o->size2};
+    return (copal__asked_t){o->block1, o->block2, o->size2, o->accept == COPAL__FORMAT_PROBLEM};
 }
 
 /** The largest SZX of a block that is no larger than `room`; 0 where none is. */
@@ -340,9 +346,9 @@ uint8_t copal__szx_within(size_t room);
 bool copal__call_challenge(copal_call_t *call);
 
 /** The most octets that completing an answer adds to it: what must be there, Block1 and Block2; and what is left out where
- *  there is no room, Size2 and Observe. */
+ *  there is no room, Size2 and Observe, or what describes an error. */
 #define COPAL__CLOSING_MUST 10u
-#define COPAL__CLOSING_MORE 11u
+#define COPAL__CLOSING_MORE 68u
 #define COPAL__CLOSING_MOST (COPAL__CLOSING_MUST + COPAL__CLOSING_MORE)
 /** The octets of the answer with what must be there, or some more. */
 size_t copal__answer_size(const copal_writer_t *w, const copal__asked_t *asked);

@@ -127,6 +127,11 @@ copal__memory_t *copal__remembered_add(copal__remembered_t *r, const copal__orig
     return m;
 }
 
+bool copal__remembered_is_full(const copal__remembered_t *r, uint64_t peer_hash)
+{
+    return is_full(r, bucket_of(peer_hash));
+}
+
 copal_time_t copal__remembered_room_at(const copal__remembered_t *r, uint64_t peer_hash)
 {
     uint8_t bucket = bucket_of(peer_hash);

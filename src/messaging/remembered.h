@@ -68,6 +68,8 @@ const copal__memory_t *copal__remembered_find(const copal__remembered_t *r, uint
 bool copal__remembered_crowded(const copal__remembered_t *r);
 /** Adds a running request. NULL: no room for one that must stay, or no use for one that need not. */
 copal__memory_t *copal__remembered_add(copal__remembered_t *r, const copal__origin_t *origin, bool hard);
+/** Whether this peer has its share of what must stay. */
+bool copal__remembered_is_full(const copal__remembered_t *r, uint64_t peer_hash);
 /** When the entry leaves that keeps this peer from another one that must stay: the peer's own oldest, or the oldest of all. */
 copal_time_t copal__remembered_room_at(const copal__remembered_t *r, uint64_t peer_hash);
 /** The request is settled under another one's key: from now on a copy of it is only acknowledged. False: there is no room

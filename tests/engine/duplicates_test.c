@@ -259,7 +259,7 @@ static void at_the_bound_of_octets_a_post_is_refused_too(void **state)
     bench_close(&b);
 }
 
-static void one_peer_gets_a_quarter_and_is_told_when_its_own_oldest_leaves(void **state)
+static void rfc8516_3_one_peer_gets_a_quarter_and_is_told_when_its_own_oldest_leaves(void **state)
 {
     (void)state;
     bench_t b;
@@ -270,7 +270,7 @@ static void one_peer_gets_a_quarter_and_is_told_when_its_own_oldest_leaves(void 
     for (uint16_t i = 0; i < 4; i++)
         assert_int_equal(code_for_proven(&b, 2, COPAL_POST, i), COPAL_CHANGED);
     b.now += 7000;
-    assert_int_equal(code_for_proven(&b, 2, COPAL_POST, 4), COPAL_SERVICE_UNAVAILABLE);
+    assert_int_equal(code_for_proven(&b, 2, COPAL_POST, 4), COPAL_TOO_MANY_REQUESTS);
     assert_int_equal(option_of(&b.sent.message, COPAL_OPTION_MAX_AGE), 240);
     assert_int_equal(code_for_proven(&b, 3, COPAL_POST, 4), COPAL_CHANGED);
     assert_int_equal(code_for_proven(&b, 2, COPAL_PUT, 5), COPAL_CHANGED);
@@ -472,7 +472,7 @@ static void an_address_that_is_proven_elsewhere_is_not_challenged(void **state)
         assert_int_equal(code_for(&b, 1000 + i, COPAL_POST, i), COPAL_CHANGED);
     assert_int_equal(code_for_proven(&b, 1, COPAL_POST, 1), COPAL_CHANGED);
     assert_int_equal(code_for_proven(&b, 1, COPAL_POST, 2), COPAL_CHANGED);
-    assert_int_equal(code_for_proven(&b, 1, COPAL_POST, 3), COPAL_SERVICE_UNAVAILABLE);
+    assert_int_equal(code_for_proven(&b, 1, COPAL_POST, 3), COPAL_TOO_MANY_REQUESTS);
     bench_close(&b);
 }
 
@@ -557,7 +557,7 @@ int main(void)
         cmocka_unit_test(at_the_bound_a_post_is_refused_until_the_oldest_leaves),
         cmocka_unit_test(a_refused_post_may_be_tried_again_with_the_same_message),
         cmocka_unit_test(at_the_bound_of_octets_a_post_is_refused_too),
-        cmocka_unit_test(one_peer_gets_a_quarter_and_is_told_when_its_own_oldest_leaves),
+        cmocka_unit_test(rfc8516_3_one_peer_gets_a_quarter_and_is_told_when_its_own_oldest_leaves),
         cmocka_unit_test(a_put_makes_room_for_newer_ones_the_oldest_first),
         cmocka_unit_test(a_put_makes_room_for_a_post_and_never_the_other_way_round),
         cmocka_unit_test(past_three_quarters_an_unproven_address_is_challenged_and_with_its_echo_runs_once),

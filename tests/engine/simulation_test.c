@@ -193,7 +193,7 @@ static bool withholds(const exchange_t *x)
 
 static void check_body(const exchange_t *x, const copal_message_t *message)
 {
-    if (message->code == COPAL_SERVICE_UNAVAILABLE) {
+    if (message->code == COPAL_SERVICE_UNAVAILABLE || message->code == COPAL_TOO_MANY_REQUESTS) {
         check(x->sim->tight);
         return;
     }

@@ -224,6 +224,15 @@ def test_the_code_goes_to_standard_error_and_makes_the_exit_status(code, line, s
     assert (done.returncode, done.stdout, done.stderr) == (status, b"", line + "\n")
 
 
+@pytest.mark.parametrize("code", ["4.29", "5.03"])
+def test_rfc8516_it_says_when_to_ask_again(code):
+    done, _ = ask("get", answer=lambda request: piggyback(request, code, (coap.MAX_AGE, uint(240))))
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert "copal: the server has too much to do; ask again in 240 s\n" in done.stderr
+    done, _ = ask("get", answer=lambda request: piggyback(request, code))
+    assert "ask again" not in done.stderr
+
+
 def test_rfc7252_5_5_2_a_diagnostic_goes_with_the_code_line():
     done, _ = ask("get", answer=lambda request: piggyback(request, "4.02", payload=b"what is option 9?"))
     assert (done.stdout, done.stderr) == (b"", "4.02 Bad Option: what is option 9?\n")

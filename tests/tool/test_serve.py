@@ -205,6 +205,12 @@ def test_guard_bounds_what_an_unproven_client_gets():
         assert f"--guard takes octets, such as 64K or 1M, from 1 to 2047M, not '{wrong}'" in done.stderr
 
 
+def test_rfc9290_errors_are_problem_details_for_who_accepts_them():
+    with Serve() as server:
+        done = copal("get", server.uri + "/none", "--accept", "257")
+        assert (done.returncode, done.stdout) == (1, b"\xa1\x20\x69Not Found")
+
+
 def test_v_shows_the_messages():
     with Serve("-v", "--resource", "a=1") as server:
         get(server, "a")

@@ -56,6 +56,21 @@ def test_json_that_is_none_or_would_be_shown_changed_stays_as_it_is(text):
     assert show(text.encode(), 50)[1] == text + "\n"
 
 
+@pytest.mark.parametrize("octets, text", [
+    (b"\xa1\x20\x69Not Found", "Not Found\n"),
+    (b"\xa2\x20\x68Conflict\x21\x78\x18" + b"busy" * 6, "Conflict: " + "busy" * 6 + "\n"),
+    (b"\xa1\x21\x79\x01\x00" + b"x" * 256, "x" * 256 + "\n"),
+    (b"\xa1\x20\x63a\x1b\n", "a\\x1b\\x0a\n"),
+    (b"\xa2\x20\x61a", "0xa2206161\n"),
+    (b"\xa1\x20\x62a", "0xa1206261\n"),
+    (b"\xa1\x23\x18\x84", "0xa1231884\n"),
+    (b"\xa1\x20\x61ab", "0xa120616162\n"),
+    (b"\xa1\x20\x78", "0xa12078\n"),
+    (b"\xa1", "0xa1\n")])
+def test_rfc9290_problem_details_are_told_in_words_or_shown_in_hexadecimal(octets, text):
+    assert show(octets, 257, code="4.04")[1] == text
+
+
 def test_a_payload_cannot_steer_the_terminal():
     assert show(b"a\tb\n\x1b]0;x\x07 caf\xc3\xa9 \xff\0\r\n")[1] == (
         "a\tb\n\\x1b]0;x\\x07 caf\u00e9 \\xff\\x00\\x0d\n")
