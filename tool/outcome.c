@@ -122,8 +122,8 @@ static void explain(const tool_request_t *request, const copal_answer_t *answer)
     copal_message_t response;
     copal_option_t size1;
     if (answer->code == COPAL_REQUEST_ENTITY_INCOMPLETE)
-        tool_say("the server lost blocks of the payload, also of a second try; another upload to the same resource may be in "
-                 "the way\n");
+        tool_say("the server lost blocks of the payload, also of a second try; another upload to the same resource may "
+                 "be in the way\n");
     if (answer->code != COPAL_REQUEST_ENTITY_TOO_LARGE)
         return;
     if (copal_message_parse(&response, answer->datagram) == 0 &&

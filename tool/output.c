@@ -1,5 +1,5 @@
-/* A body as a file: it grows in FILE.part, which becomes FILE when it is whole. FILE.part.etag says of which state of which
- * resource it is, so that it can be continued. What is no regular file, as standard output, is written to directly. */
+/* A body as a file: it grows in FILE.part, which becomes FILE when it is whole. FILE.part.etag says of which state of
+ * which resource it is, so that it can be continued. What is no regular file, as standard output, is written to directly. */
 #define _POSIX_C_SOURCE 200809L
 #include "tool.h"
 
@@ -167,7 +167,8 @@ int tool_output_write(tool_output_t *o, const copal_transfer_t *t, size_t offset
     }
     o->begun = true;
     while (piece.size > 0) {
-        ssize_t put = o->part ? pwrite(o->fd, piece.data, piece.size, (off_t)offset) : write(o->fd, piece.data, piece.size);
+        ssize_t put = o->part ? pwrite(o->fd, piece.data, piece.size, (off_t)offset)
+                              : write(o->fd, piece.data, piece.size);
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0) {

@@ -186,7 +186,8 @@ static int check(const tool_command_t *command, const tool_request_t *request, c
     if (operands == 0)
         return tool_usage_error(command, "a URI is missing, as in 'copal %s coap://localhost/'", command->name);
     if (operands > 1 && !manner->takes_payload)
-        return tool_usage_error(command, "'%s' is one operand too many; %s takes a URI only", operand[1], command->name);
+        return tool_usage_error(command, "'%s' is one operand too many; %s takes a URI only", operand[1],
+                                command->name);
     if (operands > 2)
         return tool_usage_error(command, "'%s' is one operand too many; quote a payload that holds blanks", operand[2]);
     if (operands == 2 && request->file)
@@ -194,12 +195,13 @@ static int check(const tool_command_t *command, const tool_request_t *request, c
     if (operands == 1 && !request->file && manner->needs_payload)
         return tool_usage_error(command, "a payload is missing; '' sends an empty one");
     if (manner->needs_format && !request->ask.has_content_format)
-        return tool_usage_error(command, "say by -t what kind of patch it is, such as application/merge-patch+json (52) or "
-                                         "application/json-patch+json (51)");
+        return tool_usage_error(command, "say by -t what kind of patch it is, such as application/merge-patch+json (52) "
+                                         "or application/json-patch+json (51)");
     if (request->resume && (!request->output || strcmp(request->output, "-") == 0))
         return tool_usage_error(command, "--continue needs the name of the file to go on with, by --output");
     if (request->resume && request->ask.etag.size > 0)
-        return tool_usage_error(command, "--continue goes on with the ETag of what is there; --etag has no place beside it");
+        return tool_usage_error(command, "--continue goes on with the ETag of what is there; --etag has no place beside "
+                                         "it");
     return 0;
 }
 

@@ -50,7 +50,8 @@ struct copal_transfer_t {
      *  which the server knows who sends it. False, or NULL: it waits until an ID is free. */
     bool (*move)(copal_transfer_t *t, unsigned tries);
     uint16_t block_size;     /* octets of the largest blocks to send and to ask for, a power of two, 16 to 1024; 0 is 1024 */
-    bool blocks;             /* asks for blocks of that size from the start; else the server chooses the first */
+    bool blocks;             /* asks for blocks of that size from the start; else the server chooses the first, and is asked
+                              * for that size only where it chose 64 octets or less */
     /** Where a download goes on that was interrupted: so many octets are there already, a multiple of the block size; and
      *  the ETag of the state they are of. If that is not the server's any more the body begins anew. */
     size_t resume_at;
@@ -68,7 +69,7 @@ struct copal_transfer_t {
     uint32_t tag_;
     uint16_t id_;
     uint8_t szx_, token_[8], token_size_;
-    bool live_, in_blocks_, fetching_, resuming_, sent_again_, started_over_, moved_;
+    bool live_, in_blocks_, fetching_, resuming_, sent_again_, started_over_, moved_, asked_larger_;
 };
 
 /** Starts it. Its first message ID, 0 to 65535; or as copal_request_begin and copal_request_commit; then `done` is not

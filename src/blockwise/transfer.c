@@ -6,8 +6,9 @@
 
 #define SZX_MOST     6u
 #define NUMBER_MOST  0xfffffu /* section 2.2: 20 bits */
-#define OPTIONS_ROOM 64u      /* octets for Block1, Block2, Size1, Size2, Request-Tag, and for an Echo that is asked for */
+#define OPTIONS_ROOM 64u      /* octets for Block1, Block2, Size1, Size2, Request-Tag, and an Echo that is asked for */
 
+#define TINY         2u       /* SZX of a block that is worth a question */
 #define ID_TIME      262144u  /* milliseconds that a message ID may be long in coming: over EXCHANGE_LIFETIME */
 
 /* What follows an exchange; negative: the error that ends the transfer. */
@@ -103,15 +104,15 @@ static void write_body(copal_transfer_t *t, copal_writer_t *w, copal_handle_t ha
         w->skip = t->sent;
         w->window = piece;
     }
-    if (last && t->blocks && t->write)
+    if (last && (t->blocks || t->asked_larger_) && t->write)
         write_control(t, w, 0, wanted_szx(t));
     if (t->size > 0)
         copal_write_body(w, t->size, t->read, t->context);
 }
 
-/* RFC 7959 section 2.7: like the requests before, but without Block1 and its payload. "When Block1 and Block2 are combined
- * in an operation, the Request-Tag of the Block1 phase is set in the Block2 phase as well" (RFC 9175 section 3.4). A FETCH in
- * one datagram is nothing without its payload, which says what is asked for (RFC 8132 section 2). */
+/* RFC 7959 section 2.7: like the requests before, but without Block1 and its payload. "When Block1 and Block2 are
+ * combined in an operation, the Request-Tag of the Block1 phase is set in the Block2 phase as well" (RFC 9175 section
+ * 3.4). A FETCH in one datagram is nothing without its payload, which says what is asked for (RFC 8132 section 2). */
 static void write_question(copal_transfer_t *t, copal_writer_t *w)
 {
     write_control(t, w, t->received, t->szx_);
@@ -128,9 +129,9 @@ static copal_part_t part_of(const copal_transfer_t *t)
     return t->sent > 0 ? COPAL_PART_SENDING : COPAL_PART_FIRST;
 }
 
-/* All blocks of a body bear the token of the first: there are servers that know by it alone what belongs together (go-coap
- * before 3.8), and would take the last block for the whole. Where the exchange before was NON, a late copy of its answer would be
- * taken for the next one's. */
+/* All blocks of a body bear the token of the first: there are servers that know by it alone what belongs together
+ * (go-coap before 3.8), and would take the last block for the whole. Where the exchange before was NON, a late copy of
+ * its answer would be taken for the next one's. */
 static bool keeps_token(const copal_transfer_t *t)
 {
     return t->in_blocks_ && t->sent > 0 && t->request.confirmable && !t->request.given_token;
@@ -312,6 +313,15 @@ static bool is_next(const copal_transfer_t *t, const copal_block_t *block, size_
     return offset == t->received && (!block->more || size == octets_of(block->szx));
 }
 
+/* A first block that is tiny, of an answer for which no size was asked: it is what a server gives to an address that it
+ * does not know yet, or all that it can. Which of both, it says when a size is asked for, and what it uses then counts
+ * (RFC 7959 section 2.4). */
+static bool is_tiny(const copal_transfer_t *t, const copal_block_t *block)
+{
+    return !t->blocks && !t->asked_larger_ && !t->fetching_ && is_safe(t) && !t->request.observe && block->more &&
+           block->szx <= TINY && block->szx < wanted_szx(t);
+}
+
 static int take_body(copal_transfer_t *t, const copal_response_t *response)
 {
     const copal_message_t *m = response->message;
@@ -328,10 +338,14 @@ static int take_body(copal_transfer_t *t, const copal_response_t *response)
     if (has < 0 || m->code == COPAL_CONTINUE || !is_next(t, &block, offset, m->payload.size))
         return t->resuming_ ? start_over(t) : COPAL_EFORMAT;
     if (t->moved_ && t->fetching_ && block.more && block.szx < t->szx_) {
-        t->moved_ = false; /* a server may send less to an address that it does not know yet: it was told of this one now */
+        t->moved_ = false; /* a server may send less to an address that it does not know yet; now it was told of this */
         return STEP_NEXT;
     }
     t->moved_ = false;
+    if (is_tiny(t, &block)) {
+        t->asked_larger_ = true;
+        return STEP_NEXT;
+    }
     if (!copal_option_find(m, COPAL_OPTION_ETAG, &etag))
         etag.value.size = 0;
     if (offset > 0 && !has_etag(t, &etag))
@@ -440,7 +454,7 @@ int copal_transfer_start(copal_endpoint_t *e, copal_time_t now, copal_transfer_t
     t->exchange_ = t->observation_ = none;
     t->tag_ = 0;
     t->szx_ = wanted_szx(t);
-    t->in_blocks_ = t->sent_again_ = t->started_over_ = t->moved_ = false;
+    t->in_blocks_ = t->sent_again_ = t->started_over_ = t->moved_ = t->asked_larger_ = false;
     t->sent = t->total = 0;
     t->fetching_ = t->resuming_ = t->resume_at > 0 && t->etag_size > 0 && !t->request.observe && !t->size;
     t->received = t->resuming_ ? t->resume_at : 0;

@@ -33,6 +33,8 @@ static void open_job(copal_code_t code, size_t size)
 {
     open_endpoint(&(copal_limits_t){.requests = 2});
     job_open(&job, &bench, code, size);
+    if (code == COPAL_GET)
+        job.transfer.block_size = 16; /* no first block is small, then */
 }
 
 static void start(void)
@@ -440,6 +442,27 @@ static void rfc7959_2_4_the_server_s_block_size_counts(void **state)
     ends(0, COPAL_CONTENT);
     has_body(1025);
     close_job();
+}
+
+/* It may be all that the server can, or what it gives to an address that it does not know yet. */
+static void a_tiny_first_block_is_asked_for_again_in_the_size_that_is_wanted(void **state)
+{
+    (void)state;
+    for (uint32_t can = 0; can <= 6; can += 6) {
+        open_job(COPAL_GET, 0);
+        job.transfer.block_size = 0;
+        start();
+        asked(NONE, NONE, 0, 0);
+        answer(.code = COPAL_CONTENT, .block2 = BLOCK(0, 1, 0), .etag = "1", .size = 16);
+        assert_int_equal(job.begun, 0);
+        asked(NONE, BLOCK(0, 0, 6), 0, 0);
+        answer(.code = COPAL_CONTENT, .block2 = BLOCK(0, 1, can), .etag = "1", .size = 16u << can);
+        asked(NONE, BLOCK(1, 0, can), 0, 0);
+        answer(.code = COPAL_CONTENT, .block2 = BLOCK(1, 0, can), .etag = "1", .from = 16u << can, .size = 1);
+        ends(0, COPAL_CONTENT);
+        has_body((16u << can) + 1);
+        close_job();
+    }
 }
 
 static void rfc7959_2_4_another_etag_starts_over_once(void **state)
@@ -1045,6 +1068,7 @@ int main(void)
         cmocka_unit_test(rfc7959_2_4_blocks_are_fetched_one_by_one),
         cmocka_unit_test(a_block_size_may_be_asked_for_from_the_start),
         cmocka_unit_test(rfc7959_2_4_the_server_s_block_size_counts),
+        cmocka_unit_test(a_tiny_first_block_is_asked_for_again_in_the_size_that_is_wanted),
         cmocka_unit_test(rfc7959_2_4_another_etag_starts_over_once),
         cmocka_unit_test(a_changed_answer_to_a_request_with_effects_is_an_error),
         cmocka_unit_test(a_state_that_shrank_starts_over),
