@@ -18,19 +18,6 @@ const char *copal_error_text(int error)
     }
 }
 
-const char *copal_code_text(copal_code_t code)
-{
-    switch (code) {
-#define XX(name, class_, detail, text) \
-    case COPAL_CODE(class_, detail):   \
-        return text;
-        COPAL_CODE_MAP(XX)
-#undef XX
-    default:
-        return "";
-    }
-}
-
 const char *copal_option_text(uint16_t number)
 {
     switch (number) {

@@ -10,16 +10,6 @@ static void every_error_has_its_text(void **state)
     assert_string_equal(copal_error_text(COPAL_ERESOLVE - 1), "unknown error");
 }
 
-static void codes_have_the_text_of_the_registry(void **state)
-{
-    (void)state;
-    assert_string_equal(copal_code_text(COPAL_EMPTY), "Empty");
-    assert_string_equal(copal_code_text(COPAL_IPATCH), "iPATCH");
-    assert_string_equal(copal_code_text(COPAL_CODE(2, 5)), "Content");
-    assert_string_equal(copal_code_text(COPAL_CODE(4, 13)), "Request Entity Too Large");
-    assert_string_equal(copal_code_text(COPAL_CODE(7, 31)), "");
-}
-
 static void options_have_the_name_of_the_registry(void **state)
 {
     (void)state;
@@ -86,7 +76,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_error_has_its_text),
-        cmocka_unit_test(codes_have_the_text_of_the_registry),
         cmocka_unit_test(options_have_the_name_of_the_registry),
         cmocka_unit_test(content_formats_go_to_text_and_back),
         cmocka_unit_test(a_content_format_may_be_given_short),
