@@ -77,12 +77,12 @@ def test_the_server_script_answers_aiocoaps_own_client(server):
     assert b"</resource1>;ct=0" in done.stdout
 
 
+# go-coap's server is not among them: bound to another address than 127.0.0.1, it answers from that one all the same.
 @pytest.mark.parametrize("start", [
     lambda address: Serve("--resource", "test=21.5;ct=text", bind=address, port=5683),
     lambda address: peers.LibcoapServer(address, 5683),
     lambda address: peers.AiocoapServer(address, 5683),
-    lambda address: peers.CaliforniumServer(address, 5683),
-    lambda address: peers.GoCoapServer(address, 5683)], ids=["Copal", "Libcoap", "Aiocoap", "Californium", "GoCoap"])
+    lambda address: peers.CaliforniumServer(address, 5683)], ids=["Copal", "Libcoap", "Aiocoap", "Californium"])
 def test_the_client_script_prints_the_servers_links(tmp_path, start):
     own, address = manual.addresses(2)
     running = start(address)
