@@ -214,10 +214,6 @@ static void a_body_is_whole_or_the_transfer_says_that_it_is_not(void **state)
     memset(&seen, 0, sizeof seen);
     for (uint64_t seed = first_seed; seed < first_seed + seed_count; seed++)
         run_seed(seed);
-    if (getenv("COPAL_SHOW"))
-        printf("whole %llu failed %llu changed %llu timed out %llu cancelled %llu\n", (unsigned long long)seen.whole,
-               (unsigned long long)seen.failed, (unsigned long long)seen.changed, (unsigned long long)seen.timed_out,
-               (unsigned long long)seen.cancelled);
     if (seed_count < 1000)
         return;
     /* The weather was bad enough for the promises to mean something. */
