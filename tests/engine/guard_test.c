@@ -34,6 +34,7 @@ typedef struct {
     unsigned posts;
     copal_handle_t later[16];
     unsigned deferred;
+    bool confirmable; /* notifications */
     random_t dice;
     uint16_t id;
     sum_t total;
@@ -61,7 +62,7 @@ static void serve(void *context, copal_call_t *call)
         copal_reply(call, COPAL_DELETED);
         return;
     }
-    copal_observe(call, (copal_handle_t){1, 1}, false);
+    copal_observe(call, (copal_handle_t){1, 1}, f->confirmable);
     w = copal_reply(call, COPAL_CONTENT);
     copal_write_option(w, COPAL_OPTION_ETAG, BYTES(1, 2, 3, 4, 5, 6, 7, 8));
     copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, 42);
@@ -280,7 +281,7 @@ static void observers_that_acknowledge_cost_nothing(void **state)
     (void)state;
     static fixture_t f;
     unsigned told = 0;
-    open_fixture(&f, &(copal_limits_t){.observers = 400, .notifications = 400, .network_bytes = 1 << 20});
+    open_fixture(&f, &(copal_limits_t){.observers = 400, .notifications = 400, .network_bytes = 300 * 1024});
     for (uint32_t i = 0; i < 250; i++) { /* of one network, and each is told a kilobyte */
         observe(&f, 0x0a050500 | i, COPAL_CON);
         take_notifications(&f, 0x0a050500 | i);
@@ -550,6 +551,83 @@ static void a_secured_peer_is_proven(void **state)
     bench_close(&f.b);
 }
 
+static void what_comes_in_refills_a_bucket_that_is_left_in_peace(void **state)
+{
+    (void)state;
+    static fixture_t f;
+    static const uint8_t payload[1000];
+    client_t c = {.address = REAL, .token_size = 8};
+    message_t m;
+    open_fixture(&f, NULL);
+    empty_the_bucket(&f);
+    for (int i = 0; i < 60; i++) { /* three times 1,000 octets each, less the answer: more than a half */
+        message_start(&m, COPAL_NON, COPAL_POST, f.id++, BYTES(1, 2));
+        message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+        copal_write_payload(&m.w, (copal_bytes_t){payload, sizeof payload});
+        receive(&f, REAL, message_end(&m));
+        while (take(&f))
+            ;
+        f.b.now += 50; /* not yet for ten seconds */
+    }
+    assert_false(is_served_in_full(&f, &c));
+    while (take(&f))
+        ;
+    f.b.now += 10000;
+    assert_true(is_served_in_full(&f, &c));
+    bench_close(&f.b);
+}
+
+static void an_answer_within_three_times_its_request_is_whole_though_it_is_given_later(void **state)
+{
+    (void)state;
+    static fixture_t f;
+    static const uint8_t octets[120];
+    message_t m;
+    copal_writer_t *w;
+    open_fixture(&f, NULL);
+    empty_the_bucket(&f);
+    message_start(&m, COPAL_CON, COPAL_FETCH, f.id++, BYTES(1, 2));
+    message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+    copal_write_payload(&m.w, (copal_bytes_t){octets, 50});
+    receive(&f, REAL, message_end(&m));
+    while (take(&f))
+        ;
+    uint64_t before = copal_endpoint_counters(f.b.endpoint)->withheld;
+    assert_int_equal(copal_later_begin(f.b.endpoint, f.later[0], COPAL_CONFLICT, &w), 0);
+    copal_write_payload(w, (copal_bytes_t){octets, sizeof octets});
+    assert_int_equal(copal_later_commit(f.b.endpoint, f.b.now, f.later[0]), 0);
+    assert_true(take(&f));
+    assert_int_equal(f.b.sent.message.payload.size, sizeof octets);
+    assert_int_equal(copal_endpoint_counters(f.b.endpoint)->withheld, before);
+    bench_close(&f.b);
+}
+
+static void an_observer_that_has_acknowledged_is_told_though_its_network_has_had_its_share(void **state)
+{
+    (void)state;
+    static fixture_t f;
+    open_fixture(&f, NULL);
+    f.confirmable = true;
+    observe(&f, REAL, COPAL_CON);
+    take_notifications(&f, REAL);
+    copal_notify(f.b.endpoint, f.b.now, 1);
+    assert_int_equal(take_notifications(&f, REAL), 1);
+    observe(&f, REAL + 1, COPAL_CON);
+    take_notifications(&f, REAL);
+    empty_the_bucket(&f);
+    copal_notify(f.b.endpoint, f.b.now, 1);
+    unsigned told = 0, others = 0;
+    copal_peer_t real = peer_of(REAL);
+    while (take(&f)) {
+        bool notifies = option_of(&f.b.sent.message, COPAL_OPTION_OBSERVE) >= 0;
+        told += notifies && peer_equal(&f.b.sent.to, &real);
+        others += notifies && !peer_equal(&f.b.sent.to, &real);
+    }
+    assert_int_equal(told, 1);
+    assert_int_equal(others, 0);
+    bench_close(&f.b);
+}
+
 /* ---- requests with effects ---------------------------------------------------------------------------------------- */
 
 /* A POST with a payload of that many octets; what it was answered with. */
@@ -662,6 +740,9 @@ int main(void)
         cmocka_unit_test(rfc7959_2_2_a_body_is_not_cut_to_more_blocks_than_have_numbers),
         cmocka_unit_test(only_the_reset_of_who_was_pinged_proves_the_address),
         cmocka_unit_test(a_secured_peer_is_proven),
+        cmocka_unit_test(what_comes_in_refills_a_bucket_that_is_left_in_peace),
+        cmocka_unit_test(an_answer_within_three_times_its_request_is_whole_though_it_is_given_later),
+        cmocka_unit_test(an_observer_that_has_acknowledged_is_told_though_its_network_has_had_its_share),
         cmocka_unit_test(a_small_request_with_effects_is_challenged_before_it_runs),
         cmocka_unit_test(what_its_own_octets_pay_the_answer_of_is_not_challenged),
         cmocka_unit_test(what_has_run_is_answered_without_its_payload_and_its_copy_likewise),
