@@ -66,7 +66,7 @@ build/venv/installed: tests/requirements.txt | tools/installed/test
 build/peers/californium: build/peers/californium/compiled
 build/peers/californium/compiled: $(wildcard tests/interop/californium/*) | tools/installed/peers
 	@mkdir -p $(@D)
-	PATH=/usr/bin:$$PATH mvn -q -B -f tests/interop/californium dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)/lib
+	PATH=/usr/bin:$$PATH mvn -q -B -Dstyle.color=never -f tests/interop/californium dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)/lib
 	PATH=/usr/bin:$$PATH javac -Xlint:all -Werror -cp '$(@D)/lib/*' -d $(@D) tests/interop/californium/*.java
 	@touch $@
 build/peers/go: | tools/installed/peers

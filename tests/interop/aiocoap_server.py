@@ -1,20 +1,21 @@
 """A server made with aiocoap: aiocoap_server.py ADDRESS PORT; says `listening on` once it can be asked."""
 import asyncio
+import json
 import sys
 
 import aiocoap
 from aiocoap import resource
 from aiocoap.numbers.codes import Code
 
-TEXT = 0
+TEXT, JSON, MERGE_PATCH = 0, 50, 52
 
 
-class Value(resource.Resource):
-    """A value that all four methods act upon, with an ETag and preconditions."""
+class Value(resource.ObservableResource):
+    """A value that all four methods act upon, with an ETag, preconditions and observers."""
 
-    def __init__(self, value):
+    def __init__(self, value, max_age=None):
         super().__init__()
-        self.value, self.version = value, 1
+        self.value, self.version, self.max_age = value, 1, max_age
         self.ct = TEXT
 
     def _etag(self):
@@ -29,6 +30,7 @@ class Value(resource.Resource):
         if self._failed(request):
             return aiocoap.Message(code=Code.PRECONDITION_FAILED)
         self.value, self.version = value, self.version + 1
+        self.updated_state()
         return aiocoap.Message(code=code)
 
     async def render_get(self, request):
@@ -36,7 +38,8 @@ class Value(resource.Resource):
             return aiocoap.Message(code=Code.NOT_FOUND)
         if self._etag() in request.opt.etags:
             return aiocoap.Message(code=Code.VALID, etag=self._etag())
-        return aiocoap.Message(code=Code.CONTENT, payload=self.value, content_format=TEXT, etag=self._etag())
+        return aiocoap.Message(code=Code.CONTENT, payload=self.value, content_format=TEXT, etag=self._etag(),
+                               max_age=self.max_age)
 
     async def render_put(self, request):
         created = self.value is None
@@ -47,6 +50,29 @@ class Value(resource.Resource):
 
     async def render_delete(self, request):
         return await self._change(request, None, Code.DELETED)
+
+
+class Document(resource.Resource):
+    """A JSON object: a FETCH names one of its members, PATCH and iPATCH merge (RFC 7396) what is flat."""
+
+    def __init__(self):
+        super().__init__()
+        self.document = {"a": 1, "b": 2}
+
+    async def render_get(self, request):
+        return aiocoap.Message(payload=json.dumps(self.document).encode(), content_format=JSON)
+
+    async def render_fetch(self, request):
+        return aiocoap.Message(code=Code.CONTENT, payload=json.dumps(self.document[request.payload.decode()]).encode())
+
+    async def render_patch(self, request):
+        if request.opt.content_format != MERGE_PATCH:
+            return aiocoap.Message(code=Code.UNSUPPORTED_CONTENT_FORMAT)
+        merged = self.document | json.loads(request.payload)
+        self.document = {name: value for name, value in merged.items() if value is not None}
+        return aiocoap.Message(code=Code.CHANGED)
+
+    render_ipatch = render_patch
 
 
 class Slow(resource.Resource):
@@ -78,6 +104,9 @@ async def main(address, port):
     site.add_resource(["large"], Value(b"0123456789" * 300))
     site.add_resource(["made"], Value(None))
     site.add_resource(["gone"], Value(b"x"))
+    site.add_resource(["brief"], Value(b"1", max_age=1))
+    site.add_resource(["big"], Value(None))
+    site.add_resource(["document"], Document())
     site.add_resource(["slow"], Slow())
     site.add_resource(["count"], Count())
     await aiocoap.Context.create_server_context(site, bind=(address, int(port)))

@@ -102,7 +102,7 @@ class Relay(_Loop):
         self._backs = {}  # client address -> (the socket by which the server knows it, draws up, draws down)
         self._waiting = []  # heap of (when, order, socket, datagram, destination)
         self._order = 0
-        self.lost = self.doubled = 0
+        self.lost = self.doubled = self.down = 0  # down: datagrams that came from the server
 
     def _put(self, draw, sock, datagram, destination):
         if draw.random() < self.loss:
@@ -144,6 +144,7 @@ class Relay(_Loop):
                         back, up, _ = self._back(selector, peer)
                         self._put(up, back, datagram, self.server)
                     else:
+                        self.down += 1
                         self._put(self._backs[key.data][2], self._front, datagram, key.data)
 
     def _close(self):

@@ -12,17 +12,29 @@ import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.core.network.CoapEndpoint;
 import org.eclipse.californium.core.server.resources.CoapExchange;
 import org.eclipse.californium.elements.config.Configuration;
+import org.json.JSONObject;
 
-/** A server made with Californium: CaliforniumServer ADDRESS PORT; says `listening on` once it can be asked. */
+/**
+ * A server made with Californium: CaliforniumServer ADDRESS PORT [SZX]; says `listening on` once it can be asked. Its
+ * blocks have 2^(SZX + 4) octets at most.
+ */
 class CaliforniumServer {
-    /** A value that all four methods act upon, with an ETag and preconditions. */
+    /** A value that all four methods act upon, with an ETag, preconditions and observers. */
     static class Value extends CoapResource {
+        private final Integer maxAge;
         private byte[] value;
         private int version = 1;
 
         Value(String name, byte[] value) {
+            this(name, value, null);
+        }
+
+        Value(String name, byte[] value, Integer maxAge) {
             super(name);
             this.value = value;
+            this.maxAge = maxAge;
+            setObservable(true);
+            getAttributes().setObservable();
         }
 
         private byte[] etag() {
@@ -46,6 +58,11 @@ class CaliforniumServer {
             this.value = value;
             version++;
             exchange.respond(code);
+            if (value == null) {
+                clearAndNotifyObserveRelations(ResponseCode.NOT_FOUND);
+            } else {
+                changed();
+            }
         }
 
         @Override
@@ -57,6 +74,9 @@ class CaliforniumServer {
             boolean valid = exchange.getRequestOptions().containsETag(etag());
             Response response = new Response(valid ? ResponseCode.VALID : ResponseCode.CONTENT);
             response.getOptions().addETag(etag());
+            if (maxAge != null) {
+                response.getOptions().setMaxAge(maxAge);
+            }
             if (!valid) {
                 response.getOptions().setContentFormat(MediaTypeRegistry.TEXT_PLAIN);
                 response.setPayload(value);
@@ -77,6 +97,42 @@ class CaliforniumServer {
         @Override
         public void handleDELETE(CoapExchange exchange) {
             change(exchange, null, ResponseCode.DELETED);
+        }
+    }
+
+    /** A JSON object: a FETCH names one of its members, PATCH and iPATCH merge (RFC 7396) what is flat. */
+    static class Document extends CoapResource {
+        private static final int MERGE_PATCH = 52;
+        private final JSONObject document = new JSONObject("{\"a\":1,\"b\":2}");
+
+        Document() {
+            super("document");
+        }
+
+        @Override
+        public synchronized void handleGET(CoapExchange exchange) {
+            exchange.respond(ResponseCode.CONTENT, document.toString(), MediaTypeRegistry.APPLICATION_JSON);
+        }
+
+        @Override
+        public synchronized void handleFETCH(CoapExchange exchange) {
+            exchange.respond(ResponseCode.CONTENT, document.get(exchange.getRequestText()).toString());
+        }
+
+        @Override
+        public synchronized void handlePATCH(CoapExchange exchange) {
+            if (exchange.getRequestOptions().getContentFormat() != MERGE_PATCH) {
+                exchange.respond(ResponseCode.UNSUPPORTED_CONTENT_FORMAT);
+                return;
+            }
+            JSONObject patch = new JSONObject(exchange.getRequestText());
+            patch.keySet().forEach(name -> document.put(name, patch.isNull(name) ? null : patch.get(name)));
+            exchange.respond(ResponseCode.CHANGED);
+        }
+
+        @Override
+        public void handleIPATCH(CoapExchange exchange) {
+            handlePATCH(exchange);
         }
     }
 
@@ -125,12 +181,17 @@ class CaliforniumServer {
     public static void main(String[] words) {
         CoapConfig.register();
         Configuration configuration = Configuration.createStandardWithoutFile();
+        configuration.set(CoapConfig.MAX_RESOURCE_BODY_SIZE, 1 << 21);
+        if (words.length > 2) {
+            configuration.set(CoapConfig.PREFERRED_BLOCK_SIZE, 1 << Integer.parseInt(words[2]) + 4);
+        }
         CoapServer server = new CoapServer(configuration);
         server.addEndpoint(CoapEndpoint.builder().setConfiguration(configuration)
                 .setInetSocketAddress(new InetSocketAddress(words[0], Integer.parseInt(words[1]))).build());
         server.add(new Value("test", octets("21.5")), new Value("validate", octets("state")),
                 new Value("large", octets("0123456789".repeat(300))), new Value("made", null),
-                new Value("gone", octets("x")), new Slow(), new Count());
+                new Value("gone", octets("x")), new Value("big", null),
+                new Value("brief", octets("1"), 1), new Document(), new Slow(), new Count());
         server.start();
         System.out.println("listening on " + words[1]);
     }

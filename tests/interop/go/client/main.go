@@ -1,5 +1,5 @@
-// A client made with go-coap: takes one JSON object a line, asks, and answers with one; all at once, each from a port of
-// its own.
+// A client made with go-coap: takes one JSON object a line, asks, and answers with one, or with one for each state that it
+// observes; all at once, each from a port of its own.
 package main
 
 import (
@@ -46,6 +46,15 @@ type ask struct {
 	ETag        *octets            `json:"etag"`
 	IfMatch     *octets            `json:"if_match"`
 	IfNoneMatch bool               `json:"if_none_match"`
+	Options     []option           `json:"options"`
+	SZX         *blockwise.SZX     `json:"szx"`
+	Observe     bool               `json:"observe"`
+	Cancel      int64              `json:"cancel"`
+}
+
+type option struct {
+	Number message.OptionID `json:"number"`
+	Value  octets           `json:"value"`
 }
 
 type answer struct {
@@ -53,6 +62,8 @@ type answer struct {
 	Code    string  `json:"code,omitempty"`
 	Payload octets  `json:"payload"`
 	ETag    *octets `json:"etag"`
+	Observe *uint32 `json:"observe"`
+	Size2   *uint32 `json:"size2"`
 	Error   string  `json:"error,omitempty"`
 }
 
@@ -94,48 +105,83 @@ func request(conn *client.Conn, ask *ask, path string) (*pool.Message, error) {
 	if ask.IfNoneMatch {
 		request.AddOptionBytes(message.IfNoneMatch, nil)
 	}
+	if ask.Observe {
+		request.SetObserve(0)
+	}
+	if ask.SZX != nil && len(ask.Payload) == 0 {
+		request.SetOptionUint32(message.Block2, uint32(*ask.SZX)) // go-coap asks for no size by itself
+	}
+	for _, each := range ask.Options {
+		request.AddOptionBytes(each.Number, each.Value)
+	}
 	return request, nil
 }
 
-func told(ask *ask, response *pool.Message) (*answer, error) {
+func told(ask *ask, response *pool.Message) *answer {
 	payload, err := response.ReadBody()
 	if err != nil {
-		return nil, err
+		return failure(ask, err)
 	}
 	told := &answer{ID: ask.ID, Code: fmt.Sprintf("%d.%02d", response.Code()>>5, response.Code()&31), Payload: payload}
 	if etag, err := response.ETag(); err == nil {
 		told.ETag = (*octets)(&etag)
 	}
-	return told, nil
+	if observe, err := response.Observe(); err == nil {
+		told.Observe = &observe
+	}
+	if size, err := response.GetOptionUint32(message.Size2); err == nil {
+		told.Size2 = &size
+	}
+	return told
 }
 
-func asked(ask *ask) (*answer, error) {
+func failure(ask *ask, err error) *answer {
+	return &answer{ID: ask.ID, Error: err.Error()}
+}
+
+// Asks, and says what came: one answer, or each state until the observation is cancelled.
+func do(ask *ask, cancelled <-chan int64) error {
 	uri, err := url.Parse(ask.URI)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	host := uri.Host
 	if uri.Port() == "" {
 		host += ":5683"
 	}
-	context, done := context.WithTimeout(context.Background(), time.Minute)
+	szx := blockwise.SZX1024
+	if ask.SZX != nil {
+		szx = *ask.SZX
+	}
+	limited, done := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer done()
-	conn, err := udp.Dial(host, options.WithContext(context),
-		options.WithTransmission(1, 2*time.Second, 4),
-		options.WithBlockwise(true, blockwise.SZX1024, time.Minute))
+	conn, err := udp.Dial(host, options.WithContext(limited), options.WithTransmission(1, 2*time.Second, 4),
+		options.WithBlockwise(true, szx, 2*time.Minute))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer conn.Close()
 	request, err := request(conn, ask, strings.TrimPrefix(uri.Path, "/"))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	response, err := conn.Do(request)
+	if !ask.Observe {
+		response, err := conn.Do(request)
+		if err == nil {
+			say(told(ask, response))
+		}
+		return err
+	}
+	observation, err := conn.DoObserve(request, func(response *pool.Message) { say(told(ask, response)) })
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return told(ask, response)
+	id := <-cancelled
+	if err := observation.Cancel(limited); err != nil {
+		fmt.Println(err) // of what is gone, it does not know that the observation is over
+	}
+	say(&answer{ID: id})
+	return nil
 }
 
 var output sync.Mutex
@@ -152,6 +198,7 @@ func say(told *answer) {
 
 func main() {
 	lines := bufio.NewReader(os.Stdin)
+	observations := map[int64]chan int64{}
 	fmt.Println("ready")
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -162,12 +209,18 @@ func main() {
 		if err := json.Unmarshal(line, ask); err != nil {
 			panic(err)
 		}
+		if ask.Cancel != 0 {
+			observations[ask.Cancel] <- ask.ID
+			continue
+		}
+		cancelled := make(chan int64, 1)
+		if ask.Observe {
+			observations[ask.ID] = cancelled
+		}
 		go func() {
-			told, err := asked(ask)
-			if err != nil {
-				told = &answer{ID: ask.ID, Error: err.Error()}
+			if err := do(ask, cancelled); err != nil {
+				say(failure(ask, err))
 			}
-			say(told)
 		}()
 	}
 }

@@ -1,4 +1,5 @@
-// A server made with go-coap: server ADDRESS PORT; says `listening on` once it can be asked.
+// A server made with go-coap: server ADDRESS PORT [SZX]; says `listening on` once it can be asked. Its blocks have
+// 2^(SZX + 4) octets at most.
 //
 // go-coap leaves to the application what it does not do itself: ETags, preconditions, the list of links, observers.
 package main
@@ -18,13 +19,16 @@ import (
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 	"github.com/plgd-dev/go-coap/v3/mux"
 	coapNet "github.com/plgd-dev/go-coap/v3/net"
+	"github.com/plgd-dev/go-coap/v3/net/blockwise"
 	"github.com/plgd-dev/go-coap/v3/options"
 	"github.com/plgd-dev/go-coap/v3/udp"
+	"github.com/plgd-dev/go-coap/v3/udp/client"
 )
 
 type observer struct {
-	conn  mux.Conn
-	token message.Token
+	conn    mux.Conn
+	token   message.Token
+	changed chan struct{} // holds one: several changes while it is told of one are one more
 }
 
 // A value that all four methods act upon, with an ETag and preconditions, and observers.
@@ -33,15 +37,12 @@ type value struct {
 	body      []byte
 	exists    bool
 	version   uint32
-	observers map[string]observer
-	changed   chan struct{}
+	maxAge    *uint32
+	observers map[string]*observer
 }
 
 func newValue(body []byte) *value {
-	v := &value{body: body, exists: body != nil, version: 2, observers: map[string]observer{},
-		changed: make(chan struct{}, 1)}
-	go v.notify()
-	return v
+	return &value{body: body, exists: body != nil, version: 2, observers: map[string]*observer{}}
 }
 
 func (v *value) etag() []byte {
@@ -78,6 +79,7 @@ func (v *value) state(w interface {
 	SetCode(codes.Code)
 	SetContentFormat(message.MediaType)
 	SetETag([]byte) error
+	SetOptionUint32(message.OptionID, uint32)
 }) []byte {
 	if !v.exists {
 		w.SetCode(codes.NotFound)
@@ -86,6 +88,9 @@ func (v *value) state(w interface {
 	w.SetCode(codes.Content)
 	w.SetContentFormat(message.TextPlain)
 	check(w.SetETag(v.etag()))
+	if v.maxAge != nil {
+		w.SetOptionUint32(message.MaxAge, *v.maxAge)
+	}
 	return v.body
 }
 
@@ -118,9 +123,11 @@ func (v *value) ServeCOAP(w mux.ResponseWriter, request *mux.Message) {
 		return
 	}
 	v.version++
-	select {
-	case v.changed <- struct{}{}:
-	default:
+	for _, each := range v.observers {
+		select {
+		case each.changed <- struct{}{}:
+		default:
+		}
 	}
 }
 
@@ -136,36 +143,39 @@ func (v *value) get(w mux.ResponseWriter, request *mux.Message) {
 	key := w.Conn().RemoteAddr().String() + " " + request.Token().String()
 	observe, err := request.Observe()
 	if err == nil && observe == 0 && v.exists {
-		v.observers[key] = observer{w.Conn(), append(message.Token{}, request.Token()...)}
+		if _, known := v.observers[key]; !known {
+			added := &observer{w.Conn(), append(message.Token{}, request.Token()...), make(chan struct{}, 1)}
+			v.observers[key] = added
+			go v.follow(key, added)
+		}
 		response.SetObserve(v.version)
 	} else if err == nil && observe == 1 {
-		delete(v.observers, key)
+		v.remove(key)
 	}
 	if body := v.state(response); body != nil {
 		response.SetBody(bytes.NewReader(body))
 	}
 }
 
-// Tells the observers, each by a CON that is waited for; several changes meanwhile are one.
-func (v *value) notify() {
-	for range v.changed {
-		v.Lock()
-		told := make(map[string]observer, len(v.observers))
-		for key, each := range v.observers {
-			told[key] = each
-		}
-		v.Unlock()
-		for key, each := range told {
-			if !v.tell(each) {
-				v.Lock()
-				delete(v.observers, key)
-				v.Unlock()
-			}
+func (v *value) remove(key string) {
+	if each, known := v.observers[key]; known {
+		close(each.changed)
+		delete(v.observers, key)
+	}
+}
+
+// Tells an observer of each change by a CON that is waited for, until it is gone, or what it observes.
+func (v *value) follow(key string, each *observer) {
+	for range each.changed {
+		if !v.tell(each) {
+			v.Lock()
+			v.remove(key)
+			v.Unlock()
 		}
 	}
 }
 
-func (v *value) tell(each observer) bool {
+func (v *value) tell(each *observer) bool {
 	notification := each.conn.AcquireMessage(each.conn.Context())
 	defer each.conn.ReleaseMessage(notification)
 	notification.SetToken(each.token)
@@ -232,6 +242,10 @@ func main() {
 	add("/large", newValue(bytes.Repeat([]byte("0123456789"), 300)))
 	add("/made", newValue(nil))
 	add("/gone", newValue([]byte("x")))
+	add("/big", newValue(nil))
+	brief, second := newValue([]byte("1")), uint32(1)
+	brief.maxAge = &second
+	add("/brief", brief)
 	add("/slow", mux.HandlerFunc(slow))
 	add("/count", &count{})
 	core := strings.Join(links, ",")
@@ -241,7 +255,15 @@ func main() {
 
 	socket, err := coapNet.NewListenUDP("udp", address+":"+port)
 	check(err)
-	server := udp.NewServer(options.WithMux(router), options.WithErrors(func(err error) { log.Print(err) }))
+	szx := blockwise.SZX1024
+	if len(os.Args) > 3 {
+		given, err := strconv.Atoi(os.Args[3])
+		check(err)
+		szx = blockwise.SZX(given)
+	}
+	server := udp.NewServer(options.WithMux(router), options.WithErrors(func(err error) { log.Print(err) }),
+		options.WithBlockwise(true, szx, 2*time.Minute),
+		options.WithInactivityMonitor(10*time.Minute, func(conn *client.Conn) { _ = conn.Close() }))
 	fmt.Println("listening on", port)
 	check(server.Serve(socket))
 }
