@@ -167,9 +167,10 @@ typedef struct {
 /** Asks and waits, running the host meanwhile where no thread runs it by copal_host_run or copal_host_start. Bodies of any
  *  size go and come whole, as by copal_host_transfer. Where a host name has several addresses, the next is asked when one is
  *  unreachable.
- *  0: `answer` holds a response, whatever its code (of a ping, and where none was wanted: nothing but `id`); or as copal_host_transfer, ETIMEOUT, ERESET,
- *  ECRITICAL, EUNREACHABLE; EFORMAT: blocks that do not fit together, or a value that changed twice meanwhile; ESPACE:
- *  the body is larger than the config's `memory`; EINVAL: inside a callback, or to be observed. */
+ *  0: `answer` holds a response, whatever its code (of a ping, and where none was wanted: nothing but `id`); or as
+ *  copal_host_transfer, ETIMEOUT, ERESET, ECRITICAL, EUNREACHABLE; EFORMAT: blocks that do not fit together, or a value
+ *  that changed twice meanwhile; ESPACE: the body is larger than the config's `memory`; EINVAL: inside a callback, or to
+ *  be observed. */
 int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer);
 
 /** The same, with progress, and the body of a 2.xx answer goes to task->write, piece by piece: then `answer` has no payload.

@@ -331,8 +331,8 @@ void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code
 /** problem.c: describes an error that has no representation yet by its code, and by its diagnostic if it has one, as Concise
  *  Problem Details; or leaves it as it is where there is no room. */
 void copal__problem_describe(copal_writer_t *w);
-/** Completes an answer with the block options that are due, or an error with what it is asked for. Returns 0, or the code of the bare answer to send instead:
- *  there is no such block, or, with the writer's error, it does not fit. */
+/** Completes an answer with the block options that are due, or an error with what it is asked for. Returns 0, or the code of
+ *  the bare answer to send instead: there is no such block, or, with the writer's error, it does not fit. */
 copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, const copal__asked_t *asked);
 
 static inline copal__asked_t copal__asked(const copal_request_options_t *o)
