@@ -312,8 +312,8 @@ class Californium(Lines):
 
 
 class GoCoap(Lines):
-    """To a confirmable notification in blocks it answers with an acknowledgement that holds a GET of the next block, which
-    no server can take for one. So that ours has no reason to confirm, the last one must be more than 3 s ago."""
+    """To a confirmable notification in blocks it answers with an acknowledgement that holds a GET of the next block,
+    which no server can take for one. So that ours has no reason to confirm, the last one must be more than 3 s ago."""
 
     COMMAND = (str(build() / "peers/go/client"),)
     pause = 3.5

@@ -1,6 +1,6 @@
-/* A server of ours with what `copal serve` has no words for: server [PAYLOAD_SIZE [REMEMBERED [NETWORK_BYTES]]], of which 0
- * is the default; says `listening on port` once it can be asked. It has a value, a large one, and a document that a FETCH
- * names a member of. */
+/* A server of ours with what `copal serve` has no words for: server [PAYLOAD_SIZE [REMEMBERED [NETWORK_BYTES]]], of
+ * which 0 is the default; says `listening on port` once it can be asked. It has a value, a large one, and a document that a
+ * FETCH names a member of. */
 #include "copal/host.h"
 
 #include <stdio.h>
@@ -47,7 +47,8 @@ int main(int argc, char **argv)
     copal_tree_t *tree = copal_host_tree(host);
     for (size_t at = 0; at < sizeof large; at++)
         large[at] = (uint8_t)('0' + at % 10);
-    const copal_handler_t handler = {.methods = COPAL_METHOD(COPAL_GET) | COPAL_METHOD(COPAL_FETCH), .handle = document};
+    const copal_handler_t handler = {.methods = COPAL_METHOD(COPAL_GET) | COPAL_METHOD(COPAL_FETCH),
+                                     .handle = document};
     copal_tree_add_handler(tree, "document", &handler, NULL);
     copal_tree_add_value(tree, "test", copal_text("21.5"), &value_options, NULL);
     copal_tree_add_value(tree, "large", (copal_bytes_t){large, sizeof large}, &value_options, NULL);

@@ -276,8 +276,8 @@ def deregister(client, server):
 
 
 @feature("observe: a server that restarts is found again", fresh=True, without={
-    peers.LibcoapServer: "its states stay fresh for a minute"} | {peer: "it is for us to find the server again" for peer in (
-        peers.Libcoap, peers.Aiocoap, peers.Californium, peers.GoCoap)})
+    peers.LibcoapServer: "its states stay fresh for a minute"} | {peer: "it is for us to find the server again"
+        for peer in (peers.Libcoap, peers.Aiocoap, peers.Californium, peers.GoCoap)})
 def observe_restart(client, server):
     with client.observe(server.uri + "/brief") as observation:
         assert observation.next().payload == b"1"

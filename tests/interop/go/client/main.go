@@ -1,5 +1,5 @@
-// A client made with go-coap: takes one JSON object a line, asks, and answers with one, or with one for each state that it
-// observes; all at once, each from a port of its own.
+// A client made with go-coap: takes one JSON object a line, asks, and answers with one, or with one for each state that
+// it observes; all at once, each from a port of its own.
 package main
 
 import (
