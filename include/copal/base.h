@@ -33,7 +33,10 @@ typedef int64_t copal_time_t;
     XX(EUNSUPPORTED, -15, "not supported by this build")                                     \
     XX(ENOMEM, -16, "out of memory")                                                         \
     XX(ESYSTEM, -17, "system call failed; see errno")                                        \
-    XX(ERESOLVE, -18, "host name has no address")
+    XX(ERESOLVE, -18, "host name has no address")                                            \
+    XX(EHANDSHAKE, -19, "DTLS handshake failed")                                             \
+    XX(ECERTIFICATE, -20, "certificate cannot be used, or is not to be trusted")             \
+    XX(ECLOSED, -21, "peer closed the DTLS session")
 
 enum {
 #define XX(name, value, text) COPAL_##name = value,
