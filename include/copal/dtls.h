@@ -80,16 +80,17 @@ typedef struct {
     copal_dtls_limits_t limits;
     void (*random)(void *state, void *buffer, size_t size); /* unpredictable octets; never fails */
     void *random_state;
-    /* All of these are called within the filter's functions and must not call them, but for what they say. */
+    /* All of these are called within the filter's functions and must not call them, but for what they say. deliver and
+     * changed are called within copal_dtls_receive, copal_dtls_run and copal_dtls_unreachable only. */
     /** A datagram of the filter's own to be sent at once: handshakes, alerts, what waited for a handshake. */
     void (*transmit)(void *user, const copal_datagram_t *datagram);
     /** A message that came in a record: octets lie in the datagram handed in. `from` is the session: a peer that is
-     *  address and session, proven. copal_dtls_protect may be called inside. */
+     *  address and session, proven. copal_dtls_protect and copal_dtls_connect may be called inside. */
     void (*deliver)(void *user, copal_time_t now, const copal_from_t *from, copal_bytes_t message);
     /** What became of a session that copal_dtls_connect named `peer`. 0: its keys were renewed, since the server had not
      *  answered for some seconds; a message sent before may have reached it. Else it is gone: EHANDSHAKE, ECERTIFICATE,
      *  ETIMEOUT and EUNREACHABLE: it was never there; ECLOSED: the server closed it; ESTALE: it made room. `reason` is a
-     *  sentence, or NULL. */
+     *  sentence, or NULL, and borrowed. copal_dtls_protect and copal_dtls_connect may be called inside. */
     void (*changed)(void *user, copal_time_t now, const copal_peer_t *peer, int status, const char *reason);
     void *user;
 } copal_dtls_config_t;
