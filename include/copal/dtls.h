@@ -110,8 +110,9 @@ void copal_dtls_close(copal_dtls_t *dtls);
 void copal_dtls_receive(copal_dtls_t *dtls, copal_time_t now, copal_credentials_t *credentials, const copal_from_t *from,
                         uint8_t *datagram, size_t size);
 
-/** Names the session with the server at an address in `peer`, to which requests are then sent: the one there is with these
- *  credentials and name, or a new one, whose handshake begins. `via` is the socket it is to go by. `name` is what the server's
+/** Names the session with the server at an address in `peer`, to which requests are then sent: the one there is by this `via`,
+ *  with these credentials and name, or a new one, whose handshake begins with the next copal_dtls_run. Another socket of ours
+ *  is another client to the server, so that it has message IDs of its own. `name` is what the server's
  *  certificate must be for, a host name or a literal address; NULL: the address itself. The name is copied.
  *  COPAL_EFULL: limits.handshakes are under way. COPAL_EINVAL: credentials of a server, or of another backend; a name over 255
  *  octets. COPAL_ENOMEM. */
