@@ -98,6 +98,16 @@ copal_time_t copal_endpoint_next_timeout(const copal_endpoint_t *e);
  *  ID and token are those of an open request to `peer` (RFC 7252 section 4.2); it then ends with COPAL_EUNREACHABLE. */
 void copal_endpoint_unreachable(copal_endpoint_t *e, copal_time_t now, const copal_peer_t *peer, copal_bytes_t quoted);
 
+/** Tells that the security association that `peer` is has ended, or never came to be: requests and observations of ours
+ *  in it end with `status`. Takes a step for each of limits.requests, as the next one does. Of a server nothing is to be told:
+ *  what still leaves to such a peer may be answered in its place with the Reset that it would send. */
+void copal_endpoint_lost(copal_endpoint_t *e, copal_time_t now, const copal_peer_t *peer, int status);
+
+/** Tells that the association was made anew with a server that may know nothing of the former one, while `peer` still names
+ *  it. Observations register again, and what has been sent and not answered is sent again, but for requests that are to
+ *  run once (POST, PATCH, and any with If-Match or If-None-Match): those end with COPAL_EUNREACHABLE. */
+void copal_endpoint_renewed(copal_endpoint_t *e, copal_time_t now, const copal_peer_t *peer);
+
 /** What happened, counted since init. */
 typedef struct {
     uint64_t received, sent;        /* datagrams */
