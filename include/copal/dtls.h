@@ -90,7 +90,8 @@ typedef struct {
     /** What became of a session that copal_dtls_connect named `peer`. 0: its keys were renewed, since the server had not
      *  answered for some seconds; a message sent before may have reached it. Else it is gone: EHANDSHAKE, ECERTIFICATE,
      *  ETIMEOUT and EUNREACHABLE: it was never there; ECLOSED: the server closed it; ESTALE: it made room. `reason` is a
-     *  sentence, or NULL, and borrowed. copal_dtls_protect and copal_dtls_connect may be called inside. */
+     *  sentence, or NULL, and borrowed. copal_dtls_protect and copal_dtls_connect may be called inside: what is gone is not
+     *  found there any more. */
     void (*changed)(void *user, copal_time_t now, const copal_peer_t *peer, int status, const char *reason);
     void *user;
 } copal_dtls_config_t;
@@ -114,8 +115,9 @@ void copal_dtls_receive(copal_dtls_t *dtls, copal_time_t now, copal_credentials_
  *  with these credentials and name, or a new one, whose handshake begins with the next copal_dtls_run. Another socket of ours
  *  is another client to the server, so that it has message IDs of its own. `name` is what the server's
  *  certificate must be for, a host name or a literal address; NULL: the address itself. The name is copied.
- *  COPAL_EFULL: limits.handshakes are under way. COPAL_EINVAL: credentials of a server, or of another backend; a name over 255
- *  octets. COPAL_ENOMEM. */
+ *  COPAL_EEXIST: by this `via` there is a session with the address already, by other credentials or another name; to the
+ *  server it would be replaced (RFC 6347 section 4.2.8), so take another socket. COPAL_EFULL: limits.handshakes are under
+ *  way. COPAL_EINVAL: credentials of a server, or of another backend; a name over 255 octets. COPAL_ENOMEM. */
 int copal_dtls_connect(copal_dtls_t *dtls, copal_time_t now, copal_credentials_t *credentials, const copal_peer_t *address,
                        uint32_t via, const char *name, copal_peer_t *peer);
 /** Ends the sessions and handshakes of these credentials, and tells the peers (close_notify). `changed` is not called. */
