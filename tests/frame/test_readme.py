@@ -2,10 +2,11 @@
 import os
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+
+from support.process import SECONDS, until
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ["COPAL_BUILD"])
@@ -35,16 +36,14 @@ def test_the_micropython_script_serves(tmp_path):
     server = subprocess.Popen([ROOT / "bindings/micropython/run", tmp_path / "script.py"],
                               env=os.environ | {"COPAL_WLAN_IP": "127.0.83.68"})
     try:
-        for _ in range(50):
-            answer = subprocess.run([BUILD / "copal", "get", "--timeout", "1", "coap://127.0.83.68/resource1"],
-                                    capture_output=True, text=True)
-            if answer.returncode != 3:
-                break
-            time.sleep(0.1)  # it has not begun to listen
-        assert answer.stdout == "hello"
+        def get():
+            return subprocess.run([BUILD / "copal", "get", "--timeout", "1", "coap://127.0.83.68/resource1"],
+                                  capture_output=True, text=True).stdout
+
+        assert until(get) == "hello"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(SECONDS)
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text()))))

@@ -4,6 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from support.process import SECONDS
+
 BUILD = Path(os.environ["COPAL_ASAN_BUILD"])
 HOSTS = """
 ::1 twofold
@@ -24,4 +26,4 @@ def test_the_next_address_is_asked_when_one_is_unreachable(tmp_path):
         assert (answer.stdout, answer.stderr) == ("here", "2.05 Content\n")
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(SECONDS)

@@ -6,7 +6,8 @@ import pytest
 from support import coap
 from support.coap import ACCEPT, CONTENT_FORMAT, ETAG, IF_MATCH, IF_NONE_MATCH, URI_PATH, URI_QUERY, Message, code, uint
 from support.micropython import session
-from support.udp import Answerer, free_port, piggyback
+from support.process import until
+from support.udp import Answerer, critical, free_port, piggyback
 
 
 def content(request):
@@ -185,8 +186,7 @@ def test_a_separate_response_carries_the_requests_id(interpreter, token, confirm
         kind = coap.CON if confirmable else coap.NON
         assert interpreter.value("[got[0][:3], got[0][4]] == [(69, id, {}), b'later']".format(kind)) is True
         if confirmable:
-            interpreter.do("time.sleep(0.05)")
-            assert (peer.messages[-1].type, peer.messages[-1].mid) == (coap.ACK, 4711)
+            assert until(lambda: [m.mid for m in peer.messages if m.type == coap.ACK]) == [4711]
 
 
 def test_separate_responses_without_token_go_to_the_oldest_acknowledged_request(interpreter):
@@ -303,16 +303,22 @@ def test_without_an_error_handler_such_an_end_is_silent(interpreter):
 
 
 def test_none_unregisters_the_response_handler(interpreter):
-    with Answerer(content) as peer:
+    """The second request leaves when the first is answered (NSTART 1), and what comes of it is shown behind that answer."""
+    with Answerer(lambda request: critical(request) if request.path() == "b" else content(request)) as peer:
         session(interpreter, peer.port)
-        interpreter.do("Coap.register_response_handler(None); session.send_request(1)")
-        interpreter.do("time.sleep(0.1); Coap.register_response_handler(answer); id = session.send_request(1)")
+        interpreter.do("""
+            Coap.register_response_handler(None)
+            session.send_request(1, uri_path='a')
+            session.send_request(1, uri_path='b')
+        """)
+        interpreter.wait("failed")
+        interpreter.do("Coap.register_response_handler(answer); id = session.send_request(1)")
         interpreter.wait("got")
         assert interpreter.value("[g[1] for g in got] == [id]") is True
 
 
 def test_a_response_with_an_unknown_critical_option_ends_with_an_error(interpreter):
-    with Answerer(lambda request: piggyback(request, "2.05", (9999, b"x"))) as peer:
+    with Answerer(critical) as peer:
         session(interpreter, peer.port)
         interpreter.do("session.send_request(1)")
         interpreter.wait("failed")
@@ -334,7 +340,6 @@ def test_cancel_ends_a_request_and_its_answer_is_not_shown(interpreter):
         interpreter.do("session.cancel(session.send_request(1, token='a')); id = session.send_request(1, token='b')")
         release.set()
         interpreter.wait("got")
-        interpreter.do("time.sleep(0.1)")
         assert interpreter.value("[g[1] for g in got] == [id] and not failed") is True
 
 

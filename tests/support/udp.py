@@ -86,6 +86,11 @@ def piggyback(request, code, *options, payload=b""):
     return coap.Message(kind, coap.code(code), request.mid, request.token, list(options), payload)
 
 
+def critical(request):
+    """An answer with a critical option that nobody knows: the request ends with an error."""
+    return piggyback(request, "2.05", (9999, b"x"))
+
+
 class Relay(_Loop):
     """Stands before a server and passes datagrams both ways, but loses, doubles and delays some. `seed` decides
     which: the n-th client to come draws from its own for each direction, so that its one exchange always meets the same
