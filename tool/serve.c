@@ -126,6 +126,7 @@ static void print_scale(copal_host_config_t config)
     print_bound(config.server.proven, "client addresses known to be real");
     print_bound(config.server.networks, "networks of other clients, told apart");
     print_bound(config.server.deferred, "requests answered later");
+    print_bound(config.server.leisurely, "requests by multicast whose answers wait");
     print_bound(config.server.observers, "observations, three quarters of them by unproven clients");
     print_bound(config.server.observed, "different requests that they are of");
     print_bound(config.server.datagram_size, "octets in a message");

@@ -18,6 +18,8 @@ typedef struct {
     uint32_t token_size;       /* octets of the largest token kept for later (8), at most 255; longer: 4.00 (RFC 8974 2.2.2) */
     uint32_t requests;         /* own requests that await an answer (16); past it copal_request_begin: EFULL */
     uint32_t deferred;         /* peers' requests to be answered later (16); past it copal_defer: EFULL */
+    uint32_t leisurely;        /* requests by multicast whose answers wait for their moment, or are deferred (4); past it
+                                * no answer is sent, and copal_defer: EFULL */
     uint32_t remembered;       /* requests with effects kept against duplicates (256); past it 5.03, past a quarter
                                 * of it for one peer (peers are told apart by hash) 4.29, both with Max-Age */
     uint32_t remembered_bytes; /* octets for those replies that are more than a code (32 KiB), 64 for every 60 of the
@@ -45,6 +47,8 @@ typedef struct {
     uint32_t nstart;              /* outstanding interactions with one peer (1) */
     uint32_t probing_rate;        /* octets per second toward a peer that does not answer (1) */
     uint32_t ack_delay;           /* how long a deferred answer may still ride on the ACK (200) */
+    uint32_t leisure;             /* a request by multicast is answered at a random moment within this (5000, RFC 7252 section
+                                   * 8.2), at most 200,000 */
     uint32_t notify_interval;     /* between two NON notifications to an observer (3000, RFC 7641 section 4.5.1), at most
                                    * 2^31 - 1; one that has to leave sooner is CON */
     uint32_t confirm_interval;    /* from one CON notification to the next, at most (600,000); where limits.notifications
@@ -79,6 +83,12 @@ size_t copal_endpoint_size(const copal_limits_t *limits);
  *  endpoint is used; memory that is never needed is never touched. `config` is copied.
  *  COPAL_ESPACE: size is below copal_endpoint_size. COPAL_EINVAL: a limit out of range or no `random`. */
 int copal_endpoint_init(copal_endpoint_t **endpoint, void *memory, size_t size, const copal_config_t *config);
+
+/** From now on requests by multicast are served (RFC 7252 section 8); without it they are ignored. They are NON; what is
+ *  2.xx is answered, at a random moment within timing.leisure, and an error only to who shows interest by a No-Response
+ *  option (RFC 7967 section 2.1). Copies of one are not answered, as long as limits.remembered has room, and nobody observes
+ *  by multicast. */
+void copal_endpoint_hear_groups(copal_endpoint_t *e);
 
 /** Hands in one datagram. 0, or COPAL_EFULL: the outgoing batch must be sent first; then hand the same datagram in
  *  again, nothing of it was used. Other negative values tell why it had no effect (EFORMAT, EVERSION, EIGNORED); that is a
@@ -116,7 +126,7 @@ typedef struct {
     uint64_t retransmitted;         /* datagrams sent again */
     uint64_t challenged;            /* 4.01 with Echo */
     uint64_t refused;               /* 5.03 or 4.29 for a bound that was reached */
-    uint64_t dropped;               /* answers not sent since no message ID was free */
+    uint64_t dropped;               /* answers not sent since no message ID was free, or limits.leisurely were waiting */
     uint64_t notifications;         /* sent, without retransmissions */
     uint64_t withheld;              /* answers cut, challenged or dropped since they were long for an unproven address */
 } copal_counters_t;
@@ -196,7 +206,8 @@ typedef struct {
     int32_t observe;         /* the option's value: 0 asks to be told of changes, 1 to be told no more; -1: none */
     int32_t block1, block2;  /* the options' values; -1: none */
     int64_t size1;           /* the option's value: octets of the whole body; -1: none */
-    uint8_t no_response;     /* classes of responses that are not wanted: bit 1 is 2.xx, bit 3 4.xx (RFC 7967); 0: none */
+    uint8_t no_response;     /* classes of responses that are not wanted: bit 1 is 2.xx, bit 3 4.xx (RFC 7967); 0: none. By
+                              * multicast without that option: all errors */
     bool size2;              /* the size of the answer's body is wanted (RFC 7959 section 4) */
     uint16_t etags;          /* how many ETag options */
     uint16_t if_matches;     /* how many If-Match options */
@@ -249,8 +260,8 @@ uint32_t copal_endpoint_observers(const copal_endpoint_t *e);
  *  comes first. After EXCHANGE_LIFETIME the call is dropped and its handle stale. A notification can be deferred, too: its
  *  peer is told of nothing else meanwhile, and the handle is stale as soon as the observation ends.
  *  COPAL_EEXIST: it is deferred already; from then on copal_reply has no effect. COPAL_EFULL: limits.deferred are
- *  waiting. COPAL_EINVAL: the token is longer than limits.token_size, or called by multicast. On these two answer now, or
- *  just return: then the answer is 5.03, or 4.00 for the token; a notification is tried again some seconds later. */
+ *  waiting, or limits.leisurely. COPAL_EINVAL: the token is longer than limits.token_size. On these two answer now, or just
+ *  return: then the answer is 5.03, or 4.00 for the token; a notification is tried again some seconds later. */
 int copal_defer(copal_call_t *call, copal_handle_t *later);
 
 /** The deferred request, viewed in its slot until copal_later_begin. COPAL_ESTALE. */

@@ -14,6 +14,7 @@ static const copal_limits_t default_limits = {
     .token_size = 8,
     .requests = 16,
     .deferred = 16,
+    .leisurely = 4,
     .remembered = 256,
     .remembered_bytes = 32 * 1024,
     .proven = 64,
@@ -34,6 +35,7 @@ static const copal_timing_t default_timing = {
     .nstart = 1,
     .probing_rate = 1,
     .ack_delay = 200,
+    .leisure = 5000,
     .notify_interval = 3000,
     .confirm_interval = 600000,
 };
@@ -65,7 +67,7 @@ static bool limits_are_valid(const copal_limits_t *l)
     return l->datagram_size >= 64 && l->datagram_size <= UINT16_MAX && l->payload_size >= 16 &&
            l->payload_size <= l->datagram_size && l->token_size <= UINT8_MAX && !(l->counters & (l->counters - 1)) &&
            !(l->networks & (l->networks - 1)) && l->network_bytes <= INT32_MAX &&
-           l->remembered_bytes >= reply && l->requests < 1u << 29 && l->deferred < 1u << 29 &&
+           l->remembered_bytes >= reply && l->requests < 1u << 29 && l->deferred < 1u << 28 && l->leisurely < 1u << 28 &&
            l->notifications < 1u << 29 && l->observers < 1u << 30 && l->observed < 1u << 30 &&
            l->observed_size <= l->datagram_size;
 }
@@ -73,7 +75,7 @@ static bool limits_are_valid(const copal_limits_t *l)
 static bool timing_is_valid(const copal_timing_t *t)
 {
     return t->ack_timeout <= 1000000 && t->ack_random_permille >= 1000 && t->ack_random_permille <= 4000 &&
-           t->max_retransmit <= 20 && t->notify_interval <= INT32_MAX &&
+           t->max_retransmit <= 20 && t->notify_interval <= INT32_MAX && t->leisure <= 2 * MAX_LATENCY &&
            t->ack_timeout * t->ack_random_permille / 1000 <= 0x7fffffffu >> t->max_retransmit;
 }
 
@@ -106,7 +108,7 @@ static void lay_out_observers(copal__observers_t *t, copal__carver_t *carver, co
 static size_t lay_out(copal_endpoint_t *e, void *memory, const copal_limits_t *l)
 {
     copal__carver_t carver = {memory, sizeof *e};
-    uint32_t slots = l->requests + l->deferred + l->notifications;
+    uint32_t slots = l->requests + l->deferred + l->leisurely + l->notifications;
     copal__outbox_lay(&e->outbox, &carver, l->batch, l->datagram_size);
     copal__timers_lay(&e->timers, &carver, slots + 1); /* and that of the observers */
     copal__identifiers_lay(&e->identifiers, &carver, l->counters);
@@ -229,8 +231,8 @@ static int dispatch(copal_endpoint_t *e, const copal__arrival_t *a)
         return e->respond(e, a);
     if (class_ != 0 || code == COPAL_EMPTY)
         return reject(e, a, COPAL_EIGNORED);
-    if (a->from->multicast && type == COPAL_CON)
-        return COPAL_EIGNORED; /* multicast requests are NON (section 8.1) */
+    if (a->from->multicast && (type == COPAL_CON || !e->keep))
+        return COPAL_EIGNORED; /* "Such multicast requests MUST be Non-confirmable" (section 8.1) */
     return copal__request_receive(e, a);
 }
 

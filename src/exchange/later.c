@@ -1,4 +1,5 @@
-/* Calls answered later: the empty ACK, and the separate response (RFC 7252 section 5.2.2). */
+/* Calls answered later: the empty ACK, and the separate response (RFC 7252 section 5.2.2); and by multicast, when their
+ * moment has come (section 8.2). */
 #include "state.h"
 
 #include <string.h>
@@ -6,8 +7,9 @@
 static void end(copal_endpoint_t *e, copal__slot_t *s)
 {
     copal__address_release(e, &s->peer, s->hash, &s->later.address);
-    copal__slot_close(e, s);
+    e->leisurely -= s->later.leisurely;
     e->deferred--;
+    copal__slot_close(e, s);
 }
 
 /* `alive`: the peer has shown so, or what leaves once has left. */
@@ -23,6 +25,11 @@ static bool is_answered(const copal__slot_t *s) { return s->stand != COPAL__HELD
 /* A response of its own needs a message ID of ours; a NON leaves once, a CON until it is acknowledged. */
 static void launch(copal_endpoint_t *e, copal__slot_t *s)
 {
+    if (s->later.leisurely && e->now < s->later.moment) {
+        s->stand = COPAL__NO_ID;
+        copal__slot_wake(e, s, s->later.moment);
+        return;
+    }
     if (!copal__slot_identify(e, s))
         return;
     s->stand = s->confirmable ? COPAL__READY : COPAL__ONCE;
@@ -114,6 +121,58 @@ static void copy_request(copal__slot_t *s, const copal_message_t *m)
     s->w.size += size;
 }
 
+/* "pick a random point of time within the chosen leisure period" (section 8.2). */
+static copal_time_t draw_moment(copal_endpoint_t *e)
+{
+    uint32_t draw;
+    e->config.random(e->config.random_state, &draw, sizeof draw);
+    return e->now + (copal_time_t)((uint64_t)e->config.timing.leisure * draw >> 32);
+}
+
+static bool has_room(const copal_endpoint_t *e, bool leisurely)
+{
+    return leisurely ? e->leisurely < e->config.limits.leisurely
+                     : e->deferred - e->leisurely < e->config.limits.deferred;
+}
+
+/* Takes a slot, of which there is one, for a call. */
+static copal__slot_t *keep(copal__serving_t *serving)
+{
+    const copal_call_t *call = &serving->call;
+    const copal_message_t *m = call->request;
+    copal_endpoint_t *e = call->endpoint;
+    const bool leisurely = call->from->multicast;
+    e->deferred++;
+    e->leisurely += leisurely;
+    copal__serving_identify(serving);
+    copal__slot_t *s = copal__slot_open(e, &calls, &call->from->peer, call->from->via, serving->origin.peer,
+                                       serving->origin.key);
+    s->confirmable = m->type == COPAL_CON;
+    s->deadline = e->now + e->exchange_lifetime;
+    s->later = (copal__later_t){.memory = serving->memory, .asked = copal__asked(&serving->options), .request_id = m->id,
+                                .address = copal__address_of(e, call->from, leisurely ? 0 : COPAL__EMPTY_SIZE),
+                                .unwanted = serving->options.no_response,
+                                .cuttable = m->code == COPAL_GET || m->code == COPAL_FETCH,
+                                .leisurely = leisurely, .moment = leisurely ? draw_moment(e) : 0};
+    return s;
+}
+
+/* An answer to a request by multicast that is there already. */
+static void keep_answer(copal__serving_t *serving)
+{
+    copal_endpoint_t *e = serving->call.endpoint;
+    if (!has_room(e, true)) {
+        e->counters.dropped++;
+        return;
+    }
+    copal__slot_t *s = keep(serving);
+    memcpy(s->w.data, serving->w.data, serving->w.size);
+    s->w.size = serving->w.size;
+    launch(e, s);
+}
+
+void copal_endpoint_hear_groups(copal_endpoint_t *e) { e->keep = keep_answer; }
+
 int copal_defer(copal_call_t *call, copal_handle_t *handle)
 {
     copal__serving_t *serving = (copal__serving_t *)(void *)call;
@@ -126,24 +185,17 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
         return COPAL_EINVAL;
     }
     serving->fallback = COPAL_BAD_REQUEST; /* RFC 8974 section 2.2.2 */
-    if (call->from->multicast || m->token.size > e->config.limits.token_size)
+    if (m->token.size > e->config.limits.token_size)
         return COPAL_EINVAL;
     serving->fallback = COPAL_SERVICE_UNAVAILABLE;
-    if (e->deferred == e->config.limits.deferred)
+    if (!has_room(e, call->from->multicast))
         return COPAL_EFULL;
-    e->deferred++;
-    copal__serving_identify(serving);
-    copal__slot_t *s = copal__slot_open(e, &calls, &call->from->peer, call->from->via, serving->origin.peer,
-                                       serving->origin.key);
-    s->confirmable = m->type == COPAL_CON;
-    s->deadline = call->now + e->exchange_lifetime;
+    copal__slot_t *s = keep(serving);
     s->stand = s->confirmable ? COPAL__HELD : COPAL__PROMISED;
     copy_request(s, m);
-    s->later = (copal__later_t){.memory = serving->memory, .asked = copal__asked(&serving->options), .request_id = m->id,
-                                .address = copal__address_of(e, call->from, COPAL__EMPTY_SIZE), .keeps_request = true,
-                                .unwanted = serving->options.no_response,
-                                .cuttable = m->code == COPAL_GET || m->code == COPAL_FETCH,
-                                .token_size = (uint8_t)m->token.size, .token_end = (uint16_t)s->w.options};
+    s->later.keeps_request = true;
+    s->later.token_size = (uint8_t)m->token.size;
+    s->later.token_end = (uint16_t)s->w.options;
     copal__slot_wake(e, s, s->confirmable ? call->now + e->config.timing.ack_delay : COPAL_NEVER);
     serving->deferred = true;
     if (serving->observable)

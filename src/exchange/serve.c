@@ -17,10 +17,14 @@ void copal__serving_identify(copal__serving_t *s)
     s->identified = true;
 }
 
-/* Sends the answer that is written. */
+/* Sends the answer that is written, or keeps it for its moment. */
 static void post(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
+    if (s->call.from->multicast) {
+        e->keep(s);
+        return;
+    }
     if (s->call.request->type == COPAL_NON) {
         copal__serving_identify(s);
         uint32_t id = copal__identifier_take(&e->identifiers, e->now, copal__pair(s->origin.peer, s->call.from->via));
@@ -32,16 +36,6 @@ static void post(copal__serving_t *s)
         s->w.data[3] = (uint8_t)id;
     }
     copal__outbox_post(&e->outbox, s->call.from, s->w.size);
-}
-
-/* The error of a request by multicast: nobody asked this server in particular (RFC 7252 section 8.2), unless "showing
- * 'interest' in specific response classes", when "any default behavior of suppressing responses [...] MUST be
- * overridden" (RFC 7967 section 2.1). */
-static bool is_stray(const copal__serving_t *s)
-{
-    copal_option_t option;
-    return s->call.from->multicast && COPAL_CODE_CLASS(s->code) != 2 &&
-           !copal_option_find(s->call.request, COPAL_OPTION_NO_RESPONSE, &option);
 }
 
 static bool is_unwanted(const copal__serving_t *s) { return copal__is_unwanted(s->options.no_response, s->code); }
@@ -199,7 +193,7 @@ static bool is_answered_already(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
     copal__origin_t challenged = s->origin;
-    if (!s->options.echo.size || !copal__echo_check(s, &challenged.key))
+    if (!s->options.echo.size || s->call.from->multicast || !copal__echo_check(s, &challenged.key))
         return false;
     copal__proven_add(&e->proven, e->now, s->origin.peer);
     if (challenged.key == s->origin.key)
@@ -299,7 +293,7 @@ static void finish(copal__serving_t *s)
     if (s->memory) /* a duplicate NON is ignored: its reply is not needed */
         copal__remembered_reply(&e->remembered, s->memory, s->origin.key, is_unwanted(s) ? NULL : &s->w,
                                 s->call.request->type == COPAL_CON);
-    if (fits && !s->w.error && !is_stray(s)) /* an error: not even a token that came in a datagram over the limit */
+    if (fits && !s->w.error) /* an error: not even a token that came in a datagram over the limit */
         respond(s);
 }
 
@@ -333,12 +327,23 @@ static void explain(copal_writer_t *w, uint16_t number)
     copal_write_text(w, " not understood");
 }
 
-/* What is wanted of the answer may stand behind the option that made it a refusal. */
-static void read_wishes(copal__serving_t *s)
+/* By multicast nobody asked this server in particular, and no errors are wanted (RFC 7252 section 8.2), unless "showing
+ * 'interest' in specific response classes", when "any default behavior of suppressing responses [...] MUST be overridden"
+ * (RFC 7967 section 2.1). */
+static void read_interest(copal__serving_t *s)
 {
     copal_option_t option;
     if (copal_option_find(s->call.request, COPAL_OPTION_NO_RESPONSE, &option))
         s->options.no_response = (uint8_t)copal_option_uint(&option);
+    else if (s->call.from->multicast)
+        s->options.no_response = COPAL_NO_RESPONSE_4XX | COPAL_NO_RESPONSE_5XX;
+}
+
+/* What is wanted of the answer may stand behind the option that made it a refusal. */
+static void read_wishes(copal__serving_t *s)
+{
+    copal_option_t option;
+    read_interest(s);
     if (copal_option_find(s->call.request, COPAL_OPTION_ACCEPT, &option))
         s->options.accept = (int32_t)copal_option_uint(&option);
 }
@@ -368,6 +373,8 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
         finish(&s);
         return 0;
     }
+    if (a->from->multicast)
+        read_interest(&s);
     if (wants_rest(&s)) {
         copal_reply_text(&s.call, COPAL_BAD_REQUEST, "no such block");
         finish(&s);
@@ -375,7 +382,8 @@ int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
     }
     if (e->observing && s.options.observe == 1)
         e->observing->deregister(&s); /* whatever becomes of it (RFC 7641 section 4.1) */
-    bool safe = is_safe(&s); /* such a one is looked up only among calls in progress */
+    /* A safe one is looked up only among calls in progress. Copies of one by multicast would be answers to many. */
+    bool safe = is_safe(&s) && !a->from->multicast;
     if (((!safe || e->deferred) && is_duplicate(&s, safe)) || (!safe && is_answered_already(&s))) {
         e->counters.duplicates++;
         return 0;

@@ -16,7 +16,7 @@
  * again, a deferred call from HELD to SENT. */
 typedef enum {
     COPAL__OPEN,      /* request: begun, not yet committed */
-    COPAL__NO_ID,     /* waits until a message ID is free */
+    COPAL__NO_ID,     /* waits until a message ID is free; call: and until its moment has come */
     COPAL__QUEUED,    /* request: waits for its turn with the peer (NSTART) */
     COPAL__READY,     /* leaves with the next send */
     COPAL__SENT,      /* CON: waits for the acknowledgement */
@@ -135,6 +135,8 @@ typedef struct {
     uint8_t unwanted;   /* classes of responses (RFC 7967) */
     bool cuttable;      /* a GET or FETCH: its answer may be cut to a smaller block */
     bool notifies;      /* it is a notification */
+    bool leisurely;     /* the request came by multicast: the answer leaves no earlier than `moment` */
+    copal_time_t moment;
     uint32_t observer;  /* that it is for, or that it registers, + 1; 0: none */
 } copal__later_t;
 
@@ -179,6 +181,8 @@ struct copal_endpoint_t {
     copal_counters_t counters;
     copal__key_t key;
     copal_time_t exchange_lifetime, non_lifetime, transmit_span;
+    /** Keeps an answer to a request by multicast until its moment; NULL: such requests are ignored. */
+    void (*keep)(copal__serving_t *s);
     /** Takes CON and NON responses; NULL until there is a request. */
     int (*respond)(copal_endpoint_t *e, const copal__arrival_t *a);
     copal__outbox_t outbox;
@@ -198,6 +202,7 @@ struct copal_endpoint_t {
     const copal__observing_t *observing; /* NULL until copal_observe was called */
     copal__observers_t observers;
     uint32_t asking, deferred, notifying; /* how many slots of each kind are taken */
+    uint32_t leisurely;                   /* how many of those that are deferred came by multicast */
     uint32_t order;
 };
 

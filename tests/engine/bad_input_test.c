@@ -62,7 +62,8 @@ static void note(const row_t *row, const char *how)
 static void open_server(bench_t *b)
 {
     copal_value_options_t options = {.content_format = -1, .max_age = -1, .methods = COPAL_METHODS_ALL};
-    bench_open_tree(b, &(copal_config_t){0}, 64);
+    bench_open_tree(b, &(copal_config_t){.timing = {.leisure = 1}}, 64);
+    copal_endpoint_hear_groups(b->endpoint);
     check_equal(copal_tree_add_value(b->tree, "a", copal_text("v"), &options, NULL), 0);
 }
 

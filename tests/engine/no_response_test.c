@@ -142,8 +142,10 @@ static void rfc7967_2_1_by_multicast_errors_are_sent_to_who_shows_interest(void 
     fixture_t f;
     const copal_from_t from = {.peer = peer_of(1), .multicast = true};
     open_fixture(&f);
+    copal_endpoint_hear_groups(f.b.endpoint);
     f.s.code = COPAL_NOT_FOUND;
     assert_int_equal(bench_receive_from(&f.b, &from, request(&f, COPAL_NON, COPAL_GET, 7, 2)), 0);
+    bench_wait(&f.b);
     assert_int_equal(bench_sent(&f.b)->code, COPAL_NOT_FOUND);
     assert_int_equal(bench_receive_from(&f.b, &from, request(&f, COPAL_NON, COPAL_GET, 8, 8)), 0);
     assert_int_equal(bench_receive_from(&f.b, &from,

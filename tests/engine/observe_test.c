@@ -394,6 +394,7 @@ static void nobody_observes_by_multicast(void **state)
     observed_t r;
     message_t m;
     observed_open(&b, &r);
+    copal_endpoint_hear_groups(b.endpoint);
     observed_register(&b, 1);
     for (uint32_t observe = 0; observe < 2; observe++) {
         copal_from_t from = {.peer = peer_of(1), .via = 7, .multicast = true};
@@ -401,6 +402,7 @@ static void nobody_observes_by_multicast(void **state)
         copal_write_option_uint(&m.w, COPAL_OPTION_OBSERVE, observe);
         message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
         bench_receive_from(&b, &from, message_end(&m));
+        bench_wait(&b);
         assert_int_equal(option_of(bench_sent(&b), COPAL_OPTION_OBSERVE), -1);
         assert_int_equal(copal_endpoint_observers(b.endpoint), 1);
     }

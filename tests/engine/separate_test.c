@@ -537,21 +537,6 @@ static void a_duplicate_between_the_answer_and_its_leaving_gets_that_answer_only
     bench_close(&b);
 }
 
-static void a_multicast_request_cannot_be_deferred(void **state)
-{
-    (void)state;
-    bench_t b;
-    server_t s;
-    message_t m;
-    open_deferring(&b, &s);
-    copal_from_t from = {.peer = peer_of(1), .multicast = true};
-    bench_receive_from(&b, &from, get(&m, COPAL_NON, 0x0102));
-    assert_int_equal(s.runs, 1);
-    assert_int_equal(s.defer_result, COPAL_EINVAL);
-    bench_idle(&b);
-    bench_close(&b);
-}
-
 static void rfc7252_5_2_2_a_post_that_was_answered_late_keeps_its_empty_acknowledgement_for_duplicates(void **state)
 {
     (void)state;
@@ -705,7 +690,6 @@ int main(void)
         cmocka_unit_test(a_duplicate_before_ack_delay_does_not_run_the_request_again),
         cmocka_unit_test(rfc7252_5_2_2_once_an_empty_acknowledgement_left_the_answer_is_separate),
         cmocka_unit_test(a_duplicate_between_the_answer_and_its_leaving_gets_that_answer_only),
-        cmocka_unit_test(a_multicast_request_cannot_be_deferred),
         cmocka_unit_test(rfc7252_5_2_2_a_post_that_was_answered_late_keeps_its_empty_acknowledgement_for_duplicates),
         cmocka_unit_test(a_call_that_is_never_answered_is_dropped_after_exchange_lifetime),
         cmocka_unit_test(a_deferred_request_is_viewed_whole),

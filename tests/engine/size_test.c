@@ -207,6 +207,7 @@ static void an_oversized_datagram_by_multicast_is_ignored(void **state)
     server_t s;
     message_t m;
     open_server(&b, &s);
+    copal_endpoint_hear_groups(b.endpoint);
     copal_from_t from = {.peer = peer_of(1), .multicast = true};
     bench_receive_from(&b, &from, put_of(&m, COPAL_NON, BYTES(1), 2000));
     bench_idle(&b);

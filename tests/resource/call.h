@@ -48,8 +48,9 @@ static inline void begin(ask_t *ask, copal_code_t method, const char *path)
 static inline copal_code_t ask_worker(ask_t *ask, copal_tree_t *tree, uint32_t worker)
 {
     const copal_config_t config = {
-        .limits = {.datagram_size = sizeof ask->datagram, .payload_size = 2048, .requests = 1, .deferred = 1, .remembered = 8,
+        .limits = {.datagram_size = sizeof ask->datagram, .payload_size = 2048, .requests = 1, .deferred = 1, .leisurely = 1, .remembered = 8,
                    .remembered_bytes = 16384, .proven = 1, .counters = 1, .batch = 4},
+        .timing = {.leisure = 1},
         .random = fixed_random,
         .service = copal_tree_service(tree, worker),
     };
@@ -58,8 +59,10 @@ static inline copal_code_t ask_worker(ask_t *ask, copal_tree_t *tree, uint32_t w
     copal_endpoint_t *endpoint;
     copal_bytes_t datagram;
     copal_datagram_t out;
-    if (copal_endpoint_init(&endpoint, memory, size, &config) || copal_writer_finish(&ask->in, &datagram) ||
-        copal_endpoint_receive(endpoint, 0, &ask->from, datagram))
+    if (copal_endpoint_init(&endpoint, memory, size, &config) || copal_writer_finish(&ask->in, &datagram))
+        abort();
+    copal_endpoint_hear_groups(endpoint);
+    if (copal_endpoint_receive(endpoint, 0, &ask->from, datagram))
         abort();
     bool answered = copal_endpoint_send(endpoint, 0, &out, 1) > 0;
     if (answered) {
