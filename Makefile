@@ -31,6 +31,16 @@ $(filter-out build,$(BUILDS)): tools/installed/test
 examples: build ## builds examples/*.c to build/examples/
 	@cmake --build build --parallel $(JOBS) --target examples
 
+# ---- Installing. The prefix goes into copal.pc, hence CMake is told of it first.
+
+PREFIX ?= /usr/local
+.PHONY: install uninstall
+install: build ## installs tool, library and headers to PREFIX=/usr/local, below DESTDIR= if that is given
+	@cmake -S . -B build -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@DESTDIR=$(DESTDIR) cmake --install build
+uninstall: ## removes what the last `make install` installed
+	@sed 's|^|$(DESTDIR)|' build/install_manifest.txt | tr '\n' '\0' | xargs -0 rm -fv
+
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
 INSTALLED := $(addprefix tools/installed/,build run peers test bench format)

@@ -1,0 +1,103 @@
+"""`make install`, and programs outside of the tree that are built with what it installed."""
+import re
+from pathlib import Path
+
+import pytest
+
+from support.installed import files, make, run
+from support.process import ROOT
+
+HEADERS = sorted(path.relative_to(ROOT / "include").as_posix() for path in (ROOT / "include/copal").glob("*.h"))
+ADAPTERS = sorted(f"copal/adapters/{path.name}" for path in (ROOT / "adapters").glob("*.h"))
+PROGRAM = Path(__file__).with_name("outside.c")
+
+
+def declared():
+    """The names of functions and objects that the public headers declare and somebody else has to define."""
+    names = set()
+    for header in (ROOT / "include/copal").glob("*.h"):
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.DOTALL)
+        text = re.sub(r"^static inline .*$", "", text, flags=re.MULTILINE)
+        names |= set(re.findall(r"^[a-z][\w *]*\b(copal_\w+)\(", text, re.MULTILINE))
+        names |= set(re.findall(r"^extern [\w ]*\b(copal_\w+);", text, re.MULTILINE))
+    return names
+
+
+def defined(library, *options):
+    symbols = run("nm", *options, "--extern-only", "--defined-only", str(library))
+    return {name.split("@")[0] for kind, name in re.findall(r" ([A-Z]) (\S+)$", symbols, re.MULTILINE) if kind != "A"}
+
+
+def test_what_is_installed_is_where_it_is_looked_for(installed):
+    expected = {"bin/copal", "share/man/man1/copal.1"} | {f"include/{name}" for name in HEADERS + ADAPTERS}
+    libraries = installed.libraries.relative_to(installed.prefix).as_posix()
+    expected |= {f"{libraries}/{name}" for name in ("libcopal.a", "libcopal.so", "pkgconfig/copal.pc",
+                                                    "cmake/copal/copal-config.cmake")}
+    assert expected <= set(files(installed.prefix))
+    assert run(str(installed.prefix / "bin/copal"), "--version").startswith("copal ")
+
+
+def test_destdir_is_put_before_the_prefix_and_uninstall_removes_all(tmp_path):
+    make("install", "PREFIX=/opt/copal", f"DESTDIR={tmp_path}")
+    assert all(name.startswith("opt/copal/") for name in files(tmp_path))
+    text = next(tmp_path.rglob("copal.pc")).read_text()
+    assert "prefix=/opt/copal\n" in text and str(tmp_path) not in text
+    make("uninstall", f"DESTDIR={tmp_path}")
+    assert files(tmp_path) == []
+
+
+def test_the_shared_library_exports_what_the_headers_declare_and_nothing_else(installed):
+    there = defined(installed.libraries / "libcopal.a") & declared()
+    assert len(there) > 100
+    assert defined(installed.libraries / "libcopal.so", "-D") == there
+
+
+def test_the_soname_has_the_first_number_of_the_version(installed):
+    library = installed.libraries / "libcopal.so"
+    version = run(str(installed.prefix / "bin/copal"), "--version").split()[1]
+    assert f"[libcopal.so.{version.split('.')[0]}]" in run("readelf", "-d", str(library))
+    assert library.resolve().name == f"libcopal.so.{version}"
+
+
+@pytest.mark.parametrize("header", HEADERS + ADAPTERS)
+def test_a_header_stands_alone_in_c_and_in_cpp(installed, tmp_path, header):
+    for compiler, standard, suffix in (("gcc", "c11", "c"), ("g++", "c++17", "cc")):
+        source = tmp_path / f"main.{suffix}"
+        source.write_text(f"#include <{header}>\nint main() {{ return 0; }}\n")
+        run(compiler, f"-std={standard}", "-Wall", "-Wextra", "-Wpedantic", "-Wno-strict-prototypes", "-Werror",
+            f"-I{installed.prefix}/include", "-fsyntax-only", str(source))
+
+
+def test_the_headers_name_the_symbols_of_c_in_cpp(installed, tmp_path):
+    (tmp_path / "main.cc").write_text(PROGRAM.read_text())
+    run("g++", "-std=c++17", "-Wall", "-Werror", "main.cc", *installed.flags("--cflags", "--libs"), "-o", "main",
+        cwd=tmp_path)
+    assert run(str(tmp_path / "main"), LD_LIBRARY_PATH=str(installed.libraries)) == "hello\n"
+
+
+@pytest.mark.parametrize("arguments, needed", [(["--cflags", "--libs"], True),
+                                               (["--static", "--cflags", "--libs"], False)])
+def test_a_program_builds_by_pkg_config(installed, tmp_path, arguments, needed):
+    flags = installed.flags(*arguments)
+    if not needed:  # as a linker is told to take an archive where there is a shared library beside it
+        flags[flags.index("-lcopal")] = "-l:libcopal.a"
+    run("gcc", str(PROGRAM), *flags, "-o", "main", cwd=tmp_path)
+    assert ("libcopal.so.0" in run("readelf", "-d", str(tmp_path / "main"))) == needed
+    assert run(str(tmp_path / "main"), LD_LIBRARY_PATH=str(installed.libraries)) == "hello\n"
+
+
+@pytest.mark.parametrize("target, needed", [("copal::copal", True), ("copal::copal_static", False)])
+def test_a_program_builds_by_cmake(installed, tmp_path, target, needed):
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.18)\nproject(outside C)\nfind_package(copal 0.1 REQUIRED)\n"
+        f"add_executable(main {PROGRAM})\ntarget_link_libraries(main {target})\n")
+    run("cmake", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={installed.prefix}", cwd=tmp_path)
+    run("cmake", "--build", "build", cwd=tmp_path)
+    assert ("libcopal.so.0" in run("readelf", "-d", str(tmp_path / "build/main"))) == needed
+    assert run(str(tmp_path / "build/main")) == "hello\n"
+
+
+def test_cmake_refuses_another_version(installed, tmp_path):
+    (tmp_path / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.18)\nproject(outside C)\n"
+                                             "find_package(copal 0.2 QUIET)\nmessage(STATUS found=${copal_FOUND})\n")
+    assert "found=0" in run("cmake", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={installed.prefix}", cwd=tmp_path)
