@@ -15,9 +15,9 @@ typedef struct {
 
 /** How a handshake is to be done. Lent until it is closed. */
 typedef struct {
-    void *credentials;   /* as credentials_open made them; their role is the handshake's */
-    const char *name;    /* of a client: what the certificate must be for, a host name or a literal address */
-    uint32_t mtu;        /* octets of the largest datagram to send */
+    void *credentials; /* as credentials_open made them; their role is the handshake's */
+    const char *name;  /* of a client: what the certificate must be for, a host name or a literal address */
+    uint32_t mtu;      /* octets of the largest datagram to send */
     /** Sends a datagram. Called within the functions below. */
     void (*write)(void *context, copal_bytes_t datagram);
     void *context;
@@ -31,7 +31,8 @@ struct copal_dtls_backend_t {
     const char *name;
 
     /** As copal_credentials_open, which has checked sizes and roles. May be used by several threads at once. */
-    int (*credentials_open)(void **credentials, const copal_credentials_config_t *config, char *problem, size_t capacity);
+    int (*credentials_open)(void **credentials, const copal_credentials_config_t *config, char *problem,
+                            size_t capacity);
     void (*credentials_close)(void *credentials);
 
     /** A server's handshake is begun for a ClientHello whose cookie was right; that is the first that it receives, with its
@@ -55,20 +56,18 @@ struct copal_dtls_backend_t {
     void (*cipher_close)(void *cipher);
     /** Encrypts `size` octets from `in` to `out`, which may be the same, and appends the suite's tag. The nonce has 12 octets
      *  (RFC 6655 section 3, RFC 5288 section 3, RFC 7905 section 2). 0, or COPAL_ESYSTEM. */
-    int (*seal)(void *cipher, const copal__suite_t *suite, const uint8_t *key, const uint8_t *nonce, copal_bytes_t additional,
-                const uint8_t *in, size_t size, uint8_t *out);
+    int (*seal)(void *cipher, const copal__suite_t *suite, const uint8_t *key, const uint8_t *nonce,
+                copal_bytes_t additional, const uint8_t *in, size_t size, uint8_t *out);
     /** Decrypts `size` octets and the tag behind them. 0, or COPAL_EFORMAT: it is not authentic; `out` is then not to be used. */
     int (*unseal)(void *cipher, const copal__suite_t *suite, const uint8_t *key, const uint8_t *nonce,
                   copal_bytes_t additional, const uint8_t *in, size_t size, uint8_t *out);
 };
 
-struct copal_credentials_t;
 /** The backend's part of credentials, and how they are shared. */
 const copal_dtls_backend_t *copal__credentials_backend(const copal_credentials_t *credentials);
 void *copal__credentials_state(const copal_credentials_t *credentials);
 bool copal__credentials_server(const copal_credentials_t *credentials);
-/** A number that no other credentials have. */
-uint64_t copal__credentials_number(const copal_credentials_t *credentials);
+/** One holder more, for copal_credentials_close. */
 copal_credentials_t *copal__credentials_hold(copal_credentials_t *credentials);
 
 #endif

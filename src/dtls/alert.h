@@ -1,0 +1,10 @@
+/* What alerts mean (RFC 5246 section 7.2), told to people. */
+#ifndef COPAL_DTLS_ALERT_H
+#define COPAL_DTLS_ALERT_H
+
+#include <stdint.h>
+
+/** A sentence, static. */
+const char *copal__alert_text(uint8_t description);
+
+#endif
