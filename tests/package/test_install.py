@@ -29,7 +29,8 @@ def defined(library, *options):
 
 
 def test_what_is_installed_is_where_it_is_looked_for(installed):
-    expected = {"bin/copal", "share/man/man1/copal.1"} | {f"include/{name}" for name in HEADERS + ADAPTERS}
+    expected = {"bin/copal", "share/man/man1/copal.1", "share/bash-completion/completions/copal",
+                "share/zsh/site-functions/_copal", "share/fish/vendor_completions.d/copal.fish"} | {f"include/{name}" for name in HEADERS + ADAPTERS}
     libraries = installed.libraries.relative_to(installed.prefix).as_posix()
     expected |= {f"{libraries}/{name}" for name in ("libcopal.a", "libcopal.so", "pkgconfig/copal.pc",
                                                     "cmake/copal/copal-config.cmake")}
