@@ -11,8 +11,8 @@ extern "C" {
 
 /** A library of cryptography. Naming one links it. */
 typedef struct copal_dtls_backend_t copal_dtls_backend_t;
-extern const copal_dtls_backend_t copal_dtls_openssl;  /* OpenSSL 3.0 and later */
-extern const copal_dtls_backend_t copal_dtls_mbedtls;  /* Mbed TLS 2.28, 3.6; where copal was built with it */
+extern const copal_dtls_backend_t copal_dtls_openssl; /* OpenSSL 3.0 and later */
+extern const copal_dtls_backend_t copal_dtls_mbedtls; /* Mbed TLS 2.28, 3.6; where copal was built with it */
 
 /* ---- credentials --------------------------------------------------------------------------------- */
 
@@ -24,17 +24,17 @@ extern const copal_dtls_backend_t copal_dtls_mbedtls;  /* Mbed TLS 2.28, 3.6; wh
 typedef struct {
     bool server;
     /* Pre-shared keys (RFC 7252 section 9.1.3.1). Octets of any value. */
-    copal_bytes_t key;          /* 1 to COPAL_KEY_SIZE; of a server: of any identity, unless find_key is given */
-    copal_bytes_t identity;     /* of a client, up to COPAL_IDENTITY_SIZE */
-    copal_bytes_t hint;         /* of a server, up to COPAL_IDENTITY_SIZE; empty: none is sent */
+    copal_bytes_t key;      /* 1 to COPAL_KEY_SIZE; of a server: of any identity, unless find_key is given */
+    copal_bytes_t identity; /* of a client, up to COPAL_IDENTITY_SIZE */
+    copal_bytes_t hint;     /* of a server, up to COPAL_IDENTITY_SIZE; empty: none is sent */
     /** Of a server: writes the key of an identity and returns its size, or COPAL_ENOTFOUND. Called in the thread that
      *  runs the filter. An unknown identity then looks like a wrong key to the peer. */
     int (*find_key)(void *user, copal_bytes_t identity, uint8_t key[COPAL_KEY_SIZE]);
     void *user;
     /* Certificates (section 9.1.3.3) */
-    const char *certificate;    /* file of our own, with those that lead to an authority; NULL: none */
-    const char *private_key;    /* file of its key; NULL: it is in `certificate` */
-    const char *authorities;    /* file of those whom we believe. Of a client: NULL is the system's, where the backend
+    const char *certificate; /* file of our own, with those that lead to an authority; NULL: none */
+    const char *private_key; /* file of its key; NULL: it is in `certificate` */
+    const char *authorities; /* file of those whom we believe. Of a client: NULL is the system's, where the backend
                                  * knows of such; of a server: clients must show a certificate, NULL: they are not asked */
 } copal_credentials_config_t;
 
@@ -56,8 +56,9 @@ void copal_credentials_close(copal_credentials_t *credentials);
 
 /** Every bound of a filter; 0 takes the default in brackets. */
 typedef struct {
-    uint32_t sessions;          /* established ones (64), about 300 octets each. A handshake that succeeds past it takes
-                                 * the place of the session that has not been used for longest */
+    uint32_t sessions;          /* established ones (64), 320 octets each, and 256 more for the name of a server that we
+                                 * asked. A handshake that succeeds past it takes the place of the session that has not
+                                 * been used for longest */
     uint32_t handshakes;        /* under way (8); each takes 40 to 70 KiB of the library's own memory. Past it a server
                                  * gives up the one that has made no progress for longest, a client says EFULL */
     uint32_t datagram_size;     /* octets of the largest message inside a record (1152) */
@@ -67,10 +68,10 @@ typedef struct {
 
 /** What happened, counted since init. */
 typedef struct {
-    uint64_t hellos;       /* ClientHellos answered without state, by HelloVerifyRequest */
+    uint64_t hellos;                   /* ClientHellos answered without state, by HelloVerifyRequest */
     uint64_t begun, completed, failed; /* handshakes; failed: also timed out and given up */
-    uint64_t evicted;      /* sessions that made room for others */
-    uint64_t dropped;      /* records that were replayed, forged, malformed, or of no session */
+    uint64_t evicted;                  /* sessions that made room for others */
+    uint64_t dropped;                  /* records that were replayed, forged, malformed, or of no session */
 } copal_dtls_counters_t;
 
 typedef struct copal_dtls_t copal_dtls_t;
@@ -89,8 +90,8 @@ typedef struct {
     void (*deliver)(void *user, copal_time_t now, const copal_from_t *from, copal_bytes_t message);
     /** What became of a session that copal_dtls_connect named `peer`. 0: its keys were renewed, since the server had not
      *  answered for some seconds; a message sent before may have reached it. Else it is gone: EHANDSHAKE, ECERTIFICATE,
-     *  ETIMEOUT and EUNREACHABLE: it was never there; ECLOSED: the server closed it; ESTALE: it made room. `reason` is a
-     *  sentence, or NULL, and borrowed. copal_dtls_protect and copal_dtls_connect may be called inside: what is gone is not
+     *  ETIMEOUT and EUNREACHABLE: it was never there, or could not be renewed; ECLOSED: the server closed it; ESTALE: it
+     *  made room, or was not used for limits.idle_timeout. `reason` is a sentence, or NULL, and borrowed. copal_dtls_protect and copal_dtls_connect may be called inside: what is gone is not
      *  found there any more. */
     void (*changed)(void *user, copal_time_t now, const copal_peer_t *peer, int status, const char *reason);
     void *user;
@@ -108,8 +109,8 @@ void copal_dtls_close(copal_dtls_t *dtls);
 /** Takes a datagram that came from an address, and overwrites it. `credentials`: those of the server that listens there, so
  *  that a ClientHello with a cookie begins a handshake; NULL where only sessions of our own asking are. Nothing is answered
  *  that is larger than what came, until the address has shown that it is real. */
-void copal_dtls_receive(copal_dtls_t *dtls, copal_time_t now, copal_credentials_t *credentials, const copal_from_t *from,
-                        uint8_t *datagram, size_t size);
+void copal_dtls_receive(copal_dtls_t *dtls, copal_time_t now, copal_credentials_t *credentials,
+                        const copal_from_t *from, uint8_t *datagram, size_t size);
 
 /** Names the session with the server at an address in `peer`, to which requests are then sent: the one there is by this `via`,
  *  with these credentials and name, or a new one, whose handshake begins with the next copal_dtls_run. Another socket of ours
@@ -118,14 +119,15 @@ void copal_dtls_receive(copal_dtls_t *dtls, copal_time_t now, copal_credentials_
  *  COPAL_EEXIST: by this `via` there is a session with the address already, by other credentials or another name; to the
  *  server it would be replaced (RFC 6347 section 4.2.8), so take another socket. COPAL_EFULL: limits.handshakes are under
  *  way. COPAL_EINVAL: credentials of a server, or of another backend; a name over 255 octets. COPAL_ENOMEM. */
-int copal_dtls_connect(copal_dtls_t *dtls, copal_time_t now, copal_credentials_t *credentials, const copal_peer_t *address,
-                       uint32_t via, const char *name, copal_peer_t *peer);
+int copal_dtls_connect(copal_dtls_t *dtls, copal_time_t now, copal_credentials_t *credentials,
+                       const copal_peer_t *address, uint32_t via, const char *name, copal_peer_t *peer);
 /** Ends the sessions and handshakes of these credentials, and tells the peers (close_notify). `changed` is not called. */
 void copal_dtls_disconnect(copal_dtls_t *dtls, copal_time_t now, const copal_credentials_t *credentials);
 
 /** Protects a message for its session: `out` is then the datagram to send, whose octets lie in `buffer`, of
  *  COPAL_DTLS_OVERHEAD more than the message. 1: nothing is to be sent now: the handshake is under way, and what there is
- *  room for leaves after it. COPAL_ESTALE: there is no such session. COPAL_ESPACE: it is over limits.datagram_size. */
+ *  room for leaves after it. COPAL_ESTALE: there is no such session. COPAL_ESPACE: it is over limits.datagram_size.
+ *  COPAL_ESYSTEM: the library failed. */
 #define COPAL_DTLS_OVERHEAD 37u
 int copal_dtls_protect(copal_dtls_t *dtls, copal_time_t now, const copal_datagram_t *message, uint8_t *buffer,
                        copal_datagram_t *out);
@@ -135,8 +137,8 @@ void copal_dtls_run(copal_dtls_t *dtls, copal_time_t now);
 /** When copal_dtls_run must be called next, or COPAL_NEVER. */
 copal_time_t copal_dtls_next_timeout(const copal_dtls_t *dtls);
 
-/** Tells of an ICMP error for a datagram to an address that started with `quoted`. It ends a handshake that we began and
- *  that has had no answer yet; whatever is established does not believe it. */
+/** Tells of an ICMP error for a datagram to an address that started with `quoted`, which counts if it is 64 octets or more. It
+ *  ends a handshake that we began and that has had no answer yet; whatever is established does not believe it. */
 void copal_dtls_unreachable(copal_dtls_t *dtls, copal_time_t now, const copal_peer_t *address, copal_bytes_t quoted);
 
 /** Sessions established, and handshakes under way, at present. */

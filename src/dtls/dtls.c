@@ -220,8 +220,8 @@ void copal_dtls_unreachable(copal_dtls_t *dtls, copal_time_t now, const copal_pe
          slot = copal__index_next(&dtls->pending_index, slot)) {
         const copal__pending_t *h = &dtls->pendings[slot];
         /* The random octets of the ClientHello show that it is not forged. */
-        if (!h->server && !h->heard && h->sent_size == COPAL__SENT_SIZE && quoted.size >= COPAL__SENT_SIZE &&
-            memcmp(quoted.data, h->sent, COPAL__SENT_SIZE) == 0) {
+        if (!h->server && !h->heard && !dtls->sessions[h->session].suite && h->sent_size == COPAL__SENT_SIZE &&
+            quoted.size >= COPAL__SENT_SIZE && memcmp(quoted.data, h->sent, COPAL__SENT_SIZE) == 0) {
             copal__handshake_fail(dtls, now, slot, COPAL_EUNREACHABLE, NULL);
             return;
         }

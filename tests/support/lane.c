@@ -90,6 +90,8 @@ static void deliver(void *user, copal_time_t now, const copal_from_t *from, copa
     memcpy(s->text, message.data, message.size);
     s->text[message.size] = '\0';
     s->from = *from;
+    if (s->hears)
+        s->hears(s, from);
     if (s->echoes)
         check_equal(station_say(s, &from->peer, s->text), 0);
 }

@@ -10,9 +10,10 @@
 enum { LANE_STATIONS = 8, LANE_TEXT = 1200 };
 
 typedef struct lane_t lane_t;
+typedef struct station_t station_t;
 
 /** A filter at an address, and what it told. */
-typedef struct {
+struct station_t {
     lane_t *lane;
     copal_dtls_t *dtls;
     void *memory;
@@ -24,11 +25,12 @@ typedef struct {
     unsigned messages;            /* that came */
     char text[LANE_TEXT + 1];     /* the last one */
     copal_from_t from;
-    unsigned changes; /* sessions that ended or were renewed */
-    int status;       /* of the last change */
+    void (*hears)(station_t *s, const copal_from_t *from); /* is told of each, unless NULL */
+    unsigned changes;                                      /* sessions that ended or were renewed */
+    int status;                                            /* of the last change */
     char reason[128];
     copal_peer_t changed;
-} station_t;
+};
 
 struct lane_t {
     random_t random;
