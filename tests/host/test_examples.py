@@ -122,6 +122,13 @@ def test_poll():
         assert program.process.wait(SECONDS) == 0
 
 
+def test_uv():
+    with Example("uv") as server:
+        shown = [int(line) for line in ask(server.uri("seconds"), "-s", "2", "-w").split()]
+        assert len(shown) > 1 and shown == list(range(shown[0], shown[0] + len(shown)))
+        assert server.end() == 0
+
+
 def test_notify():
     """Libcoap's client shows what it is told within two seconds, in one line each (-w)."""
     with Example("notify") as server:
@@ -156,7 +163,7 @@ def test_observe():
     assert run(example("observe"), "http://x/") == (2, "")
 
 
-@pytest.mark.parametrize("name", ["server", "get", "async", "poll", "later", "observe", "notify"])
+@pytest.mark.parametrize("name", ["server", "get", "async", "poll", "uv", "later", "observe", "notify"])
 def test_every_example_can_be_run_as_its_comment_says(name):
     first = open(f"{os.path.dirname(__file__)}/../../examples/{name}.c").read().split("*/")[0]
     assert f"$ build/examples/{name}" in first
