@@ -12,7 +12,7 @@ static uint8_t first_length(copal_bytes_t path)
 
 uint32_t copal__tree_hash(const copal_tree_t *t, copal_bytes_t path)
 {
-    return path.size ? (uint32_t)copal__hash(&t->key, first_length(path), path.data + 1, path.size - 1) : 0;
+    return path.size ? (uint32_t)copal__hash_place(&t->key, first_length(path), path.data + 1, path.size - 1) : 0;
 }
 
 static bool has_path(const copal__resource_t *r, copal_bytes_t path)
