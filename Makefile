@@ -8,7 +8,7 @@ all: build ## builds build/copal, build/libcopal.a and build/libcopal.so
 
 # ---- Builds. Each has a directory of its own, and a target of the directory's name that brings it up to date.
 
-BUILDS := build build/asan build/asan-posix build/gcc build/clang
+BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/gcc build/clang
 .PHONY: $(BUILDS)
 build: FLAGS =
 build: GOALS = all
@@ -16,6 +16,9 @@ build/asan: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_WERROR=ON
 build/asan: GOALS = tool tests examples
 build/asan-posix: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix
 build/asan-posix: GOALS = tool tests
+build/asan-mbedtls: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_WERROR=ON -DCOPAL_MBEDTLS=$(CURDIR)/build/mbedtls-3.6
+build/asan-mbedtls: GOALS = tests_dtls
+build/asan-mbedtls: | build/mbedtls-3.6
 build/gcc: FLAGS = -DCMAKE_C_COMPILER=gcc -DCOPAL_WERROR=ON -DCOPAL_LTO=OFF
 build/gcc: GOALS = all tests examples benches
 build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix
@@ -43,7 +46,7 @@ uninstall: ## removes what the last `make install` installed
 
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
-INSTALLED := $(addprefix tools/installed/,build run peers test bench format)
+INSTALLED := $(addprefix tools/installed/,build run peers mbedtls test bench format)
 .PHONY: $(INSTALLED)
 $(INSTALLED): tools/installed/%:
 	@tools/install $*
@@ -69,6 +72,10 @@ build/venv/installed: tests/requirements.txt | tools/installed/test
 	$(PYTHON) -m venv build/venv
 	build/venv/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
+
+# Mbed TLS 3.6, which bookworm does not have.
+build/mbedtls-3.6: | tools/installed/mbedtls
+	@tools/build-mbedtls $@
 
 # The other implementations that the interop tests speak with, of which Debian and PyPI have none: programs of our own,
 # made with the compilers that Debian has, whatever else there is.

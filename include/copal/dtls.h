@@ -43,10 +43,11 @@ typedef struct {
 typedef struct copal_credentials_t copal_credentials_t;
 
 /** COPAL_EINVAL: neither key nor certificate where one is needed (a client may have neither: it then only believes
- *  authorities), a size out of range, a client's key without identity or identity without key. COPAL_ECERTIFICATE: a file
- *  cannot be used. COPAL_EUNSUPPORTED: the backend cannot do this: an identity or hint with a NUL (OpenSSL), a hint (Mbed
- *  TLS). COPAL_ENOMEM. `problem` (may be NULL) gets a sentence that says more, static or, of a file, in the caller's
- *  buffer of `capacity` octets. */
+ *  authorities), a size out of range, a client's key without identity or identity without key. COPAL_ECERTIFICATE: a
+ *  file cannot be used. COPAL_EUNSUPPORTED: the backend cannot do this: an identity or hint with a NUL (OpenSSL); a
+ *  hint, a key of more than MBEDTLS_PSK_MAX_LEN octets, which is 32 or 48 by default, or the system's authorities
+ *  (Mbed TLS). COPAL_ENOMEM. `problem` (may be NULL) gets a sentence that says more, static or, of a file, in the
+ *  caller's buffer of `capacity` octets. */
 int copal_credentials_open(copal_credentials_t **credentials, const copal_dtls_backend_t *backend,
                            const copal_credentials_config_t *config, char *problem, size_t capacity);
 /** NULL is allowed. */

@@ -13,6 +13,19 @@ typedef struct {
     uint8_t client_iv[COPAL__SUITE_IV], server_iv[COPAL__SUITE_IV];
 } copal__keys_t;
 
+/** Divides a key block: client's key, server's key, client's IV, server's IV. */
+enum { COPAL__KEY_BLOCK = 2 * (COPAL__SUITE_KEY + COPAL__SUITE_IV) };
+void copal__keys_divide(copal__keys_t *keys, const copal__suite_t *suite, const uint8_t *block);
+
+/** Where the sentence goes that says why credentials cannot be opened. */
+typedef struct {
+    char *text; /* NULL: nobody wants to know */
+    size_t capacity;
+} copal__problem_t;
+
+/** Writes a sentence, of a file unless that is NULL, and returns `status`. */
+int copal__problem(const copal__problem_t *problem, int status, const char *file, const char *sentence);
+
 /** How a handshake is to be done. Lent until it is closed. */
 typedef struct {
     void *credentials; /* as credentials_open made them; their role is the handshake's */

@@ -1,7 +1,6 @@
 #include "backend.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct copal_credentials_t {
@@ -13,9 +12,7 @@ struct copal_credentials_t {
 
 static int refused(char *problem, size_t capacity, const char *sentence)
 {
-    if (problem && capacity > 0)
-        snprintf(problem, capacity, "%s", sentence);
-    return COPAL_EINVAL;
+    return copal__problem(&(copal__problem_t){problem, capacity}, COPAL_EINVAL, NULL, sentence);
 }
 
 static int check(const copal_credentials_config_t *c, char *problem, size_t capacity)

@@ -67,8 +67,8 @@ static int seal(const copal_dtls_backend_t *backend, void *cipher, const record_
 
 static int unseal(const copal_dtls_backend_t *backend, void *cipher, const record_t *r, uint8_t *inout)
 {
-    return backend->unseal(cipher, r->suite, r->key, r->nonce, (copal_bytes_t){r->additional, r->additional_size}, inout,
-                           r->size, inout);
+    return backend->unseal(cipher, r->suite, r->key, r->nonce, (copal_bytes_t){r->additional, r->additional_size},
+                           inout, r->size, inout);
 }
 
 /* In turn, so that each shows that it needs nothing of what came before. */

@@ -6,6 +6,7 @@
 #define _POSIX_C_SOURCE 200809L /* nanosleep */
 
 #include "dtls/backend.h"
+#include "dtls/mbedtls/mbedtls.h"
 #include "dtls/openssl/openssl.h"
 #include "support/check.h"
 
@@ -45,25 +46,27 @@ struct pair_t {
     datagram_t queue[DATAGRAMS];
     unsigned head, tail;
     bool hurry; /* time passes, and what was lost is sent again */
-    unsigned (*fate)(pair_t *pair, const end_t *from, const datagram_t *datagram); /* how many copies arrive; NULL: one */
+    unsigned (*fate)(pair_t *pair, const end_t *from,
+                     const datagram_t *datagram); /* how many copies arrive; NULL: one */
     void *context;
 };
 
 /* ---- backends ---- */
 
-static const copal_dtls_backend_t *const backends[] = {&copal_dtls_openssl};
+static const copal_dtls_backend_t *const backends[] = {&copal_dtls_openssl, &copal_dtls_mbedtls};
 enum { BACKENDS = sizeof backends / sizeof backends[0] };
 
 /** Runs a test for each client with each server. */
-#define EACH_PAIR(client, server)                                                                                      \
-    for (unsigned i_ = 0; i_ < BACKENDS * BACKENDS && named(i_); i_++)                                                 \
-        for (const copal_dtls_backend_t *client = backends[i_ / BACKENDS], *server = backends[i_ % BACKENDS]; client;  \
+#define EACH_PAIR(client, server)                                                                                     \
+    for (unsigned i_ = 0; i_ < BACKENDS * BACKENDS && named(i_); i_++)                                                \
+        for (const copal_dtls_backend_t *client = backends[i_ / BACKENDS], *server = backends[i_ % BACKENDS]; client; \
              client = NULL)
 
 static inline bool named(unsigned pair)
 {
     static char note[80];
-    snprintf(note, sizeof note, "client %s, server %s", backends[pair / BACKENDS]->name, backends[pair % BACKENDS]->name);
+    snprintf(note, sizeof note, "client %s, server %s", backends[pair / BACKENDS]->name,
+             backends[pair % BACKENDS]->name);
     check_note(note);
     return true;
 }
@@ -87,11 +90,19 @@ static inline void set_timers(end_t *end)
         DTLS_set_timer_cb(((copal__openssl_handshake_t *)end->handshake)->ssl, end->pair->hurry ? hurried : patient);
 }
 
+typedef struct {
+    int numbers[2];   /* as Mbed TLS takes them */
+    const char *name; /* as OpenSSL calls it */
+} named_suite_t;
+
 /** Lets an end have one suite only. */
-static inline void only_suite(end_t *end, const char *openssl)
+static inline void only_suite(end_t *end, const named_suite_t *suite)
 {
     if (end->backend == &copal_dtls_openssl)
-        check_equal(SSL_CTX_set_cipher_list(((copal__openssl_credentials_t *)end->credentials)->context, openssl), 1);
+        check_equal(SSL_CTX_set_cipher_list(((copal__openssl_credentials_t *)end->credentials)->context, suite->name),
+                    1);
+    else
+        mbedtls_ssl_conf_ciphersuites(&((copal__mbedtls_credentials_t *)end->credentials)->config, suite->numbers);
 }
 
 /* ---- the wire ---- */
@@ -234,7 +245,8 @@ static inline void pair_talk(pair_t *pair)
 
 static inline bool pair_settled(const pair_t *pair)
 {
-    return pair->ends[CLIENT].status != COPAL__HANDSHAKE_GOES_ON && pair->ends[SERVER].status != COPAL__HANDSHAKE_GOES_ON;
+    return pair->ends[CLIENT].status != COPAL__HANDSHAKE_GOES_ON &&
+           pair->ends[SERVER].status != COPAL__HANDSHAKE_GOES_ON;
 }
 
 static inline copal_time_t pair_timeout(const pair_t *pair)

@@ -2,39 +2,40 @@
 
 /* Handshakes with pre-shared keys (RFC 4279), each backend with each. */
 
-#define TEXT(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define TEXT(text)                                \
+    {                                             \
+        (const uint8_t *)(text), sizeof(text) - 1 \
+    }
 #define KEY TEXT("a\0key with a NUL")
 
 static const copal_credentials_config_t client_config = {.key = KEY, .identity = TEXT("sensor")};
 static const copal_credentials_config_t server_config = {.server = true, .key = KEY};
 
-static const struct {
-    uint16_t number;
-    const char *openssl;
-} suites[] = {
-    {0xccac, "ECDHE-PSK-CHACHA20-POLY1305"}, {0xc0a8, "PSK-AES128-CCM8"},       {0xc0a4, "PSK-AES128-CCM"},
-    {0x00a8, "PSK-AES128-GCM-SHA256"},       {0xccab, "PSK-CHACHA20-POLY1305"},
+static const named_suite_t suites[] = {
+    {{0xccac}, "ECDHE-PSK-CHACHA20-POLY1305"}, {{0xc0a8}, "PSK-AES128-CCM8"},       {{0xc0a4}, "PSK-AES128-CCM"},
+    {{0x00a8}, "PSK-AES128-GCM-SHA256"},       {{0xccab}, "PSK-CHACHA20-POLY1305"},
 };
 
 static void both_ends_agree_on_keys_with_each_suite(void **state)
 {
     (void)state;
     EACH_PAIR(client, server)
-        for (unsigned i = 0; i < sizeof suites / sizeof suites[0]; i++) {
-            pair_t pair;
-            pair_make(&pair, client, &client_config, server, &server_config);
-            only_suite(&pair.ends[CLIENT], suites[i].openssl);
-            pair_shake(&pair, "host.example");
-            check_agreement(&pair);
-            check_equal(pair.ends[CLIENT].keys.suite->number, suites[i].number);
-            pair_free(&pair);
-        }
+    for (unsigned i = 0; i < sizeof suites / sizeof suites[0]; i++) {
+        pair_t pair;
+        pair_make(&pair, client, &client_config, server, &server_config);
+        only_suite(&pair.ends[CLIENT], &suites[i]);
+        pair_shake(&pair, "host.example");
+        check_agreement(&pair);
+        check_equal(pair.ends[CLIENT].keys.suite->number, suites[i].numbers[0]);
+        pair_free(&pair);
+    }
 }
 
 static void two_handshakes_have_nothing_of_their_keys_in_common(void **state)
 {
     (void)state;
-    EACH_PAIR(client, server) {
+    EACH_PAIR(client, server)
+    {
         copal__keys_t keys[2];
         for (int i = 0; i < 2; i++) {
             pair_t pair;
@@ -63,16 +64,17 @@ static int find_any(void *user, copal_bytes_t identity, uint8_t key[COPAL_KEY_SI
     memcpy(asked->identity, identity.data, identity.size);
     asked->size = identity.size;
     asked->asked++;
-    memset(key, 0, COPAL_KEY_SIZE);
-    return COPAL_KEY_SIZE;
+    memset(key, 0, 32);
+    return 32;
 }
 
 static void a_server_is_asked_for_the_key_of_the_identity_as_it_was_sent(void **state)
 {
     (void)state;
-    uint8_t longest[COPAL_IDENTITY_SIZE], zeros[COPAL_KEY_SIZE] = {0};
+    uint8_t longest[COPAL_IDENTITY_SIZE], zeros[32] = {0};
     memset(longest, 0xfe, sizeof longest);
-    EACH_PAIR(client, server) {
+    EACH_PAIR(client, server)
+    {
         pair_t pair;
         asked_t asked = {0};
         copal_credentials_config_t asks = {.key = {zeros, sizeof zeros}, .identity = {longest, sizeof longest}};
@@ -113,7 +115,8 @@ static void failed_handshake(pair_t *pair, const copal_dtls_backend_t *client, c
 static void an_unknown_identity_looks_like_a_wrong_key_on_the_wire(void **state)
 {
     (void)state;
-    EACH_PAIR(client, server) {
+    EACH_PAIR(client, server)
+    {
         pair_t unknown, wrong;
         failed_handshake(&unknown, client, server, find_none);
         failed_handshake(&wrong, client, server, find_wrong);
@@ -135,11 +138,12 @@ static void an_unknown_identity_looks_like_a_wrong_key_on_the_wire(void **state)
 static void ends_without_a_suite_in_common_fail_with_a_sentence(void **state)
 {
     (void)state;
-    EACH_PAIR(client, server) {
+    EACH_PAIR(client, server)
+    {
         pair_t pair;
         pair_make(&pair, client, &client_config, server, &server_config);
-        only_suite(&pair.ends[CLIENT], "PSK-AES128-CCM8");
-        only_suite(&pair.ends[SERVER], "PSK-AES128-CCM");
+        only_suite(&pair.ends[CLIENT], &suites[1]);
+        only_suite(&pair.ends[SERVER], &suites[2]);
         pair_shake(&pair, NULL);
         check_equal(pair.ends[SERVER].status, COPAL_EHANDSHAKE);
         assert_string_equal(pair.ends[SERVER].reason, "there is no cipher suite that both ends can use");
@@ -147,7 +151,58 @@ static void ends_without_a_suite_in_common_fail_with_a_sentence(void **state)
     }
 }
 
-/* ---- what OpenSSL cannot do ---- */
+/* ---- what not every backend can do ---- */
+
+static void identities_of_mbed_tls_may_hold_nuls(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < BACKENDS; i++) {
+        pair_t pair;
+        asked_t asked = {0};
+        uint8_t zeros[32] = {0};
+        copal_credentials_config_t asks = {.key = {zeros, sizeof zeros}, .identity = TEXT("\0a\0b\0")};
+        copal_credentials_config_t answers = {.server = true, .find_key = find_any, .user = &asked};
+        pair_make(&pair, &copal_dtls_mbedtls, &asks, backends[i], &answers);
+        pair_shake(&pair, NULL);
+        check_agreement(&pair);
+        check_bytes((copal_bytes_t){asked.identity, asked.size}, asks.identity);
+        pair_free(&pair);
+    }
+}
+
+static void the_longest_key_of_each_backend_can_be_used_and_a_longer_one_is_refused(void **state)
+{
+    (void)state;
+    uint8_t key[COPAL_KEY_SIZE];
+    memset(key, 0xa5, sizeof key);
+    for (unsigned i = 0; i < BACKENDS; i++) {
+        pair_t pair;
+        size_t longest = backends[i] == &copal_dtls_mbedtls ? MBEDTLS_PSK_MAX_LEN : COPAL_KEY_SIZE;
+        copal_credentials_config_t asks = {.key = {key, longest}, .identity = copal_text("a")};
+        copal_credentials_config_t answers = {.server = true, .key = {key, longest}};
+        pair_make(&pair, backends[i], &asks, backends[i], &answers);
+        pair_shake(&pair, NULL);
+        check_agreement(&pair);
+        pair_free(&pair);
+    }
+    copal_credentials_config_t longer = {.server = true, .key = {key, MBEDTLS_PSK_MAX_LEN + 1}};
+    char problem[100];
+    void *credentials;
+    int status = copal_dtls_mbedtls.credentials_open(&credentials, &longer, problem, sizeof problem);
+    check_equal(status, COPAL_EUNSUPPORTED);
+    check(strstr(problem, "this Mbed TLS takes no key of more than ") == problem);
+}
+
+static void mbed_tls_refuses_a_hint(void **state)
+{
+    (void)state;
+    copal_credentials_config_t config = {.server = true, .key = KEY, .hint = TEXT("h")};
+    char problem[100];
+    void *credentials;
+    check_equal(copal_dtls_mbedtls.credentials_open(&credentials, &config, problem, sizeof problem),
+                COPAL_EUNSUPPORTED);
+    assert_string_equal(problem, "Mbed TLS sends no hint");
+}
 
 static void openssl_refuses_an_identity_or_hint_with_a_nul(void **state)
 {
@@ -190,6 +245,9 @@ int main(void)
         cmocka_unit_test(a_server_is_asked_for_the_key_of_the_identity_as_it_was_sent),
         cmocka_unit_test(an_unknown_identity_looks_like_a_wrong_key_on_the_wire),
         cmocka_unit_test(ends_without_a_suite_in_common_fail_with_a_sentence),
+        cmocka_unit_test(identities_of_mbed_tls_may_hold_nuls),
+        cmocka_unit_test(the_longest_key_of_each_backend_can_be_used_and_a_longer_one_is_refused),
+        cmocka_unit_test(mbed_tls_refuses_a_hint),
         cmocka_unit_test(openssl_refuses_an_identity_or_hint_with_a_nul),
         cmocka_unit_test(a_hint_is_sent_and_changes_nothing),
     };

@@ -2,37 +2,22 @@
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
 #include <string.h>
 
 /* copal__suites by the names of OpenSSL, in the same order. */
-#define CERTIFICATE_SUITES                                                                                             \
-    "ECDHE-ECDSA-AES128-CCM8:ECDHE-ECDSA-AES128-CCM:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"      \
+#define CERTIFICATE_SUITES                                                                                        \
+    "ECDHE-ECDSA-AES128-CCM8:ECDHE-ECDSA-AES128-CCM:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:" \
     "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-CHACHA20-POLY1305"
-#define PSK_SUITES                                                                                                     \
+#define PSK_SUITES \
     "ECDHE-PSK-CHACHA20-POLY1305:PSK-AES128-CCM8:PSK-AES128-CCM:PSK-AES128-GCM-SHA256:PSK-CHACHA20-POLY1305"
 
-typedef struct {
-    char *text; /* NULL: nobody wants to know */
-    size_t capacity;
-} problem_t;
-
-static int say(const problem_t *problem, int status, const char *sentence)
-{
-    if (problem->text)
-        snprintf(problem->text, problem->capacity, "%s", sentence);
-    return status;
-}
-
 /* A file that cannot be read gets what the system says of it. */
-static int say_of_file(const problem_t *problem, const char *file, const char *sentence)
+static int say_of_file(const copal__problem_t *problem, const char *file, const char *sentence)
 {
     unsigned long error = ERR_peek_error();
     if (ERR_SYSTEM_ERROR(error))
         sentence = strerror(ERR_GET_REASON(error));
-    if (problem->text)
-        snprintf(problem->text, problem->capacity, "%s: %s", file, sentence);
-    return COPAL_ECERTIFICATE;
+    return copal__problem(problem, COPAL_ECERTIFICATE, file, sentence);
 }
 
 /* A level would rule the suites of CCM_8 out, whose tag has 64 bits, and with them what every CoAP node speaks (RFC 7252
@@ -80,12 +65,12 @@ static void restrict_context(copal__openssl_credentials_t *credentials)
 
 /* OpenSSL takes identity and hint as C strings. */
 static int use_keys(copal__openssl_credentials_t *credentials, const copal_credentials_config_t *config,
-                    const problem_t *problem)
+                    const copal__problem_t *problem)
 {
     char hint[COPAL_IDENTITY_SIZE + 1] = {0};
     if ((config->identity.size && memchr(config->identity.data, 0, config->identity.size)) ||
         (config->hint.size && memchr(config->hint.data, 0, config->hint.size)))
-        return say(problem, COPAL_EUNSUPPORTED, "OpenSSL sends no identity or hint that holds a NUL");
+        return copal__problem(problem, COPAL_EUNSUPPORTED, NULL, "OpenSSL sends no identity or hint that holds a NUL");
     if (config->key.size)
         memcpy(credentials->key, config->key.data, config->key.size);
     credentials->key_size = config->key.size;
@@ -106,7 +91,7 @@ static int use_keys(copal__openssl_credentials_t *credentials, const copal_crede
     return 0;
 }
 
-static int use_certificate(SSL_CTX *context, const copal_credentials_config_t *config, const problem_t *problem)
+static int use_certificate(SSL_CTX *context, const copal_credentials_config_t *config, const copal__problem_t *problem)
 {
     const char *key = config->private_key ? config->private_key : config->certificate;
     if (SSL_CTX_use_certificate_chain_file(context, config->certificate) != 1)
@@ -119,7 +104,7 @@ static int use_certificate(SSL_CTX *context, const copal_credentials_config_t *c
 }
 
 /* Names with wildcards are not allowed (RFC 7252 section 9.1.3.3, RFC 7925 section 4.4.1). */
-static int use_authorities(SSL_CTX *context, const copal_credentials_config_t *config, const problem_t *problem)
+static int use_authorities(SSL_CTX *context, const copal_credentials_config_t *config, const copal__problem_t *problem)
 {
     X509_VERIFY_PARAM_set_hostflags(SSL_CTX_get0_param(context), X509_CHECK_FLAG_NO_WILDCARDS);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
@@ -133,15 +118,17 @@ static int use_authorities(SSL_CTX *context, const copal_credentials_config_t *c
 }
 
 static int configure(copal__openssl_credentials_t *credentials, const copal_credentials_config_t *config,
-                     const problem_t *problem)
+                     const copal__problem_t *problem)
 {
     bool keys = config->key.size || config->find_key;
     bool certificates = config->server ? config->certificate != NULL : !keys;
-    const char *suites = keys && certificates ? CERTIFICATE_SUITES ":" PSK_SUITES : keys ? PSK_SUITES : CERTIFICATE_SUITES;
+    const char *suites = keys && certificates ? CERTIFICATE_SUITES ":" PSK_SUITES
+                         : keys               ? PSK_SUITES
+                                              : CERTIFICATE_SUITES;
     int status = 0;
     restrict_context(credentials);
     if (SSL_CTX_set_cipher_list(credentials->context, suites) != 1)
-        return say(problem, COPAL_EUNSUPPORTED, "this OpenSSL has none of the cipher suites");
+        return copal__problem(problem, COPAL_EUNSUPPORTED, NULL, "this OpenSSL has none of the cipher suites");
     if (keys)
         status = use_keys(credentials, config, problem);
     if (status == 0 && config->certificate)
@@ -151,9 +138,10 @@ static int configure(copal__openssl_credentials_t *credentials, const copal_cred
     return status;
 }
 
-int copal__openssl_credentials_open(void **opened, const copal_credentials_config_t *config, char *text, size_t capacity)
+int copal__openssl_credentials_open(void **opened, const copal_credentials_config_t *config, char *text,
+                                    size_t capacity)
 {
-    problem_t problem = {text, capacity};
+    copal__problem_t problem = {text, capacity};
     copal__openssl_credentials_t *credentials = OPENSSL_zalloc(sizeof *credentials);
     int status = COPAL_ENOMEM;
     ERR_clear_error();

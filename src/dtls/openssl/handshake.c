@@ -4,7 +4,6 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/x509v3.h>
-#include <string.h>
 #include <sys/time.h>
 
 /* A name is told to the server, too, unless it is an address (RFC 6066 section 3, RFC 7252 section 9.1). */
@@ -152,15 +151,10 @@ int copal__openssl_keys(void *state, copal__keys_t *keys)
     copal__openssl_handshake_t *handshake = state;
     const SSL_CIPHER *cipher = SSL_get_current_cipher(handshake->ssl);
     const copal__suite_t *suite = cipher ? copal__suite_find(SSL_CIPHER_get_protocol_id(cipher)) : NULL;
-    uint8_t block[2 * (COPAL__SUITE_KEY + COPAL__SUITE_IV)];
+    uint8_t block[COPAL__KEY_BLOCK];
     if (!suite || !expand(handshake, block, 2u * (suite->key_size + suite->iv_size)))
         return COPAL_EHANDSHAKE;
-    const uint8_t *ivs = block + 2 * suite->key_size;
-    *keys = (copal__keys_t){.suite = suite};
-    memcpy(keys->client_key, block, suite->key_size);
-    memcpy(keys->server_key, block + suite->key_size, suite->key_size);
-    memcpy(keys->client_iv, ivs, suite->iv_size);
-    memcpy(keys->server_iv, ivs + suite->iv_size, suite->iv_size);
+    copal__keys_divide(keys, suite, block);
     OPENSSL_cleanse(block, sizeof block);
     return 0;
 }

@@ -30,7 +30,7 @@ typedef struct {
     void *context;
     uint8_t *in; /* the datagram that came and has not been read */
     size_t in_size;
-    bool begun; /* a server: the ClientHello was taken; a client: it was sent */
+    bool begun;      /* a server: the ClientHello was taken; a client: it was sent */
     bool identified; /* a server: the client told an identity of a size that is allowed */
     size_t identity_size;
     uint8_t identity[COPAL_IDENTITY_SIZE]; /* as it stands in the ClientKeyExchange */
