@@ -2,6 +2,7 @@
 #ifndef COPAL_HOST_H
 #define COPAL_HOST_H
 
+#include "copal/dtls.h"
 #include "copal/link.h"
 #include "copal/transfer.h"
 #include "copal/tree.h"
@@ -15,7 +16,8 @@ extern "C" {
  *  be called from any thread, and from inside handlers and receivers, unless it says otherwise. */
 typedef struct copal_host_t copal_host_t;
 
-/** Direction and octets of a datagram, for tracing. Called in the thread that runs the host. */
+/** Direction and octets of a message, for tracing; of a session's, as it is inside the record. Called in the thread that runs
+ *  the host. */
 typedef void (*copal_trace_t)(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes_t datagram);
 
 typedef struct {
@@ -23,6 +25,10 @@ typedef struct {
     copal_limits_t server;      /* a nonzero field takes the place of the scaled one */
     copal_limits_t client;      /* likewise; counters = 1 makes message IDs unique over all peers */
     copal_tree_limits_t tree;   /* likewise */
+    const copal_dtls_backend_t *dtls; /* NULL: no coaps; else `memory` must be 128 KiB at least */
+    copal_dtls_limits_t server_dtls;  /* likewise; 10,000 sessions and 64 handshakes in 64 MiB. What the backend allocates is
+                                       * not counted in `memory`. datagram_size is that of `server` */
+    copal_dtls_limits_t client_dtls;  /* likewise */
     copal_timing_t timing;
     bool first_only, dynamic, post_creates; /* as in copal_tree_config_t */
     void (*created)(void *user, copal_tree_t *tree, copal_handle_t resource);
@@ -55,6 +61,11 @@ copal_tree_t *copal_host_tree(copal_host_t *host);
  *  the port is taken); nothing stays half made. */
 int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, uint16_t *bound);
 
+/** The same for DTLS, where copal_host_config_t.dtls names a backend: credentials are a server's, and are kept as long as it
+ *  listens. Also COPAL_EUNSUPPORTED: without a backend; COPAL_EINVAL: credentials of a client, or of another backend. */
+int copal_host_listen_secure(copal_host_t *host, copal_credentials_t *credentials, const char *address, uint16_t port,
+                             uint16_t *bound);
+
 /** Runs until copal_host_stop; a stop that came just before counts. 0, COPAL_EEXIST: a thread runs it already,
  *  COPAL_EINVAL: inside a callback, or COPAL_ESYSTEM. */
 int copal_host_run(copal_host_t *host);
@@ -79,10 +90,10 @@ int copal_host_timeout(copal_host_t *host);
  *  An IPv4-mapped IPv6 address is the IPv4 one. COPAL_EINVAL; COPAL_ERESOLVE. */
 int copal_peer_from_text(copal_peer_t *peer, const char *address, uint16_t port, bool resolve);
 /** The addresses of a URI's host into `peers`, the likeliest first; a host name is looked up (may block on the network). How
- *  many, 1 to `most`; or COPAL_EURI, COPAL_ERESOLVE, COPAL_EUNSUPPORTED (coaps). For asking the next one where one is
+ *  many, 1 to `most`; or COPAL_EURI, COPAL_ERESOLVE. For asking the next one where one is
  *  unreachable, as copal_host_ask does. */
 int copal_peers_from_uri(copal_peer_t *peers, int most, const char *uri);
-/** The address of a peer as text (at least 64 octets), and its port. */
+/** The address of a peer or a session as text (at least 64 octets), and its port. */
 void copal_peer_to_text(const copal_peer_t *peer, char *address, size_t capacity, uint16_t *port);
 
 /* ---- client -------------------------------------------------------------------------------------- */
@@ -90,8 +101,12 @@ void copal_peer_to_text(const copal_peer_t *peer, char *address, size_t capacity
 /** A request as faces make it: everything but `to` or `uri` may be left zero, with GET, CON and no options.
  *  All is borrowed for the time of the call. */
 typedef struct {
-    const char *uri;            /* coap:// URI: peer, Uri-Host, path and query; host names are looked up (blocking) */
+    const char *uri;            /* coap:// or coaps:// URI: peer, Uri-Host, path and query; host names are looked up
+                                 * (blocking). A certificate must be for the URI's host */
     const copal_peer_t *to;     /* instead of `uri`, or the address to use in place of the URI's own */
+    copal_credentials_t *credentials; /* a client's: for coaps, and with `to` and no uri, where it means DTLS. A session that
+                                       * they have with the peer is used, or begun; it stays until copal_host_disconnect, or
+                                       * until it has not been used for client_dtls.idle_timeout */
     copal_bytes_t path;         /* with `to` and no uri: "a/b?c=d" */
     copal_code_t method;        /* 0 is GET */
     bool non_confirmable;
@@ -117,12 +132,23 @@ typedef struct {
 } copal_ask_t;
 
 /** Sends a request in one datagram; the receiver is called in the thread that runs the host. `handle` may be NULL.
- *  COPAL_EURI, COPAL_ERESOLVE, COPAL_EINVAL, COPAL_EFULL, COPAL_EEXIST, COPAL_ESPACE, COPAL_EUNSUPPORTED (coaps, a
- *  group), COPAL_ESYSTEM. The request's message ID, 0 to 65535, is returned. */
+ *  COPAL_EURI, COPAL_ERESOLVE, COPAL_EINVAL, COPAL_EFULL (also: client_dtls.handshakes are under way),
+ *  COPAL_EEXIST, COPAL_ESPACE, COPAL_EUNSUPPORTED (a group, or coaps without a backend), COPAL_ENOMEM, COPAL_ESYSTEM.
+ *  COPAL_EINVAL too for coaps without credentials, coap with such, and credentials of a server or of another backend.
+ *  The receiver may hear of COPAL_EHANDSHAKE, ECERTIFICATE, ECLOSED and ESTALE (there was no room for the session any more),
+ *  too; see copal_host_problem. The request's message ID, 0 to 65535, is returned. */
 int copal_host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle);
 /** Ends a request, or an observation, whose server is told so: as copal_request_deregister. The receiver is not called any
  *  more. A host that runs on sees to it that the server hears; one that is closed at once does not. COPAL_ESTALE. */
 int copal_host_cancel(copal_host_t *host, copal_handle_t request);
+
+/** Within a receiver, or a task's `done`, that hears of the end of its session: why, as a sentence without full stop. NULL:
+ *  nothing is known beyond the status. */
+const char *copal_host_problem(const copal_host_t *host);
+
+/** Ends the sessions that a client has by these credentials, and tells the servers, which may forget them then. Cancel what is
+ *  open first: it is not answered any more. COPAL_EINVAL: inside a callback. */
+int copal_host_disconnect(copal_host_t *host, const copal_credentials_t *credentials);
 
 /** A request whose bodies may be of any size, in either direction (copal/transfer.h). Embed it in a struct of yours, all zero,
  *  set what is yours, and start it. Lent until `done` was called with response->ended, or it was cancelled. Its functions
@@ -152,6 +178,8 @@ int copal_host_transfer(copal_host_t *host, const copal_ask_t *ask, copal_task_t
  *  from inside `write` and `progress`. */
 int copal_host_transfer_cancel(copal_host_t *host, copal_task_t *task);
 
+#define COPAL_PROBLEM_SIZE 160u
+
 /** A response that is the caller's own; free it with copal_answer_free. */
 typedef struct {
     copal_code_t code;
@@ -162,13 +190,14 @@ typedef struct {
     size_t size;
     copal_bytes_t datagram; /* the last response message whole, for its options; belongs to the answer */
     copal_peer_t from;
+    char problem[COPAL_PROBLEM_SIZE]; /* where a session failed and no response came: copal_host_problem's; else empty */
 } copal_answer_t;
 
 /** Asks and waits, running the host meanwhile where no thread runs it by copal_host_run or copal_host_start. Bodies of any
  *  size go and come whole, as by copal_host_transfer. Where a host name has several addresses, the next is asked when one is
  *  unreachable.
  *  0: `answer` holds a response, whatever its code (of a ping, and where none was wanted: nothing but `id`); or as
- *  copal_host_transfer, ETIMEOUT, ERESET, ECRITICAL, EUNREACHABLE; EFORMAT: blocks that do not fit together, or a value
+ *  copal_host_transfer, ETIMEOUT, ERESET, ECRITICAL, EUNREACHABLE, and those of a session; EFORMAT: blocks that do not fit together, or a value
  *  that changed twice meanwhile; ESPACE: the body is larger than the config's `memory`; EINVAL: inside a callback, or to
  *  be observed. */
 int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer);

@@ -217,6 +217,9 @@ void copal__handshake_run(copal_dtls_t *d, copal_time_t now, uint32_t slot)
         settle(d, now, slot, d->config.backend->run(h->object, now));
     else if (h->alert)
         copal__handshake_fail(d, now, slot, COPAL_EHANDSHAKE, h->alert);
+    else if (h->number > 0) /* a Finished under another key is dropped silently (RFC 6347 section 4.1.2.7) */
+        copal__handshake_fail(d, now, slot, COPAL_EHANDSHAKE,
+                              "the server fell silent over our Finished, as where it has another key");
     else
         copal__handshake_fail(d, now, slot, COPAL_ETIMEOUT,
                               h->heard ? "the server stopped answering" : "the server does not answer");

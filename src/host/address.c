@@ -1,7 +1,21 @@
 #define _GNU_SOURCE 1
 #include "address.h"
 
+#include "copal/dtls.h"
+
 #include <string.h>
+
+uint8_t copal__peer_address_size(const copal_peer_t *peer)
+{
+    switch (peer->size) {
+    case COPAL__PEER_IPV4 + COPAL_DTLS_PEER_SIZE:
+    case COPAL__PEER_IPV6 + COPAL_DTLS_PEER_SIZE:
+    case COPAL__PEER_SCOPED + COPAL_DTLS_PEER_SIZE:
+        return (uint8_t)(peer->size - COPAL_DTLS_PEER_SIZE);
+    default:
+        return peer->size;
+    }
+}
 
 void copal__address_to_peer(const copal__address_t *address, copal_peer_t *peer)
 {
@@ -40,7 +54,8 @@ static void map(copal__address_t *address, const copal_peer_t *peer)
 
 socklen_t copal__address_from_peer(copal__address_t *address, const copal_peer_t *peer, int family)
 {
-    if (peer->size == COPAL__PEER_IPV4 && family == AF_INET) {
+    const uint8_t size = copal__peer_address_size(peer);
+    if (size == COPAL__PEER_IPV4 && family == AF_INET) {
         memset(address, 0, sizeof address->v4);
         address->v4.sin_family = AF_INET;
         memcpy(&address->v4.sin_addr, peer->data, 4);
@@ -49,7 +64,7 @@ socklen_t copal__address_from_peer(copal__address_t *address, const copal_peer_t
     }
     if (family != AF_INET6 || copal__peer_family(peer) == 0)
         return 0;
-    if (peer->size == COPAL__PEER_IPV4) {
+    if (size == COPAL__PEER_IPV4) {
         map(address, peer);
         return sizeof address->v6;
     }
@@ -57,7 +72,7 @@ socklen_t copal__address_from_peer(copal__address_t *address, const copal_peer_t
     address->v6.sin6_family = AF_INET6;
     memcpy(&address->v6.sin6_addr, peer->data, 16);
     memcpy(&address->v6.sin6_port, peer->data + 16, 2);
-    if (peer->size == COPAL__PEER_SCOPED) {
+    if (size == COPAL__PEER_SCOPED) {
         uint32_t scope;
         memcpy(&scope, peer->data + 18, 4);
         address->v6.sin6_scope_id = scope;
@@ -67,24 +82,25 @@ socklen_t copal__address_from_peer(copal__address_t *address, const copal_peer_t
 
 int copal__peer_family(const copal_peer_t *peer)
 {
-    if (peer->size == COPAL__PEER_IPV4)
+    const uint8_t size = copal__peer_address_size(peer);
+    if (size == COPAL__PEER_IPV4)
         return AF_INET;
-    return peer->size == COPAL__PEER_IPV6 || peer->size == COPAL__PEER_SCOPED ? AF_INET6 : 0;
+    return size == COPAL__PEER_IPV6 || size == COPAL__PEER_SCOPED ? AF_INET6 : 0;
 }
 
 bool copal__peer_is_any(const copal_peer_t *peer)
 {
     static const uint8_t any[16];
-    return memcmp(peer->data, any, peer->size == COPAL__PEER_IPV4 ? 4 : 16) == 0;
+    return memcmp(peer->data, any, copal__peer_family(peer) == AF_INET ? 4 : 16) == 0;
 }
 
 bool copal__peer_is_multicast(const copal_peer_t *peer)
 {
-    return peer->size == COPAL__PEER_IPV4 ? peer->data[0] >> 4 == 0xe : peer->data[0] == 0xff;
+    return copal__peer_family(peer) == AF_INET ? peer->data[0] >> 4 == 0xe : peer->data[0] == 0xff;
 }
 
 uint16_t copal__peer_port(const copal_peer_t *peer)
 {
-    const uint8_t *at = peer->data + (peer->size == COPAL__PEER_IPV4 ? 4 : 16);
+    const uint8_t *at = peer->data + (copal__peer_family(peer) == AF_INET ? 4 : 16);
     return (uint16_t)(at[0] << 8 | at[1]);
 }

@@ -18,10 +18,13 @@ typedef union {
  *  interface's index). An IPv4-mapped IPv6 address is the IPv4 one, so that a peer looks the same on every socket. */
 enum { COPAL__PEER_IPV4 = 6, COPAL__PEER_IPV6 = 18, COPAL__PEER_SCOPED = 22 };
 
+/** The octets of a peer's address: a peer that is a DTLS session has COPAL_DTLS_PEER_SIZE more. */
+uint8_t copal__peer_address_size(const copal_peer_t *peer);
+
 /** The peer that a socket address names. */
 void copal__address_to_peer(const copal__address_t *address, copal_peer_t *peer);
 
-/** The socket address of a peer, for a socket of `family`, and its length; 0 where that family cannot reach it. */
+/** The socket address of a peer or of a session's, for a socket of `family`, and its length; 0 where that family cannot reach it. */
 socklen_t copal__address_from_peer(copal__address_t *address, const copal_peer_t *peer, int family);
 
 /** AF_INET or AF_INET6; 0 for what is no peer of UDP. */

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE 1
 #include "host.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +58,10 @@ static int put(waiter_t *waiter, size_t offset, copal_bytes_t piece)
     return 0;
 }
 
-static int collect(copal_task_t *task, size_t offset, copal_bytes_t piece) { return put(task->waiter_, offset, piece); }
+static int collect(copal_task_t *task, size_t offset, copal_bytes_t piece)
+{
+    return put(task->waiter_, offset, piece);
+}
 
 static int32_t content_format(const copal_message_t *message)
 {
@@ -85,6 +89,8 @@ static void done(copal_task_t *task, const copal_response_t *response)
     waiter_t *waiter = task->waiter_;
     waiter->status = response->status;
     waiter->answer->id = response->id;
+    if (response->status < 0 && copal_host_problem(waiter->host))
+        snprintf(waiter->answer->problem, COPAL_PROBLEM_SIZE, "%s", copal_host_problem(waiter->host));
     if (response->message)
         waiter->status = take_message(waiter, response, task->write == collect);
     waiter->ended = true;
@@ -114,6 +120,7 @@ static int ask_peer(copal_host_t *host, const copal_ask_t *given, const copal_pe
     copal_ask_t ask = *given;
     waiter_t waiter = {.host = host, .answer = answer};
     ask.to = peer;
+    *answer->problem = 0;
     task->done = done;
     task->waiter_ = &waiter;
     copal__lock_enter(&host->lock);
@@ -157,6 +164,15 @@ static int ask_peers(copal_host_t *host, const copal_ask_t *given, copal_task_t 
     return status;
 }
 
+/* Of what is no answer, only what is known of the end of a session stays. */
+static void discard(copal_answer_t *answer)
+{
+    copal_answer_t nothing = {.content_format = -1};
+    memcpy(nothing.problem, answer->problem, COPAL_PROBLEM_SIZE);
+    copal_answer_free(answer);
+    *answer = nothing;
+}
+
 int copal_host_stream(copal_host_t *host, const copal_ask_t *ask, copal_task_t *task, copal_answer_t *answer)
 {
     *answer = (copal_answer_t){.content_format = -1};
@@ -167,7 +183,7 @@ int copal_host_stream(copal_host_t *host, const copal_ask_t *ask, copal_task_t *
     if (collects)
         task->write = NULL;
     if (status < 0)
-        copal_answer_free(answer);
+        discard(answer);
     return status;
 }
 

@@ -8,7 +8,8 @@ static void point(copal__slot_t *slot, copal__place_t *place)
     slot->header.msg_iovlen = 1;
 }
 
-void copal__batch_lay(copal__batch_t *batch, copal__carver_t *carver, unsigned capacity, size_t size)
+void copal__batch_lay(copal__batch_t *batch, copal__carver_t *carver, unsigned capacity, size_t size,
+                      size_t sealed_size)
 {
     batch->capacity = capacity;
     batch->in = copal__carve(carver, capacity, sizeof *batch->in);
@@ -16,6 +17,11 @@ void copal__batch_lay(copal__batch_t *batch, copal__carver_t *carver, unsigned c
     batch->in_places = copal__carve(carver, capacity, sizeof *batch->in_places);
     batch->out_places = copal__carve(carver, capacity, sizeof *batch->out_places);
     batch->datagrams = copal__carve(carver, capacity, sizeof *batch->datagrams);
+    batch->failures_most = sealed_size ? capacity : 1; /* sessions may end by the dozen */
+    batch->failures = copal__carve(carver, batch->failures_most, sizeof *batch->failures);
+    batch->failed = 0;
+    batch->sealed = sealed_size ? copal__carve(carver, capacity, sealed_size) : NULL;
+    batch->sealed_size = sealed_size;
     uint8_t *buffers = copal__carve(carver, capacity, size + 1);
     if (!buffers)
         return;

@@ -9,7 +9,10 @@
 
 #include "copal/base.h"
 
-enum { COPAL__BATCH = 64 };
+enum {
+    COPAL__BATCH = 64,
+    COPAL__QUOTE_SIZE = 300 /* header, and the longest token that is kept for later */
+};
 
 /** What one slot points to. */
 typedef struct {
@@ -18,16 +21,29 @@ typedef struct {
     _Alignas(size_t) uint8_t control[COPAL__CONTROL_SIZE];
 } copal__place_t;
 
+/** A datagram that could not be sent. */
+typedef struct {
+    copal_peer_t to;
+    bool record; /* it was the filter's, and `to` is an address; else the endpoint's */
+    uint16_t size;
+    uint8_t quoted[COPAL__QUOTE_SIZE];
+} copal__failure_t;
+
 typedef struct {
     unsigned capacity;
     copal__slot_t *in, *out;
     copal__place_t *in_places, *out_places;
     copal_datagram_t *datagrams; /* as the endpoint hands them out */
+    copal__failure_t *failures;  /* no more are told of at a time */
+    unsigned failures_most, failed;
+    uint8_t *sealed;             /* records on their way out, one for each slot; NULL: there is no DTLS */
+    size_t sealed_size;
 } copal__batch_t;
 
 /** Lays out a batch of `capacity` datagrams each way, of up to `size` octets on their way in. One octet more
- *  is received, so that a larger datagram is seen as larger. */
-void copal__batch_lay(copal__batch_t *batch, copal__carver_t *carver, unsigned capacity, size_t size);
+ *  is received, so that a larger datagram is seen as larger. `sealed_size`: octets of a record on its way out, or 0. */
+void copal__batch_lay(copal__batch_t *batch, copal__carver_t *carver, unsigned capacity, size_t size,
+                      size_t sealed_size);
 
 /** Makes a slot that was received into ready for the next datagram. */
 static inline void copal__batch_rearm(copal__slot_t *slot)

@@ -1,5 +1,6 @@
 /* Requests as faces make them. */
 #define _GNU_SOURCE 1
+#include "../dtls/backend.h"
 #include "../message/characters.h"
 #include "host.h"
 
@@ -44,13 +45,11 @@ int copal_peers_from_uri(copal_peer_t *peers, int most, const char *whole)
     int status = copal_uri_parse(&uri, whole);
     if (status < 0)
         return status;
-    if (uri.secure)
-        return COPAL_EUNSUPPORTED;
     status = host_text(&uri, text, sizeof text);
     return status < 0 ? status : copal__resolve(peers, most, text, uri.port);
 }
 
-static int open_socket(copal_host_t *host, int family)
+static int open_socket(copal_host_t *host, int family, bool secure)
 {
     copal_peer_t local = host->client_address;
     if (local.size > 0 && copal__peer_family(&local) != family && !copal__peer_is_any(&local)) {
@@ -59,35 +58,78 @@ static int open_socket(copal_host_t *host, int family)
     }
     if (copal__peer_family(&local) != family)
         local = (copal_peer_t){.size = family == AF_INET ? COPAL__PEER_IPV4 : COPAL__PEER_IPV6};
-    return copal__side_open(&host->client, &local, false);
+    const int socket = copal__side_open(&host->client, &local, false);
+    if (socket >= 0)
+        host->client.sockets[socket].secure = secure;
+    return socket;
 }
 
-/* The number of the client's next socket of a family behind `after`, round about; -1: there is none. */
-static int next_socket(const copal_host_t *host, int family, int after)
+static bool fits(const copal__socket_t *socket, int family, bool secure)
+{
+    return socket->family == family && socket->secure == secure;
+}
+
+/* The number of the client's next socket of a kind behind `after`, round about; -1: there is none. */
+static int next_socket(const copal_host_t *host, int family, bool secure, int after)
 {
     const copal__side_t *side = &host->client;
     for (int i = 1; i <= side->count; i++) {
         const int at = (after + i) % side->count;
-        if (side->sockets[at].family == family)
+        if (fits(&side->sockets[at], family, secure))
             return at;
     }
     return -1;
 }
 
 /* The number of the client's socket that reaches `to`; it is opened when it is first needed. */
-static int client_socket(copal_host_t *host, const copal_peer_t *to)
+static int client_socket(copal_host_t *host, const copal_peer_t *to, bool secure)
 {
-    const int family = copal__peer_family(to), socket = next_socket(host, family, host->client.count - 1);
-    return socket < 0 ? open_socket(host, family) : socket;
+    const int family = copal__peer_family(to), socket = next_socket(host, family, secure, host->client.count - 1);
+    return socket < 0 ? open_socket(host, family, secure) : socket;
 }
 
-int copal__client_move(copal_host_t *host, const copal_peer_t *to, uint32_t via, unsigned tries)
+/* The one after `after`; on the first `tries` those that are there, then a new one. */
+static int another_socket(copal_host_t *host, int family, bool secure, int after, unsigned tries)
 {
-    const int family = copal__peer_family(to);
     unsigned there = 0;
     for (int i = 0; i < host->client.count; i++)
-        there += host->client.sockets[i].family == family;
-    return tries < there ? next_socket(host, family, (int)via) : open_socket(host, family);
+        there += fits(&host->client.sockets[i], family, secure);
+    return tries < there ? next_socket(host, family, secure, after) : open_socket(host, family, secure);
+}
+
+/* Makes of the address `to` the session that there is with it by this socket, or where that has one of other credentials, by
+ * the next. Returns the socket. A certificate is for the
+ * host of the URI, whatever address that is asked at; a zone is of this machine only. */
+static int connect_session(copal_host_t *host, const copal_ask_t *ask, int socket, copal_peer_t *to)
+{
+    copal_uri_t uri;
+    char name[256];
+    const copal_peer_t address = *to;
+    int status = ask->uri ? copal_uri_parse(&uri, ask->uri) : 0;
+    if (status == 0 && ask->uri)
+        status = host_text(&uri, name, sizeof name);
+    if (status < 0)
+        return status;
+    if (ask->uri && uri.literal)
+        name[strcspn(name, "%")] = 0;
+    const int family = copal__peer_family(to);
+    for (unsigned tried = 0; socket >= 0; socket = another_socket(host, family, true, socket, ++tried)) {
+        status = copal_dtls_connect(host->client.dtls, copal__host_now(host), ask->credentials, &address,
+                                    (uint32_t)socket, ask->uri ? name : NULL, to);
+        if (status != COPAL_EEXIST)
+            return status < 0 ? status : socket;
+    }
+    return socket;
+}
+
+int copal__client_move(copal_host_t *host, const copal_ask_t *ask, copal_peer_t *to, uint32_t via, unsigned tries)
+{
+    const bool secure = ask->credentials != NULL;
+    const int socket = another_socket(host, copal__peer_family(to), secure, (int)via, tries);
+    if (!secure || socket < 0)
+        return socket;
+    to->size = copal__peer_address_size(to);
+    return connect_session(host, ask, socket, to);
 }
 
 /* ---- what -------------------------------------------------------------------------------------------- */
@@ -121,10 +163,10 @@ static copal_code_t method_of(const copal_ask_t *ask)
     return ask->method ? ask->method : COPAL_GET;
 }
 
-copal_request_t copal__ask_request(const copal_ask_t *ask, int socket)
+copal_request_t copal__ask_request(const copal_ask_t *ask, const copal_peer_t *to, int socket)
 {
     return (copal_request_t){
-        .to = ask->to,
+        .to = to,
         .via = (uint32_t)socket,
         .code = method_of(ask),
         .confirmable = !ask->non_confirmable || ask->ping,
@@ -135,14 +177,20 @@ copal_request_t copal__ask_request(const copal_ask_t *ask, int socket)
     };
 }
 
-int copal__ask_prepare(copal_host_t *host, const copal_ask_t *ask, copal_uri_t *uri)
+int copal__ask_prepare(copal_host_t *host, const copal_ask_t *ask, copal_uri_t *uri, copal_peer_t *to)
 {
     int status = ask->uri ? copal_uri_parse(uri, ask->uri) : 0;
     if (status < 0)
         return status;
-    if ((ask->uri && uri->secure) || copal__peer_is_multicast(ask->to))
+    const bool secure = ask->uri ? uri->secure : ask->credentials != NULL;
+    if (copal__peer_is_multicast(ask->to) || (secure && !host->client.dtls))
         return COPAL_EUNSUPPORTED;
-    return client_socket(host, ask->to);
+    if (secure != (ask->credentials != NULL))
+        return COPAL_EINVAL;
+    *to = *ask->to;
+    to->size = copal__peer_address_size(to);
+    const int socket = client_socket(host, to, secure);
+    return socket < 0 || !secure ? socket : connect_session(host, ask, socket, to);
 }
 
 static void write_payload(copal_writer_t *w, const copal_ask_t *ask)
@@ -159,11 +207,12 @@ int copal__host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiv
     copal_time_t now = copal__host_now(host);
     copal_handle_t made;
     copal_writer_t *w;
+    copal_peer_t to;
     copal_uri_t uri;
-    int status = copal__ask_prepare(host, ask, &uri);
+    int status = copal__ask_prepare(host, ask, &uri, &to);
     if (status < 0)
         return status;
-    const copal_request_t request = copal__ask_request(ask, status);
+    const copal_request_t request = copal__ask_request(ask, &to, status);
     handle = handle ? handle : &made;
     status = copal_request_begin(endpoint, &request, handle, &w);
     if (status < 0)
@@ -204,4 +253,23 @@ int copal_host_cancel(copal_host_t *host, copal_handle_t request)
     copal__host_wake(host); /* what it held back may go now, and the deregistration */
     copal__lock_leave(&host->lock);
     return status;
+}
+
+/* ---- sessions -------------------------------------------------------------------------------------------- */
+
+const char *copal_host_problem(const copal_host_t *host)
+{
+    return host->client.reason;
+}
+
+int copal_host_disconnect(copal_host_t *host, const copal_credentials_t *credentials)
+{
+    if (copal__lock_is_mine(&host->lock))
+        return COPAL_EINVAL;
+    copal__lock_enter(&host->lock);
+    if (host->client.dtls)
+        copal_dtls_disconnect(host->client.dtls, copal__host_now(host), credentials);
+    copal__side_settle(&host->client, copal__host_now(host));
+    copal__lock_leave(&host->lock);
+    return 0;
 }

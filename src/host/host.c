@@ -1,6 +1,6 @@
 #define _GNU_SOURCE 1
 #include "host.h"
-
+#include "../dtls/backend.h"
 #include "scale.h"
 
 #include <errno.h>
@@ -87,6 +87,23 @@ static void init_side(copal_host_t *host, copal__side_t *side, const copal_host_
     side->user = config->user;
 }
 
+static int init_dtls(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
+{
+    if (!config->dtls)
+        return 0;
+    copal_dtls_config_t dtls = {
+        .backend = config->dtls,
+        .limits = config->server_dtls,
+        .random = host->random,
+        .random_state = host->random_state,
+    };
+    int status = copal__side_secure(&host->server, layout->server_dtls, layout->server_dtls_size, &dtls);
+    if (status < 0)
+        return status;
+    dtls.limits = config->client_dtls;
+    return copal__side_secure(&host->client, layout->client_dtls, layout->client_dtls_size, &dtls);
+}
+
 static int init_core(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
 {
     int status = init_tree(host, layout, config);
@@ -107,12 +124,14 @@ static int init_core(copal_host_t *host, const copal__layout_t *layout, const co
         return status;
     endpoint.limits = config->client;
     endpoint.service = (copal_service_t){0};
-    return copal_endpoint_init(&host->client.endpoint, layout->client, layout->client_size, &endpoint);
+    status = copal_endpoint_init(&host->client.endpoint, layout->client, layout->client_size, &endpoint);
+    return status < 0 ? status : init_dtls(host, layout, config);
 }
 
 static int init(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
 {
     host->batch = layout->batch;
+    host->dtls = config->dtls;
     host->body_size = config->memory;
     host->created = config->created;
     host->patch = config->patch;
@@ -129,6 +148,8 @@ static int init(copal_host_t *host, const copal__layout_t *layout, const copal_h
         return COPAL_ESYSTEM;
     int status = init_core(host, layout, config);
     if (status < 0) {
+        copal__side_close(&host->server);
+        copal__side_close(&host->client);
         pthread_mutex_destroy(&host->exclusion);
         copal__lock_destroy(&host->lock);
         copal__wake_close(host->wake);
@@ -200,7 +221,9 @@ static int open_server(copal_host_t *host, copal_peer_t *local)
     return copal__side_open(&host->server, local, false);
 }
 
-int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, uint16_t *bound)
+/* `credentials` NULL: without DTLS. */
+static int listen_on(copal_host_t *host, copal_credentials_t *credentials, const char *address, uint16_t port,
+                     uint16_t *bound)
 {
     copal_peer_t local;
     int status = copal_peer_from_text(&local, address, port, false);
@@ -211,12 +234,30 @@ int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, ui
     copal__lock_enter(&host->lock);
     status = open_server(host, &local);
     if (status >= 0) {
+        copal__socket_t *socket = &host->server.sockets[status];
+        socket->secure = credentials != NULL;
+        socket->credentials = credentials ? copal__credentials_hold(credentials) : NULL;
         copal__host_wake(host);
         if (bound)
             *bound = copal__peer_port(&local);
     }
     copal__lock_leave(&host->lock);
     return status < 0 ? status : 0;
+}
+
+int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, uint16_t *bound)
+{
+    return listen_on(host, NULL, address, port, bound);
+}
+
+int copal_host_listen_secure(copal_host_t *host, copal_credentials_t *credentials, const char *address, uint16_t port,
+                             uint16_t *bound)
+{
+    if (!host->dtls)
+        return COPAL_EUNSUPPORTED;
+    if (!copal__credentials_server(credentials) || copal__credentials_backend(credentials) != host->dtls)
+        return COPAL_EINVAL;
+    return listen_on(host, credentials, address, port, bound);
 }
 
 int copal_host_reply(copal_host_t *host, copal_handle_t later, copal_code_t code,

@@ -18,21 +18,23 @@ struct copal_host_t {
     copal_peer_t client_address; /* size 0: any */
     copal_task_t *tasks;         /* those under way; the last one's next_ is NULL */
     void (*created)(void *user, copal_tree_t *tree, copal_handle_t resource); /* NULL: nobody cares */
-    copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out, size_t *size);
+    copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out,
+                          size_t *size);
     void *user;
     void (*random)(void *state, void *buffer, size_t size);
     void *random_state;
     uint8_t random_pool[COPAL__RANDOM_POOL];
     size_t random_left;
-    size_t body_size; /* octets of the largest body that a blocking request puts together from blocks */
+    const copal_dtls_backend_t *dtls; /* NULL: no coaps */
+    size_t body_size;                 /* octets of the largest body that a blocking request puts together from blocks */
 
     int wake[2];
-    bool woken;       /* the wake descriptor was made readable and not yet cleared */
-    uint32_t wakes;   /* how often it was to be readable */
+    bool woken;                 /* the wake descriptor was made readable and not yet cleared */
+    uint32_t wakes;             /* how often it was to be readable */
     unsigned sleepers, unheard; /* threads asleep; of them, those that were when the last wake came */
-    bool more;        /* a socket had so much that there may be more: no need to sleep */
-    bool turning;     /* a turn is under way, in the thread that holds the lock */
-    copal_time_t now; /* of that turn */
+    bool more;                  /* a socket had so much that there may be more: no need to sleep */
+    bool turning;               /* a turn is under way, in the thread that holds the lock */
+    copal_time_t now;           /* of that turn */
 
     atomic_uintptr_t runner; /* the thread that runs the host, or COPAL__RUNNER_STARTS; 0: none. Needs no lock */
     atomic_bool stopping;    /* needs no lock */
@@ -64,16 +66,17 @@ int copal__host_step(copal_host_t *host, int timeout);
 enum { COPAL__PEERS = 8 };
 int copal__ask_peers(const copal_ask_t *ask, copal_peer_t peers[COPAL__PEERS]);
 
-/** What an ask with `to` needs before it can be sent: its URI, if there is one, and the socket it leaves by, which is
- *  returned; or an error as copal_host_request. Inside the lock, as all that follows. */
-int copal__ask_prepare(copal_host_t *host, const copal_ask_t *ask, copal_uri_t *uri);
+/** What an ask with `to` needs before it can be sent: its URI, if there is one, the peer that it goes to, which may be a session
+ *  begun now, and the socket it leaves by, which is returned; or an error as copal_host_request. `to` may be where ask->to
+ *  points. Inside the lock, as all that follows. */
+int copal__ask_prepare(copal_host_t *host, const copal_ask_t *ask, copal_uri_t *uri, copal_peer_t *to);
 /** Writes the options of an ask for this part of a transfer; `uri` NULL: there is none. */
 void copal__ask_options(copal_writer_t *w, const copal_ask_t *ask, const copal_uri_t *uri, copal_part_t part);
 /** Another of the client's sockets that reaches `to`, for the message IDs of that at `via` are used up; on the first `tries`
- *  those that are there, then a new one. Negative: there can be no more. */
-int copal__client_move(copal_host_t *host, const copal_peer_t *to, uint32_t via, unsigned tries);
-/** The request of an ask that leaves by this socket. */
-copal_request_t copal__ask_request(const copal_ask_t *ask, int socket);
+ *  those that are there, then a new one. `to` is then the session there, if it was one. Negative: there can be no more. */
+int copal__client_move(copal_host_t *host, const copal_ask_t *ask, copal_peer_t *to, uint32_t via, unsigned tries);
+/** The request of an ask that goes to this peer and leaves by this socket. */
+copal_request_t copal__ask_request(const copal_ask_t *ask, const copal_peer_t *to, int socket);
 
 /** As copal_host_request for an ask with `to`, but nobody is woken. */
 int copal__host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle);

@@ -48,8 +48,8 @@ void copal__host_changed(void *user)
 /* Milliseconds from `now` until something is due; -1: never. */
 static int due_in(const copal_host_t *host, copal_time_t now)
 {
-    copal_time_t server = copal_endpoint_next_timeout(host->server.endpoint);
-    copal_time_t client = copal_endpoint_next_timeout(host->client.endpoint);
+    copal_time_t server = copal__side_next_timeout(&host->server);
+    copal_time_t client = copal__side_next_timeout(&host->client);
     copal_time_t next = server < client ? server : client;
     if (next == COPAL_NEVER)
         return -1;
@@ -132,6 +132,8 @@ static void turn(copal_host_t *host)
     host->more = host->server.count > 0 && copal__side_receive(&host->server, now);
     if (host->client.count > 0 && copal__side_receive(&host->client, now))
         host->more = true;
+    copal__side_run(&host->client, now);
+    copal__side_run(&host->server, now);
     copal__side_send(&host->client, now);
     tell_changes(host, now);
     copal__side_send(&host->server, now);

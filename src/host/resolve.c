@@ -101,7 +101,7 @@ void copal_peer_to_text(const copal_peer_t *peer, char *text, size_t capacity, u
     int family = copal__peer_family(peer);
     if (family != 0)
         inet_ntop(family, peer->data, address, sizeof address);
-    if (peer->size == COPAL__PEER_SCOPED) {
+    if (copal__peer_address_size(peer) == COPAL__PEER_SCOPED) {
         char name[IF_NAMESIZE];
         uint32_t scope;
         memcpy(&scope, peer->data + 18, 4);

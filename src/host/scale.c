@@ -4,7 +4,10 @@
 
 #include "scale.h"
 
-enum { WHOLE = 1024 }; /* the proportions' unit; they may take up to twice as much where that fits */
+enum {
+    WHOLE = 1024,         /* the proportions' unit; they may take up to twice as much where that fits */
+    HANDSHAKE_SIZE = 4096 /* octets of a datagram of certificates, which may come whole where the network takes it */
+};
 
 #define LEAST_MEMORY   ((size_t)64 << 10)
 #define DEFAULT_MEMORY ((size_t)64 << 20)
@@ -43,12 +46,23 @@ static void suggest_sizes(copal_limits_t *limits)
     suggest(&limits->token_size, 8);
 }
 
+/* A session takes some 300 octets; a handshake, tens of thousands of the library's, which are not counted here. */
+static void share_out_dtls(copal_host_config_t *config, size_t memory)
+{
+    suggest(&config->server_dtls.sessions, clamp(memory / 6700, 8, 1 << 24));
+    suggest(&config->server_dtls.handshakes, clamp(memory >> 20, 2, 1 << 12));
+    suggest(&config->client_dtls.sessions, clamp(memory >> 16, 4, 1 << 20));
+    suggest(&config->client_dtls.handshakes, clamp(memory >> 20, 2, 1 << 12));
+    config->server_dtls.datagram_size = config->server.datagram_size;
+    config->client_dtls.datagram_size = config->client.datagram_size;
+}
+
 /* The proportions. A deferred or own request and a confirmable notification take a datagram's room; an observer 124 octets,
  * and a fifth of all is theirs; a remembered reply some tens of octets, with its octets apart, where one datagram must fit
  * in any case. The bounds above are for memories of many gigabytes. */
 static void share_out(copal_host_config_t *config, size_t memory)
 {
-    uint32_t batch = clamp(memory >> 15, 4, COPAL__BATCH);
+    uint32_t batch = clamp(memory >> 15, 3, COPAL__BATCH);
     uint32_t counters = power_of_two(clamp(memory >> 14, 4, 1 << 16));
     suggest_sizes(&config->server);
     suggest_sizes(&config->client);
@@ -85,11 +99,23 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest(&config->tree.value_size, clamp(memory >> 4, 1024, LARGEST_VALUE));
     if (config->tree.arena == 0)
         config->tree.arena = clamp(memory >> 2, 8192, LARGEST_ARENA);
+    if (config->dtls)
+        share_out_dtls(config, memory);
+}
+
+static void lay_dtls(copal__layout_t *layout, copal__carver_t *carver, const copal_host_config_t *config)
+{
+    layout->server_dtls_size = copal_dtls_size(&config->server_dtls);
+    layout->client_dtls_size = copal_dtls_size(&config->client_dtls);
+    layout->server_dtls = copal__carve(carver, layout->server_dtls_size, 1);
+    layout->client_dtls = copal__carve(carver, layout->client_dtls_size, 1);
 }
 
 void copal__host_lay(copal__layout_t *layout, copal__carver_t *carver, const copal_host_config_t *config)
 {
-    const uint32_t size = larger(config->server.datagram_size, config->client.datagram_size);
+    const uint32_t message = larger(config->server.datagram_size, config->client.datagram_size);
+    const uint32_t sealed = config->dtls ? message + COPAL_DTLS_OVERHEAD : 0;
+    const uint32_t size = config->dtls ? larger(sealed, HANDSHAKE_SIZE) : message;
     const uint32_t batch = larger(config->server.batch, config->client.batch);
     layout->host = copal__carve(carver, 1, sizeof(copal_host_t));
     layout->server_size = copal_endpoint_size(&config->server);
@@ -98,7 +124,9 @@ void copal__host_lay(copal__layout_t *layout, copal__carver_t *carver, const cop
     layout->server = copal__carve(carver, layout->server_size, 1);
     layout->client = copal__carve(carver, layout->client_size, 1);
     layout->tree = copal__carve(carver, layout->tree_size, 1);
-    copal__batch_lay(&layout->batch, carver, batch < COPAL__BATCH ? batch : COPAL__BATCH, size);
+    if (config->dtls)
+        lay_dtls(layout, carver, config);
+    copal__batch_lay(&layout->batch, carver, batch < COPAL__BATCH ? batch : COPAL__BATCH, size, sealed);
 }
 
 /* SIZE_MAX: there is no such host. */

@@ -9,6 +9,8 @@ typedef struct {
     copal_host_t *host;
     void *server, *client, *tree;
     size_t server_size, client_size, tree_size;
+    void *server_dtls, *client_dtls; /* where there is DTLS */
+    size_t server_dtls_size, client_dtls_size;
     copal__batch_t batch;
 } copal__layout_t;
 

@@ -9,7 +9,6 @@
 enum {
     ERRORS_AT_ONCE = 64,    /* ICMP errors read in one turn */
     SEND_PATIENCE = 10,     /* milliseconds to wait, once a batch, for room in a socket's buffer */
-    QUOTE_SIZE = 300,       /* header, and the longest token that is kept for later */
     SOCKET_BUFFER = 1 << 20 /* octets of datagrams that the kernel may hold for us, if it lets us have them */
 };
 
@@ -54,34 +53,59 @@ int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual)
 
 void copal__side_close(copal__side_t *side)
 {
-    while (side->count > 0)
-        close(side->sockets[--side->count].fd);
+    copal_dtls_close(side->dtls);
+    while (side->count > 0) {
+        copal__socket_t *socket = &side->sockets[--side->count];
+        close(socket->fd);
+        copal_credentials_close(socket->credentials);
+    }
 }
 
 /* ---- sending ------------------------------------------------------------------------------------ */
 
+void copal__side_note(copal__side_t *side, const copal_peer_t *to, bool record, copal_bytes_t datagram)
+{
+    copal__batch_t *batch = side->batch;
+    if (batch->failed == batch->failures_most)
+        return;
+    copal__failure_t *failure = &batch->failures[batch->failed++];
+    failure->to = *to;
+    failure->record = record;
+    failure->size = (uint16_t)(datagram.size < COPAL__QUOTE_SIZE ? datagram.size : COPAL__QUOTE_SIZE);
+    memcpy(failure->quoted, datagram.data, failure->size);
+}
+
 /* A datagram that cannot even be sent (no route, say) ends its request as an ICMP error would; one that the machine
  * has no room for at the moment is simply lost. The datagram is borrowed from the endpoint, so the end has to wait. */
-typedef struct {
-    copal_peer_t to;
-    uint8_t quoted[QUOTE_SIZE];
-    size_t size; /* 0: none */
-} failure_t;
-
-static void note(failure_t *failure, const copal__slot_t *slot, int reason)
+static void note(copal__side_t *side, uint32_t socket, const copal__slot_t *slot, int reason)
 {
     const struct iovec *vector = slot->header.msg_iov;
-    if (failure->size > 0 || reason == EAGAIN || reason == EWOULDBLOCK || reason == ENOBUFS || reason == ENOMEM)
+    copal_peer_t to;
+    if (reason == EAGAIN || reason == EWOULDBLOCK || reason == ENOBUFS || reason == ENOMEM)
         return;
-    copal__address_to_peer(slot->header.msg_name, &failure->to);
-    failure->size = vector->iov_len < QUOTE_SIZE ? vector->iov_len : QUOTE_SIZE;
-    memcpy(failure->quoted, vector->iov_base, failure->size);
+    copal__address_to_peer(slot->header.msg_name, &to);
+    copal__side_note(side, &to, side->sockets[socket].secure, (copal_bytes_t){vector->iov_base, vector->iov_len});
+}
+
+void copal__side_settle(copal__side_t *side, copal_time_t now)
+{
+    copal__batch_t *batch = side->batch;
+    for (unsigned i = 0; i < batch->failed; i++) {
+        const copal__failure_t *failure = &batch->failures[i];
+        const copal_bytes_t quoted = {failure->quoted, failure->size};
+        if (failure->record)
+            copal_dtls_unreachable(side->dtls, now, &failure->to, quoted);
+        else
+            copal_endpoint_unreachable(side->endpoint, now, &failure->to, quoted);
+    }
+    batch->failed = 0;
 }
 
 /* What to do after `sent` of `count` datagrams went out, or -1. Every datagram is tried, and none for ever. An error
  * may belong to a datagram sent earlier (ICMP); then a second try succeeds. */
-static void push_on(int fd, copal__slot_t *slots, unsigned count, int sent, failure_t *failure)
+static void push_on(copal__side_t *side, uint32_t socket, copal__slot_t *slots, unsigned count, int sent)
 {
+    const int fd = side->sockets[socket].fd;
     bool waited = false, again = false;
     for (;; sent = copal__udp_send(fd, slots, count)) {
         bool full = sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
@@ -98,7 +122,7 @@ static void push_on(int fd, copal__slot_t *slots, unsigned count, int sent, fail
             continue;
         }
         if (sent < 0)
-            note(failure, slots, errno);
+            note(side, socket, slots, errno);
         unsigned done = sent > 0 ? (unsigned)sent : 1;
         slots += done;
         count -= done;
@@ -108,11 +132,11 @@ static void push_on(int fd, copal__slot_t *slots, unsigned count, int sent, fail
     }
 }
 
-static void push(int fd, copal__slot_t *slots, unsigned count, failure_t *failure)
+static void push(copal__side_t *side, uint32_t socket, copal__slot_t *slots, unsigned count)
 {
-    int sent = copal__udp_send(fd, slots, count);
+    int sent = count > 0 ? copal__udp_send(side->sockets[socket].fd, slots, count) : 0;
     if (sent != (int)count)
-        push_on(fd, slots, count, sent, failure);
+        push_on(side, socket, slots, count, sent);
 }
 
 static void fill(const copal__side_t *side, copal__slot_t *slot, copal__place_t *place,
@@ -132,68 +156,90 @@ static void fill(const copal__side_t *side, copal__slot_t *slot, copal__place_t 
 }
 
 /* In runs that leave by the same socket. */
-static void transmit(copal__side_t *side, size_t count, failure_t *failure)
+static void transmit(copal__side_t *side, size_t count, copal_time_t now)
 {
     const copal__batch_t *batch = side->batch;
-    copal__slot_t *run = batch->out;
+    copal__slot_t *run = batch->out, *slot = run;
     uint32_t socket = COPAL__VIA_SOCKET(batch->datagrams[0].via);
     for (size_t i = 0; i < count; i++) {
-        const copal_datagram_t *datagram = &batch->datagrams[i];
-        copal__slot_t *slot = &batch->out[i];
+        copal_datagram_t *datagram = &batch->datagrams[i];
         if (COPAL__VIA_SOCKET(datagram->via) != socket) {
-            push(side->sockets[socket].fd, run, (unsigned)(slot - run), failure);
+            push(side, socket, run, (unsigned)(slot - run));
             socket = COPAL__VIA_SOCKET(datagram->via);
             run = slot;
         }
-        fill(side, slot, &batch->out_places[i], datagram);
         if (side->trace)
             side->trace(side->user, true, datagram->to, datagram->bytes);
+        if (side->sockets[socket].secure && !copal__side_protect(side, i, now, datagram))
+            continue;
+        fill(side, slot, &batch->out_places[slot - batch->out], datagram);
+        slot++;
     }
-    push(side->sockets[socket].fd, run, (unsigned)(batch->out + count - run), failure);
+    push(side, socket, run, (unsigned)(slot - run));
+}
+
+/* The filter's own leave while others may be in the batch. */
+void copal__side_transmit(copal__side_t *side, const copal_datagram_t *datagram)
+{
+    copal__place_t place;
+    copal__slot_t slot = {.header = {.msg_name = &place.address, .msg_iov = &place.vector, .msg_iovlen = 1}};
+    fill(side, &slot, &place, datagram);
+    push(side, COPAL__VIA_SOCKET(datagram->via), &slot, 1);
 }
 
 bool copal__side_send_batch(copal__side_t *side, copal_time_t now)
 {
-    failure_t failure;
     size_t count = copal_endpoint_send(side->endpoint, now, side->batch->datagrams, side->batch->capacity);
     if (count == 0)
         return false;
-    failure.size = 0;
-    transmit(side, count, &failure);
-    if (failure.size > 0)
-        copal_endpoint_unreachable(side->endpoint, now, &failure.to, (copal_bytes_t){failure.quoted, failure.size});
+    transmit(side, count, now);
+    if (!side->receiving) /* else inside of what must not be called now */
+        copal__side_settle(side, now);
     return true;
 }
 
 /* ---- receiving ---------------------------------------------------------------------------------- */
 
-static void hand_in(copal__side_t *side, uint8_t socket, copal__slot_t *slot, copal_time_t now)
+void copal__side_take(copal__side_t *side, copal_time_t now, const copal_from_t *from, copal_bytes_t message)
 {
+    if (side->trace)
+        side->trace(side->user, false, &from->peer, message);
+    if (copal_endpoint_receive(side->endpoint, now, from, message) == COPAL_EFULL) {
+        copal__side_send(side, now);
+        copal_endpoint_receive(side->endpoint, now, from, message);
+    }
+}
+
+static void hand_in(copal__side_t *side, uint8_t number, copal__slot_t *slot, copal_time_t now)
+{
+    const copal__socket_t *socket = &side->sockets[number];
     copal_from_t from;
-    copal_bytes_t datagram = {slot->header.msg_iov->iov_base, slot->size};
+    uint8_t *datagram = slot->header.msg_iov->iov_base;
     uint32_t local = 0;
     copal__address_to_peer(slot->header.msg_name, &from.peer);
     from.proven = from.multicast = false;
     from.network = from.peer.size == COPAL__PEER_IPV4 ? 3 : 7; /* /24, /56 */
     if (slot->header.msg_controllen > 0)
-        local = copal__local_find(side->locals, socket, &slot->header, &from.multicast);
-    from.via = local << 8 | socket;
-    if (side->trace)
-        side->trace(side->user, false, &from.peer, datagram);
-    if (copal_endpoint_receive(side->endpoint, now, &from, datagram) == COPAL_EFULL) {
-        copal__side_send(side, now);
-        copal_endpoint_receive(side->endpoint, now, &from, datagram);
-    }
+        local = copal__local_find(side->locals, number, &slot->header, &from.multicast);
+    from.via = local << 8 | number;
+    if (!socket->secure)
+        copal__side_take(side, now, &from, (copal_bytes_t){datagram, slot->size});
+    else if (!from.multicast) /* a group has no session */
+        copal_dtls_receive(side->dtls, now, socket->credentials, &from, datagram, slot->size);
     copal__batch_rearm(slot);
 }
 
-static void read_errors(copal__side_t *side, int fd, copal_time_t now)
+static void read_errors(copal__side_t *side, const copal__socket_t *socket, copal_time_t now)
 {
     copal_peer_t peer;
-    uint8_t quoted[QUOTE_SIZE];
+    uint8_t quoted[COPAL__QUOTE_SIZE];
     size_t size;
-    for (int i = 0; i < ERRORS_AT_ONCE && copal__udp_error(fd, &peer, quoted, sizeof quoted, &size); i++)
-        copal_endpoint_unreachable(side->endpoint, now, &peer, (copal_bytes_t){quoted, size});
+    for (int i = 0; i < ERRORS_AT_ONCE && copal__udp_error(socket->fd, &peer, quoted, sizeof quoted, &size); i++) {
+        if (socket->secure)
+            copal_dtls_unreachable(side->dtls, now, &peer, (copal_bytes_t){quoted, size});
+        else
+            copal_endpoint_unreachable(side->endpoint, now, &peer, (copal_bytes_t){quoted, size});
+    }
 }
 
 /* More than one at a time means that more may have come meanwhile, and asking again is cheaper than to poll. A socket
@@ -203,7 +249,7 @@ static void receive_from(copal__side_t *side, uint8_t number, copal_time_t now)
     copal__socket_t *socket = &side->sockets[number];
     int count = copal__udp_receive(socket->fd, side->batch->in, side->batch->capacity);
     if (count < 0 && side->client)
-        read_errors(side, socket->fd, now);
+        read_errors(side, socket, now);
     for (int i = 0; i < count; i++)
         hand_in(side, number, &side->batch->in[i], now);
     socket->ready = count > 1;
@@ -212,11 +258,14 @@ static void receive_from(copal__side_t *side, uint8_t number, copal_time_t now)
 bool copal__side_receive(copal__side_t *side, copal_time_t now)
 {
     bool more = false;
+    side->receiving = true;
     for (uint8_t i = 0; i < side->count; i++) {
         if (side->sockets[i].ready) {
             receive_from(side, i, now);
             more |= side->sockets[i].ready;
         }
     }
+    side->receiving = false;
+    copal__side_settle(side, now);
     return more;
 }

@@ -13,15 +13,20 @@ enum { COPAL__SOCKETS = 24 };
 typedef struct {
     int fd;
     int family;
-    bool ready; /* something is there to be received, or was just now */
+    bool ready;                         /* something is there to be received, or was just now */
+    bool secure;                        /* it carries records */
+    copal_credentials_t *credentials;   /* of a server's secured socket; else NULL */
 } copal__socket_t;
 
 typedef struct {
     copal_endpoint_t *endpoint;
+    copal_dtls_t *dtls; /* NULL: no socket is secured */
     copal__locals_t *locals;
     copal__batch_t *batch; /* both sides share it: only one of them is busy at a time */
     copal_trace_t trace;
     void *user;
+    const char *reason; /* of a session's end, while the endpoint is told; NULL: nothing more is known */
+    bool receiving;     /* datagrams are being handed in */
     bool client; /* wants ICMP errors, which only its requests can use, and leaves local addresses to the kernel */
     uint8_t count;
     copal__socket_t sockets[COPAL__SOCKETS];
@@ -36,7 +41,17 @@ typedef struct {
  *  made. */
 int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual);
 
+/** Closes its sockets and its filter. */
 void copal__side_close(copal__side_t *side);
+
+/** Makes its filter, of what `config` says but for the callbacks. */
+int copal__side_secure(copal__side_t *side, void *memory, size_t size, copal_dtls_config_t *config);
+
+/** Does what is due of its filter. */
+void copal__side_run(copal__side_t *side, copal_time_t now);
+
+/** When there is something to be sent or run. */
+copal_time_t copal__side_next_timeout(const copal__side_t *side);
 
 /** Receives one batch from each socket that is ready. Returns whether any still is. */
 bool copal__side_receive(copal__side_t *side, copal_time_t now);
@@ -53,5 +68,22 @@ static inline void copal__side_send(copal__side_t *side, copal_time_t now)
         if (!copal__side_send_batch(side, now))
             return;
 }
+
+/* ---- between side.c and secure.c ---------------------------------------------------------------- */
+
+/** Sends one datagram of the filter's at once. */
+void copal__side_transmit(copal__side_t *side, const copal_datagram_t *datagram);
+
+/** Hands a message to the endpoint. */
+void copal__side_take(copal__side_t *side, copal_time_t now, const copal_from_t *from, copal_bytes_t message);
+
+/** Makes a record of the message at `index` of the batch. False: nothing is to be sent now. */
+bool copal__side_protect(copal__side_t *side, size_t index, copal_time_t now, copal_datagram_t *datagram);
+
+/** Notes a datagram that cannot be sent: whose it is hears of it by copal__side_settle. */
+void copal__side_note(copal__side_t *side, const copal_peer_t *to, bool record, copal_bytes_t datagram);
+
+/** Tells of all that could not be sent. */
+void copal__side_settle(copal__side_t *side, copal_time_t now);
 
 #endif

@@ -1,5 +1,6 @@
 /* Requests of any size, as faces make them. */
 #define _GNU_SOURCE 1
+#include "../dtls/backend.h"
 #include "host.h"
 
 #include <stdlib.h>
@@ -36,6 +37,8 @@ static kept_t *keep(const copal_ask_t *ask)
     kept->ask = *ask;
     kept->to = *ask->to;
     kept->ask.to = &kept->to;
+    if (ask->credentials)
+        kept->ask.credentials = copal__credentials_hold(ask->credentials);
     kept->ask.payload.size = payload;
     move_to(&at, &uri);
     if (ask->uri)
@@ -64,6 +67,7 @@ static void drop(copal_task_t *task)
     *task->link_ = task->next_;
     if (task->next_)
         task->next_->link_ = task->link_;
+    copal_credentials_close(task->kept_->ask.credentials);
     free(task->kept_);
     task->kept_ = NULL;
 }
@@ -102,7 +106,9 @@ static int take_piece(copal_transfer_t *t, size_t offset, copal_bytes_t piece)
 
 static bool move(copal_transfer_t *t, unsigned tries)
 {
-    const int socket = copal__client_move(task_of(t)->host_, t->request.to, t->request.via, tries);
+    copal_task_t *task = task_of(t);
+    kept_t *kept = task->kept_;
+    const int socket = copal__client_move(task->host_, &kept->ask, &kept->to, t->request.via, tries);
     if (socket >= 0)
         t->request.via = (uint32_t)socket;
     return socket >= 0;
@@ -141,14 +147,17 @@ static void receive(copal_receiver_t *self, const copal_response_t *response)
 
 /* ---- start and cancel ----------------------------------------------------------------------------------------- */
 
-static bool is_single(const copal_ask_t *ask) { return ask->ping || ask->no_options || ask->no_response; }
+static bool is_single(const copal_ask_t *ask)
+{
+    return ask->ping || ask->no_options || ask->no_response;
+}
 
 static int start_transfer(copal_task_t *task, int socket)
 {
     kept_t *kept = task->kept_;
     copal_transfer_t *t = &task->transfer;
     const copal_ask_t *ask = &kept->ask;
-    t->request = copal__ask_request(ask, socket);
+    t->request = copal__ask_request(ask, &kept->to, socket);
     t->options = write_options;
     t->read = ask->read ? ask->read : read_payload;
     t->context = ask->read ? ask->context : kept;
@@ -169,7 +178,7 @@ int copal__host_transfer(copal_host_t *host, const copal_ask_t *ask, copal_task_
         return COPAL_ENOMEM;
     track(host, task, kept);
     task->receiver_.receive = receive;
-    int status = copal__ask_prepare(host, &kept->ask, &kept->uri);
+    int status = copal__ask_prepare(host, &kept->ask, &kept->uri, &kept->to);
     if (status >= 0)
         status = is_single(ask) ? copal__host_request(host, &kept->ask, &task->receiver_, &task->request_)
                                 : start_transfer(task, status);

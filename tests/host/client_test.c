@@ -434,7 +434,8 @@ static void the_addresses_of_a_uri_can_be_had(void **state)
     assert_same_peer(&peers[0], &six);
     assert_in_range(copal_peers_from_uri(peers, 4, "coap://localhost/"), 1, 4);
     assert_int_equal(copal_peers_from_uri(peers, 1, "coap://localhost/"), 1);
-    assert_int_equal(copal_peers_from_uri(peers, 4, "coaps://127.0.0.1"), COPAL_EUNSUPPORTED);
+    assert_int_equal(copal_peers_from_uri(peers, 4, "coaps://127.0.0.1"), 1);
+    assert_int_equal(copal__peer_port(&peers[0]), COPAL_SECURE_PORT);
     assert_int_equal(copal_peers_from_uri(peers, 4, "127.0.0.1"), COPAL_EURI);
 }
 

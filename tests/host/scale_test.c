@@ -80,6 +80,26 @@ static void the_default_serves_a_small_host(void **state)
     assert_int_equal(scaled(16 * MIB).tree.value_size, MIB);
 }
 
+static void sessions_grow_with_the_memory_to_10000_in_the_default(void **state)
+{
+    copal_host_config_t least = {.memory = 128 * KIB, .dtls = &copal_dtls_openssl};
+    (void)state;
+    assert_int_equal(copal_host_scale(&least), 0);
+    for (size_t memory = 256 * KIB; memory <= 1024 * MIB; memory *= 2) {
+        copal_host_config_t more = {.memory = memory, .dtls = &copal_dtls_openssl};
+        assert_int_equal(copal_host_scale(&more), 0);
+        assert_true(more.server_dtls.sessions > least.server_dtls.sessions);
+        assert_true(more.server_dtls.handshakes >= least.server_dtls.handshakes);
+        assert_true(more.client_dtls.sessions >= least.client_dtls.sessions);
+        assert_true(core_size(&more) + copal_dtls_size(&more.server_dtls) + copal_dtls_size(&more.client_dtls) < memory);
+        if (memory == 64 * MIB) {
+            assert_true(more.server_dtls.sessions >= 10000);
+            assert_true(more.server_dtls.handshakes >= 64);
+        }
+        least = more;
+    }
+}
+
 static void below_64_kib_there_is_no_host(void **state)
 {
     copal_host_config_t config = {.memory = 64 * KIB - 1};
@@ -129,6 +149,7 @@ int main(void)
         cmocka_unit_test(the_default_has_room_for_100000_observers_though_none_is_proven),
         cmocka_unit_test(every_bound_grows_with_the_memory),
         cmocka_unit_test(the_default_serves_a_small_host),
+        cmocka_unit_test(sessions_grow_with_the_memory_to_10000_in_the_default),
         cmocka_unit_test(below_64_kib_there_is_no_host),
         cmocka_unit_test(limits_that_were_given_stay_and_the_rest_makes_room),
         cmocka_unit_test(what_was_scaled_once_is_scaled),

@@ -1,0 +1,59 @@
+/* The secured sockets of a side: records between them and the endpoint's messages, by the filter. */
+#define _GNU_SOURCE 1
+#include "side.h"
+
+static void transmit(void *user, const copal_datagram_t *datagram)
+{
+    copal__side_transmit(user, datagram);
+}
+
+static void deliver(void *user, copal_time_t now, const copal_from_t *from, copal_bytes_t message)
+{
+    copal__side_take(user, now, from, message);
+}
+
+/* What this is about hears of it within. */
+static void changed(void *user, copal_time_t now, const copal_peer_t *peer, int status, const char *reason)
+{
+    copal__side_t *side = user;
+    side->reason = reason;
+    copal_endpoint_lost(side->endpoint, now, peer, status);
+    side->reason = NULL;
+}
+
+int copal__side_secure(copal__side_t *side, void *memory, size_t size, copal_dtls_config_t *config)
+{
+    config->transmit = transmit;
+    config->deliver = deliver;
+    config->changed = changed;
+    config->user = side;
+    return copal_dtls_init(&side->dtls, memory, size, config);
+}
+
+bool copal__side_protect(copal__side_t *side, size_t index, copal_time_t now, copal_datagram_t *datagram)
+{
+    copal__batch_t *batch = side->batch;
+    copal_datagram_t record;
+    const int status =
+        copal_dtls_protect(side->dtls, now, datagram, batch->sealed + index * batch->sealed_size, &record);
+    if (status == COPAL_ESTALE)
+        copal__side_note(side, datagram->to, false, datagram->bytes);
+    if (status == 0)
+        *datagram = record;
+    return status == 0;
+}
+
+void copal__side_run(copal__side_t *side, copal_time_t now)
+{
+    if (!side->dtls || copal_dtls_next_timeout(side->dtls) > now)
+        return;
+    copal_dtls_run(side->dtls, now);
+    copal__side_settle(side, now);
+}
+
+copal_time_t copal__side_next_timeout(const copal__side_t *side)
+{
+    const copal_time_t endpoint = copal_endpoint_next_timeout(side->endpoint);
+    const copal_time_t dtls = side->dtls ? copal_dtls_next_timeout(side->dtls) : COPAL_NEVER;
+    return endpoint < dtls ? endpoint : dtls;
+}
