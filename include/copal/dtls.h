@@ -92,8 +92,8 @@ typedef struct {
     /** What became of a session that copal_dtls_connect named `peer`. 0: its keys were renewed, since the server had not
      *  answered for some seconds; a message sent before may have reached it. Else it is gone: EHANDSHAKE, ECERTIFICATE,
      *  ETIMEOUT and EUNREACHABLE: it was never there, or could not be renewed; ECLOSED: the server closed it; ESTALE: it
-     *  made room, or was not used for limits.idle_timeout. `reason` is a sentence, or NULL, and borrowed. copal_dtls_protect and copal_dtls_connect may be called inside: what is gone is not
-     *  found there any more. */
+     *  made room, or was not used for limits.idle_timeout. `reason` is a sentence, or NULL, and borrowed. copal_dtls_protect
+     *  and copal_dtls_connect may be called inside: what is gone is not found there any more. */
     void (*changed)(void *user, copal_time_t now, const copal_peer_t *peer, int status, const char *reason);
     void *user;
 } copal_dtls_config_t;

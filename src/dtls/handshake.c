@@ -206,6 +206,8 @@ static void settle(copal_dtls_t *d, copal_time_t now, uint32_t slot, int status)
 void copal__handshake_feed(copal_dtls_t *d, copal_time_t now, uint32_t slot, const copal__record_t *record)
 {
     copal__pending_t *h = &d->pendings[slot];
+    if (!h->server && h->sent_size == 0)
+        return; /* it has asked nothing yet */
     h->heard = true;
     settle(d, now, slot, d->config.backend->receive(h->object, now, record->data, record->size));
 }
@@ -228,9 +230,9 @@ void copal__handshake_run(copal_dtls_t *d, copal_time_t now, uint32_t slot)
 void copal__handshake_alert(copal_dtls_t *d, copal_time_t now, uint32_t slot, copal_bytes_t alert)
 {
     copal__pending_t *h = &d->pendings[slot];
-    h->heard = true;
-    if (h->server || alert.size != 2 || alert.data[0] != COPAL__FATAL)
+    if (h->server || h->sent_size == 0 || alert.size != 2 || alert.data[0] != COPAL__FATAL)
         return;
+    h->heard = true;
     h->alert = copal__alert_text(alert.data[1]);
     if (h->deadline > now + AFTER_ALERT)
         h->deadline = now + AFTER_ALERT;

@@ -143,7 +143,7 @@ void station_restart(station_t *s, const copal_dtls_backend_t *backend, const co
 copal_peer_t station_connect(station_t *s, const station_t *to, copal_credentials_t *credentials, const char *name)
 {
     copal_peer_t peer;
-    check_equal(copal_dtls_connect(s->dtls, s->lane->now, credentials, &to->address, 0, name, &peer), 0);
+    check_equal(copal_dtls_connect(s->dtls, s->lane->now, credentials, &to->address, s->via, name, &peer), 0);
     check_equal(peer.size, to->address.size + COPAL_DTLS_PEER_SIZE);
     return peer;
 }
@@ -191,7 +191,8 @@ static bool arrive(lane_t *lane)
     struct passing p = lane->passing[first];
     lane->passing[first] = lane->passing[--lane->passing_count];
     if (!lane->stations[p.to].deaf)
-        station_hear(&lane->stations[p.to], &lane->stations[p.from].address, 0, (copal_bytes_t){p.data, p.size});
+        station_hear(&lane->stations[p.to], &lane->stations[p.from].address, lane->stations[p.to].via,
+                     (copal_bytes_t){p.data, p.size});
     free(p.data);
     return true;
 }

@@ -21,6 +21,7 @@ struct station_t {
     random_t random;
     copal_credentials_t *listens; /* borrowed; NULL: it is no server */
     bool echoes;                  /* answers each message with the same */
+    uint32_t via;                 /* by which it connects, and what comes from the lane comes (0) */
     bool deaf;                    /* what comes is lost */
     unsigned messages;            /* that came */
     char text[LANE_TEXT + 1];     /* the last one */

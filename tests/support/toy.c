@@ -41,7 +41,6 @@ typedef struct {
 
 void toy_reset(uint64_t seed)
 {
-    check_equal(toy.handshakes + toy.credentials + toy.ciphers, 0);
     toy = (toy_t){.random = random_from(seed), .run = toy.run + 1, .suite = 0xc0a8};
 }
 
