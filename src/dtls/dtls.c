@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum { UNANSWERED = 8000, RENEWALS = 9 }; /* milliseconds; doubled by each renewal in vain, up to so often */
+enum { UNANSWERED = 8000, RENEWALS = 5 }; /* milliseconds; doubled by each renewal in vain, up to so often */
 
 enum { LARGEST = 1 << 30 }; /* number of sessions or handshakes */
 
