@@ -110,11 +110,21 @@ void tool_print_option_value(FILE *stream, const copal_option_t *option)
 
 enum { CONCISE_PROBLEM_DETAILS = 257 };
 
-static bool is_json(int32_t content_format)
+/** Whether a Content-Format is of this syntax, "json" or "cbor": by its name or its suffix. */
+static bool is_of(int32_t content_format, const char *syntax)
 {
     const char *name = content_format < 0 ? NULL : copal_content_format_text((uint16_t)content_format);
-    size_t size = name ? strlen(name) : 0;
-    return size > 4 && (strcmp(name + size - 5, "/json") == 0 || strcmp(name + size - 5, "+json") == 0);
+    size_t size = name ? strlen(name) : 0, tail = strlen(syntax);
+    return size > tail && strcmp(name + size - tail, syntax) == 0 && strchr("/+", name[size - tail - 1]);
+}
+
+/** CBOR as what it says, and what is none as octets. */
+static void print_cbor(copal_bytes_t payload, bool print(copal_bytes_t octets))
+{
+    if (!print(payload)) {
+        tool_print_hex(stdout, payload);
+        putchar('\n');
+    }
 }
 
 /** Prints octets for people: lines and tabs are kept, and what else could steer a terminal is seen. */
@@ -139,13 +149,14 @@ void tool_print_payload(const copal_answer_t *answer)
     if (terminal && answer->content_format == 40 && tool_print_links(payload))
         return;
     if (terminal && answer->content_format == CONCISE_PROBLEM_DETAILS) {
-        if (!tool_print_problem(payload)) {
-            tool_print_hex(stdout, payload);
-            putchar('\n');
-        }
+        print_cbor(payload, tool_print_problem);
         return;
     }
-    char *pretty = terminal && is_json(answer->content_format) ? tool_json_pretty(payload) : NULL;
+    if (terminal && payload.size && is_of(answer->content_format, "cbor")) {
+        print_cbor(payload, tool_print_cbor);
+        return;
+    }
+    char *pretty = terminal && is_of(answer->content_format, "json") ? tool_json_pretty(payload) : NULL;
     if (pretty)
         payload = copal_text(pretty);
     if (terminal)

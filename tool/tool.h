@@ -197,7 +197,7 @@ int tool_output_write(tool_output_t *o, const copal_transfer_t *t, size_t offset
 /** Gives it its name if it is `whole`; else says how to go on. Returns an exit status. */
 int tool_output_close(tool_output_t *o, bool whole);
 
-/* ---- printing (print.c, json.c, links.c, problem.c, trace.c) ---------------------------------------------------- */
+/* ---- printing (print.c, json.c, cbor.c, links.c, problem.c, trace.c) -------------------------------------------- */
 
 /** Text with colour where `stream` is a terminal that wants it. */
 typedef enum { TOOL_PLAIN, TOOL_GREEN, TOOL_RED, TOOL_CYAN, TOOL_DIM } tool_colour_t;
@@ -220,7 +220,12 @@ void tool_print_payload(const copal_answer_t *answer);
 /** A JSON text with line breaks and indentation, to be freed; NULL where it is no JSON that can be shown as it is. */
 char *tool_json_pretty(copal_bytes_t text);
 
-/** Prints Concise Problem Details as a line. False: they are none, or say more than title and detail; nothing was printed. */
+/** Prints CBOR in diagnostic notation (RFC 8949 section 8), an item a line. False: it is not well-formed, is nested more than
+ *  32 deep, or has a simple value that nobody knows; nothing was printed. */
+bool tool_print_cbor(copal_bytes_t octets);
+
+/** Prints Concise Problem Details as a line where they are title and detail, else as CBOR. False: they are none; nothing was
+ *  printed. */
 bool tool_print_problem(copal_bytes_t octets);
 
 /** Prints link-format one link a line, or as a table. False: it is no link-format, nothing was printed. */

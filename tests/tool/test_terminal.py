@@ -63,11 +63,12 @@ def test_json_that_is_none_or_would_be_shown_changed_stays_as_it_is(text):
     (b"\xa1\x20\x63a\x1b\n", "a\\x1b\\x0a\n"),
     (b"\xa2\x20\x61a", "0xa2206161\n"),
     (b"\xa1\x20\x62a", "0xa1206261\n"),
-    (b"\xa1\x23\x18\x84", "0xa1231884\n"),
+    (b"\xa1\x23\x18\x84", "{\n  -4: 132\n}\n"),
+    (b"\xa2\x20\x61a\x39\x06\x60\xa1\x00\x01", '{\n  -1: "a",\n  -1633: {\n    0: 1\n  }\n}\n'),
     (b"\xa1\x20\x61ab", "0xa120616162\n"),
     (b"\xa1\x20\x78", "0xa12078\n"),
     (b"\xa1", "0xa1\n")])
-def test_rfc9290_problem_details_are_told_in_words_or_shown_in_hexadecimal(octets, text):
+def test_rfc9290_problem_details_are_told_in_words_as_cbor_or_in_hexadecimal(octets, text):
     assert show(octets, 257, code="4.04")[1] == text
 
 
