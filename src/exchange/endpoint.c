@@ -1,4 +1,5 @@
 /* The endpoint as a whole: its memory, what comes in, what goes out. */
+#include "../message/parse.h"
 #include "state.h"
 
 #include <string.h>
@@ -184,11 +185,10 @@ void copal__post_empty(copal_endpoint_t *e, const copal_from_t *to, copal_type_t
 
 /* A CON that cannot be processed is answered with Reset (section 4.2), never by multicast (8.1); anything else is
  * ignored (sections 4.2, 4.3). */
-static int reject(copal_endpoint_t *e, const copal__arrival_t *a, int error)
+static void reject(copal_endpoint_t *e, const copal__arrival_t *a)
 {
     if (a->message.type == COPAL_CON && !a->from->multicast)
         copal__post_empty(e, a->from, COPAL_RST, a->message.id);
-    return error;
 }
 
 /* Of a datagram over the limit only header and token are looked at; an Empty one is no message at all (section 4.1). */
@@ -218,22 +218,31 @@ static int settle(copal_endpoint_t *e, const copal__arrival_t *a)
     return s && !is_request ? s->kind->settle(e, s, a) : COPAL_EIGNORED;
 }
 
-static int dispatch(copal_endpoint_t *e, const copal__arrival_t *a)
+/* Any message but a request. */
+static int take(copal_endpoint_t *e, copal__arrival_t *a)
 {
     copal_type_t type = a->message.type;
     copal_code_t code = a->message.code;
     unsigned class_ = COPAL_CODE_CLASS(code);
-    if (class_ == 1 || class_ >= 6 || (type == COPAL_RST && code != COPAL_EMPTY))
-        return reject(e, a, COPAL_EFORMAT);
+    int error = copal__message_check(&a->message);
+    if (error || class_ == 1 || class_ >= 6 || (type == COPAL_RST && code != COPAL_EMPTY))
+        return COPAL_EFORMAT;
     if (type == COPAL_ACK || type == COPAL_RST)
         return settle(e, a);
     if (class_ != 0 && e->respond)
         return e->respond(e, a);
-    if (class_ != 0 || code == COPAL_EMPTY)
-        return reject(e, a, COPAL_EIGNORED);
-    if (a->from->multicast && (type == COPAL_CON || !e->keep))
-        return COPAL_EIGNORED; /* "Such multicast requests MUST be Non-confirmable" (section 8.1) */
-    return copal__request_receive(e, a);
+    reject(e, a);
+    return COPAL_EIGNORED;
+}
+
+static int dispatch(copal_endpoint_t *e, copal__arrival_t *a)
+{
+    const copal_message_t *m = &a->message;
+    bool is_request = m->code != COPAL_EMPTY && COPAL_CODE_CLASS(m->code) == 0 && m->type <= COPAL_NON;
+    int error = is_request ? copal__request_receive(e, a) : take(e, a);
+    if (error == COPAL_EFORMAT)
+        reject(e, a);
+    return error;
 }
 
 int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, copal_bytes_t datagram)
@@ -248,9 +257,9 @@ int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_fr
     a.from = from;
     a.datagram = datagram;
     a.oversize = datagram.size > e->config.limits.datagram_size;
-    int error = copal_message_parse(&a.message, a.oversize ? cut(datagram) : datagram);
+    int error = copal__message_head(&a.message, a.oversize ? cut(datagram) : datagram);
     if (error == COPAL_EFORMAT)
-        error = reject(e, &a, error);
+        reject(e, &a);
     else if (!error)
         error = dispatch(e, &a);
     size_t out = e->outbox.tail - before;

@@ -1,5 +1,6 @@
 /* Observers are told of changes (RFC 7641 sections 4.2 to 4.5). A notification is the answer to the request that was kept,
  * made when it leaves: so there is no queue of states, and whoever waits is told the newest. */
+#include "../message/parse.h"
 #include "observe.h"
 #include "options.h"
 
@@ -49,7 +50,8 @@ static void begin(copal_endpoint_t *e, copal__observer_t *o, notification_t *n)
     copal__serving_t *s = &n->serving;
     copal_bytes_t kept = copal__observed_request(&e->observers, o->observed);
     uint16_t culprit;
-    copal_message_parse(&n->request, kept);
+    copal__message_head(&n->request, kept);
+    copal__request_options(&s->options, &n->request, e->config.service.first_only, &culprit);
     n->request.token = (copal_bytes_t){o->token, o->token_size};
     n->from = (copal_from_t){.peer = o->peer, .via = o->via, .proven = o->proven, .network = o->network};
     s->call = (copal_call_t){e, e->now, &n->from, &n->request, &s->options, kept, 0, true};
@@ -59,7 +61,6 @@ static void begin(copal_endpoint_t *e, copal__observer_t *o, notification_t *n)
     s->origin = (copal__origin_t){.peer = o->hash, .key = name_of(e, o)};
     s->identified = true;
     s->answered = s->deferred = s->observable = false;
-    copal__request_options(&s->options, &n->request, e->config.service.first_only, &culprit);
     o->stale = false;
     copal__observer_come(&e->observers, o); /* what it is told now is the newest */
 }

@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "../message/parse.h"
+
 /* Whether an option is to be treated as unrecognized: unknown, of a wrong length (RFC 7252 section 5.4.3), or one that may
  * not be repeated (5.4.5). */
 static bool unrecognized(const copal_option_t *option, bool repeated)
@@ -73,37 +75,44 @@ static copal_code_t take(copal_request_options_t *o, const copal_option_t *optio
     return 0;
 }
 
-copal_code_t copal__request_options(copal_request_options_t *o, const copal_message_t *m, bool first_only,
-                                    uint16_t *culprit)
+/* Any option but a Uri-Path of legal length. 0, or the refusal. */
+static copal_code_t read_option(copal_request_options_t *o, const copal_option_t *option, bool repeated,
+                                copal_code_t method)
+{
+    if (!unrecognized(option, repeated) && !not_served(option->number, method))
+        return take(o, option);
+    if (copal_option_is_critical(option->number))
+        return COPAL_BAD_OPTION;
+    return !repeated && is_no_hop_limit(option) ? COPAL_BAD_REQUEST : 0;
+}
+
+/* Behind a refusal only the form of the options still counts: a message format error comes before what they say. */
+int copal__request_options(copal_request_options_t *o, copal_message_t *m, bool first_only, uint16_t *culprit)
 {
     *o = (copal_request_options_t){
         .content_format = -1, .accept = -1, .observe = -1, .block1 = -1, .block2 = -1, .size1 = -1};
     copal_option_reader_t reader = copal_message_options(m);
     copal_option_t option;
+    copal_code_t refusal = 0;
     uint16_t previous = 0;
     for (const uint8_t *at = reader.at; copal_option_next(&reader, &option); at = reader.at) {
         bool repeated = option.number == previous;
         previous = option.number;
+        if (refusal || (repeated && first_only && first_counts(option.number)))
+            continue;
         if (option.number == COPAL_OPTION_URI_PATH && option.value.size <= 255) {
-            if (is_dots(option.value))
-                return COPAL_BAD_REQUEST;
+            refusal = is_dots(option.value) ? COPAL_BAD_REQUEST : 0;
             if (!o->path.data)
                 o->path.data = at;
             o->path.size = (size_t)(reader.at - o->path.data);
-        } else if (repeated && first_only && first_counts(option.number)) {
             continue;
-        } else if (!unrecognized(&option, repeated) && !not_served(option.number, m->code)) {
-            copal_code_t refusal = take(o, &option);
-            if (refusal)
-                return refusal;
-        } else if (copal_option_is_critical(option.number)) {
-            *culprit = option.number;
-            return COPAL_BAD_OPTION;
-        } else if (!repeated && is_no_hop_limit(&option)) {
-            return COPAL_BAD_REQUEST;
         }
+        refusal = read_option(o, &option, repeated, m->code);
+        if (refusal == COPAL_BAD_OPTION)
+            *culprit = option.number;
     }
-    return 0;
+    int error = copal__message_tail(m, reader.at);
+    return error ? error : refusal;
 }
 
 bool copal__response_is_critical(const copal_message_t *m)

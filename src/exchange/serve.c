@@ -348,23 +348,27 @@ static void read_wishes(copal__serving_t *s)
         s->options.accept = (int32_t)copal_option_uint(&option);
 }
 
-int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a)
+int copal__request_receive(copal_endpoint_t *e, copal__arrival_t *a)
 {
     copal__serving_t s;
     uint16_t culprit = 0;
-    const copal_message_t *m = &a->message;
+    copal_message_t *m = &a->message;
+    int refusal = copal__request_options(&s.options, m, e->config.service.first_only, &culprit);
+    if (refusal == COPAL_EFORMAT)
+        return refusal;
+    if (a->from->multicast && (m->type == COPAL_CON || !e->keep))
+        return COPAL_EIGNORED; /* "Such multicast requests MUST be Non-confirmable" (section 8.1) */
     s.call = (copal_call_t){e, e->now, a->from, m, &s.options, a->datagram, 0, false};
     s.memory = NULL;
     s.observer = COPAL__NONE;
     s.fallback = COPAL_INTERNAL_SERVER_ERROR;
     s.identified = s.answered = s.deferred = s.observable = false;
-    copal_code_t refusal = copal__request_options(&s.options, m, e->config.service.first_only, &culprit);
     if (a->oversize)
         refusal = COPAL_REQUEST_ENTITY_TOO_LARGE;
     if (refusal == COPAL_BAD_OPTION && m->type == COPAL_NON)
         return COPAL_EIGNORED; /* section 5.4.1: a NON with an unknown critical option is rejected silently */
     if (refusal) {
-        copal_reply_text(&s.call, refusal, NULL);
+        copal_reply_text(&s.call, (copal_code_t)refusal, NULL);
         if (culprit)
             explain(&s.w, culprit);
         if (a->oversize)

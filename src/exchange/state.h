@@ -322,7 +322,8 @@ void copal__address_refund(copal_endpoint_t *e, const copal_peer_t *peer, const 
 
 /* serve.c, reply.c, later.c: the server */
 
-int copal__request_receive(copal_endpoint_t *e, const copal__arrival_t *a);
+/** Takes a request, of whose message only the head was viewed. */
+int copal__request_receive(copal_endpoint_t *e, copal__arrival_t *a);
 /** Computes the origin, once: a plain GET never needs it. */
 void copal__serving_identify(copal__serving_t *s);
 /** Lets the service answer. */
