@@ -27,17 +27,23 @@ static inline copal_credentials_t *credentials_of(const copal_dtls_backend_t *ba
     return credentials;
 }
 
-/** The two, and no word between them yet. */
-static inline void secured_open(secured_t *t, uint64_t seed, const weather_t *weather,
-                                const copal_dtls_limits_t *limits)
+/** The two, each by its backend, and no word between them yet. */
+static inline void secured_open_by(secured_t *t, const copal_dtls_backend_t *client, const copal_dtls_backend_t *server,
+                                   uint64_t seed, const weather_t *weather, const copal_dtls_limits_t *limits)
 {
     toy_reset(seed);
     lane_open(&t->lane, seed, weather);
-    t->server_credentials = credentials_of(&toy_dtls, true, "secret");
-    t->client_credentials = credentials_of(&toy_dtls, false, "secret");
-    t->server = lane_add(&t->lane, &toy_dtls, limits, t->server_credentials);
-    t->client = lane_add(&t->lane, &toy_dtls, limits, NULL);
+    t->server_credentials = credentials_of(server, true, "secret");
+    t->client_credentials = credentials_of(client, false, "secret");
+    t->server = lane_add(&t->lane, server, limits, t->server_credentials);
+    t->client = lane_add(&t->lane, client, limits, NULL);
     t->server->echoes = true;
+}
+
+static inline void secured_open(secured_t *t, uint64_t seed, const weather_t *weather,
+                                const copal_dtls_limits_t *limits)
+{
+    secured_open_by(t, &toy_dtls, &toy_dtls, seed, weather, limits);
 }
 
 /** Connects, says something, and asserts that it came back. */
