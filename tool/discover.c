@@ -48,20 +48,23 @@ static int run(const tool_command_t *command, int argc, char **argv)
     if (argc - optind > 1)
         return tool_usage_error(command, "'%s' is one operand too many", argv[optind + 1]);
     copal_uri_t uri;
-    if (tool_check_uri(command, argv[optind], &uri))
+    if (tool_take_uri(command, &request, argv[optind], &uri))
         return TOOL_USAGE;
     char *whole = well_known(argv[optind], &uri);
-    if (!whole) {
-        tool_say("%s\n", copal_error_text(COPAL_ENOMEM));
-        return TOOL_REFUSED;
-    }
     request.ask.uri = whole;
-    status = tool_ask(&request, print);
+    if (whole) {
+        status = tool_ask(&request, print);
+    } else {
+        tool_say("%s\n", copal_error_text(COPAL_ENOMEM));
+        status = TOOL_REFUSED;
+    }
+    tool_close_request(&request);
     free(whole);
     return status;
 }
 
-static const tool_option_t options[] = {TOOL_ROW_NON, TOOL_ROW_TOKEN, TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE, {0}};
+static const tool_option_t options[] = {TOOL_ROW_NON, TOOL_ROW_TOKEN, TOOL_ROW_TIMEOUT("93"), TOOL_ROWS_SECURE,
+                                        TOOL_ROW_VERBOSE, {0}};
 
 const tool_command_t tool_discover = {.name = "discover",
                                       .operands = "[OPTION]... URI",

@@ -34,6 +34,7 @@ typedef struct {
     bool ended;  /* by the server, or for want of one: nothing more comes */
     bool over;   /* nothing more is wanted */
     int error;   /* what it ended with; 0: an answer */
+    char problem[COPAL_PROBLEM_SIZE]; /* more of that; empty: nothing */
     int status;  /* exit status */
     int broken;  /* errno of what kept it from printing */
 } observation_t;
@@ -138,6 +139,13 @@ static void say_silent(observation_t *o, int error)
              error == COPAL_ETIMEOUT ? "no answer any more" : copal_error_text(error));
 }
 
+static void keep_error(observation_t *o, int error)
+{
+    const char *problem = copal_host_problem(running);
+    o->error = error;
+    snprintf(o->problem, sizeof o->problem, "%s", problem ? problem : "");
+}
+
 static void receive(copal_task_t *task, const copal_response_t *response)
 {
     observation_t *o = (observation_t *)task;
@@ -147,7 +155,7 @@ static void receive(copal_task_t *task, const copal_response_t *response)
     if (!response->status)
         take(o, response);
     else if (response->ended)
-        o->error = response->status;
+        keep_error(o, response->status);
     else
         say_silent(o, response->status);
     if (fflush(stdout) || ferror(stdout)) {
@@ -218,7 +226,7 @@ static int observe_host(copal_host_t *host, observation_t *o)
 
 static int observe(observation_t *o)
 {
-    running = tool_client(&o->request);
+    running = tool_open_client(&o->request);
     if (!running)
         return TOOL_REFUSED;
     struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_RESTART};
@@ -232,14 +240,14 @@ static int observe(observation_t *o)
         o->broken = errno;
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
-    copal_host_close(running);
+    tool_close_client(&o->request, running);
     free(o->body);
     if (o->broken) {
         tool_say("standard output: %s\n", strerror(o->broken));
         return TOOL_REFUSED;
     }
     errno = saved;
-    return error < 0 ? tool_no_answer(&o->request, error) : o->status;
+    return error < 0 ? tool_no_answer(&o->request, error, o->problem) : o->status;
 }
 
 /* ---- what was typed ------------------------------------------------------------------------------------------ */
@@ -271,7 +279,6 @@ static int take_option(const tool_command_t *command, observation_t *o, int id, 
 
 static int check(const tool_command_t *command, const observation_t *o, int operands, char **argv)
 {
-    copal_uri_t uri;
     if (operands == 0)
         return tool_usage_error(command, "a URI is missing, as in 'copal observe coap://localhost/'");
     if (operands > 1)
@@ -281,7 +288,7 @@ static int check(const tool_command_t *command, const observation_t *o, int oper
     if (o->form == CHART && !isatty(STDOUT_FILENO))
         return tool_option_error(command, "--chart draws on a terminal, and standard output is none; --json is for "
                                           "programs");
-    return tool_check_uri(command, argv[optind], &uri);
+    return 0;
 }
 
 static int run(const tool_command_t *command, int argc, char **argv)
@@ -297,10 +304,12 @@ static int run(const tool_command_t *command, int argc, char **argv)
         tool_print_help(command);
     if (id != TOOL_END)
         return id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
-    if (check(command, &o, argc - optind, argv))
+    copal_uri_t uri;
+    if (check(command, &o, argc - optind, argv) || tool_take_uri(command, &o.request, argv[optind], &uri))
         return TOOL_USAGE;
-    o.request.ask.uri = argv[optind];
-    return observe(&o);
+    const int status = observe(&o);
+    tool_close_request(&o.request);
+    return status;
 }
 
 static const tool_option_t options[] = {
@@ -313,6 +322,7 @@ static const tool_option_t options[] = {
     TOOL_ROW_ACCEPT,
     TOOL_ROW_TOKEN,
     TOOL_ROW_TIMEOUT("93"),
+    TOOL_ROWS_SECURE,
     TOOL_ROW_VERBOSE,
     {0}};
 

@@ -5,9 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
-copal_host_t *tool_client(const tool_request_t *request)
+enum { HANDSHAKE_PATIENCE = 30 * 1000 }; /* without progress: what is sent five times again, a second and more apart */
+
+copal_host_t *tool_open_client(const tool_request_t *request)
 {
-    copal_host_config_t config = {.trace = request->verbose ? tool_trace : NULL};
+    copal_host_config_t config = {.trace = request->verbose ? tool_trace : NULL,
+                                  .dtls = request->ask.credentials ? &copal_dtls_openssl : NULL,
+                                  .client_dtls.handshake_timeout = HANDSHAKE_PATIENCE};
     if (request->ask.token.size > 8)
         config.client.token_size = (uint32_t)request->ask.token.size; /* an extended token (RFC 8974) */
     copal_host_t *host = NULL;
@@ -17,13 +21,43 @@ copal_host_t *tool_client(const tool_request_t *request)
     return host;
 }
 
+void tool_close_client(const tool_request_t *request, copal_host_t *host)
+{
+    if (request->ask.credentials)
+        copal_host_disconnect(host, request->ask.credentials);
+    copal_host_close(host);
+}
+
 enum { SURELY_FITS = 1000 }; /* octets of a URI that one message takes with all other options */
 
-int tool_no_answer(const tool_request_t *request, int error)
+/** What is to be said of a session that could not be made, or is over. False: it is about something else. */
+static bool print_session_end(const tool_request_t *request, int error, const char *problem)
+{
+    if (error == COPAL_EHANDSHAKE)
+        fputs("the DTLS handshake failed", stderr);
+    else if (error == COPAL_ECERTIFICATE)
+        fputs("the server's certificate is not to be trusted", stderr);
+    else if (error == COPAL_ECLOSED)
+        fputs("the server closed the DTLS session", stderr);
+    else if (problem && *problem)
+        fputs(copal_error_text(error), stderr);
+    else
+        return false;
+    if (problem && *problem)
+        fprintf(stderr, ": %s", problem);
+    if (error == COPAL_EHANDSHAKE && request->secrets.key)
+        fputs("; are --psk and --identity those that the server knows?", stderr);
+    fputc('\n', stderr);
+    return true;
+}
+
+int tool_no_answer(const tool_request_t *request, int error, const char *problem)
 {
     int saved = errno;
     const copal_ask_t *ask = &request->ask;
     fprintf(stderr, "copal: %s: ", ask->uri);
+    if (print_session_end(request, error, problem))
+        return TOOL_NO_ANSWER;
     switch (error) {
     case COPAL_ETIMEOUT:
         fprintf(stderr, "no answer in time (--timeout is %g s)\n", ask->timeout / 1000.0);
@@ -177,7 +211,8 @@ static int ask_by(job_t *job, copal_host_t *host, const tool_request_t *request,
     tool_progress_close(&job->progress);
     errno = saved;
     if (error < 0)
-        return job->output.failed || request->unreadable ? TOOL_REFUSED : tool_no_answer(request, error);
+        return job->output.failed || request->unreadable ? TOOL_REFUSED
+                                                         : tool_no_answer(request, error, answer.problem);
     bool silent = request->ask.no_response && answer.code == COPAL_EMPTY;
     if (silent)
         fprintf(stderr, "%s; no response was wanted\n", request->ask.non_confirmable ? "sent" : "acknowledged");
@@ -190,12 +225,12 @@ int tool_ask(const tool_request_t *request, void (*print)(const copal_answer_t *
 {
     job_t job = {.task.progress = show_progress};
     int status = request->output ? tool_output_open(&job.output, request, &job.task.transfer) : TOOL_OK;
-    copal_host_t *host = status == TOOL_OK ? tool_client(request) : NULL;
+    copal_host_t *host = status == TOOL_OK ? tool_open_client(request) : NULL;
     if (request->output)
         job.task.write = write_output;
     if (host) {
         status = ask_by(&job, host, request, print);
-        copal_host_close(host);
+        tool_close_client(request, host);
     } else if (status == TOOL_OK) {
         status = TOOL_REFUSED;
     }

@@ -89,10 +89,3 @@ int tool_open_payload(const tool_command_t *command, tool_request_t *request)
     request->ask.size = (size_t)facts.st_size;
     return 0;
 }
-
-void tool_close_payload(tool_request_t *request)
-{
-    if (request->stream && request->stream != stdin)
-        fclose(request->stream);
-    request->stream = NULL;
-}

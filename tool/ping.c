@@ -35,7 +35,7 @@ static int ping_once(copal_host_t *host, const tool_request_t *request, tally_t 
     double time = now() - start;
     tally->sent++;
     if (error < 0)
-        return tool_no_answer(request, error);
+        return tool_no_answer(request, error, answer.problem);
     copal_answer_free(&answer);
     printf("%s answered in %.3f ms\n", request->ask.uri, time);
     fflush(stdout);
@@ -48,7 +48,7 @@ static int ping_once(copal_host_t *host, const tool_request_t *request, tally_t 
 
 static int ping(const tool_request_t *request, uint64_t count, uint32_t interval)
 {
-    copal_host_t *host = tool_client(request);
+    copal_host_t *host = tool_open_client(request);
     if (!host)
         return TOOL_REFUSED;
     tally_t tally = {0};
@@ -58,7 +58,7 @@ static int ping(const tool_request_t *request, uint64_t count, uint32_t interval
             wait_for(interval);
         status = ping_once(host, request, &tally);
     }
-    copal_host_close(host);
+    tool_close_client(request, host);
     if (count > 1)
         printf("%llu sent, %llu answered", (unsigned long long)tally.sent, (unsigned long long)tally.answered);
     if (count > 1 && tally.answered)
@@ -95,15 +95,17 @@ static int run(const tool_command_t *command, int argc, char **argv)
     if (argc - optind > 1)
         return tool_usage_error(command, "'%s' is one operand too many", argv[optind + 1]);
     copal_uri_t uri;
-    if (tool_check_uri(command, argv[optind], &uri))
+    if (tool_take_uri(command, &request, argv[optind], &uri))
         return TOOL_USAGE;
-    request.ask.uri = argv[optind];
-    return ping(&request, count, interval);
+    const int status = ping(&request, count, interval);
+    tool_close_request(&request);
+    return status;
 }
 
 static const tool_option_t options[] = {{'c', "count", "N", "ping so often (1)"},
                                         {'i', "interval", "SECONDS", "wait so long between two (1)"},
                                         TOOL_ROW_TIMEOUT("10"),
+                                        TOOL_ROWS_SECURE,
                                         TOOL_ROW_VERBOSE,
                                         {0}};
 

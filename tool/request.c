@@ -156,8 +156,11 @@ int tool_request_option(const tool_command_t *command, tool_request_t *request, 
         return no_response_option(command, value, &ask->no_response);
     case TOOL_OPTION_HOP_LIMIT:
         return hop_limit_option(command, value, &ask->hop_limit);
-    default:
+    case TOOL_OPTION_IF_NONE_MATCH:
         ask->if_none_match = true;
+        return 0;
+    default:
+        tool_secret_option(&request->secrets, id, value);
         return 0;
     }
 }
@@ -172,6 +175,13 @@ int tool_request_options(const tool_command_t *command, tool_request_t *request,
     if (id == TOOL_HELP)
         tool_print_help(command);
     return id == TOOL_END ? -1 : id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
+}
+
+void tool_close_request(tool_request_t *request)
+{
+    if (request->stream && request->stream != stdin)
+        fclose(request->stream);
+    copal_credentials_close(request->ask.credentials);
 }
 
 /** What a command makes of its operands. */
@@ -213,15 +223,15 @@ static int ask(const tool_command_t *command, int argc, char **argv, const manne
     if (status >= 0)
         return status;
     const int operands = argc - optind;
-    if (check(command, &request, manner, operands, argv + optind) || tool_check_uri(command, argv[optind], &uri))
+    if (check(command, &request, manner, operands, argv + optind) ||
+        tool_take_uri(command, &request, argv[optind], &uri))
         return TOOL_USAGE;
-    request.ask.uri = argv[optind];
     if (operands == 2)
         request.ask.payload = copal_text(argv[optind + 1]);
     status = request.file ? tool_open_payload(command, &request) : 0;
     if (status == 0)
         status = tool_ask(&request, tool_print_payload);
-    tool_close_payload(&request);
+    tool_close_request(&request);
     return status;
 }
 
@@ -258,15 +268,15 @@ static int run_patch(const tool_command_t *command, int argc, char **argv)
 static const tool_option_t getting[] = {TOOL_ROW_NON,   TOOL_ROW_ACCEPT,     ROW_ETAG,       ROW_IF_MATCH,
                                         ROW_IF_NONE_MATCH, TOOL_ROW_OUTPUT,  ROW_CONTINUE,   TOOL_ROW_BLOCK_SIZE,
                                         TOOL_ROW_QUIET, TOOL_ROW_TOKEN,      ROW_HOP_LIMIT,  TOOL_ROW_TIMEOUT("93"),
-                                        TOOL_ROW_VERBOSE, {0}};
+                                        TOOL_ROWS_SECURE, TOOL_ROW_VERBOSE,  {0}};
 static const tool_option_t deleting[] = {TOOL_ROW_NON,           TOOL_ROW_ACCEPT,   ROW_ETAG,
                                          ROW_IF_MATCH,           ROW_IF_NONE_MATCH, TOOL_ROW_TOKEN,
                                          ROW_NO_RESPONSE,        ROW_HOP_LIMIT,     TOOL_ROW_TIMEOUT("93"),
-                                         TOOL_ROW_VERBOSE,       {0}};
+                                         TOOL_ROWS_SECURE,       TOOL_ROW_VERBOSE,  {0}};
 #define ROWS_SENDING                                                                                               \
     TOOL_ROW_NON, ROW_FORMAT, ROW_FILE, TOOL_ROW_ACCEPT, ROW_ETAG, ROW_IF_MATCH, ROW_IF_NONE_MATCH,                  \
         TOOL_ROW_BLOCK_SIZE, TOOL_ROW_QUIET, TOOL_ROW_TOKEN, ROW_NO_RESPONSE, ROW_HOP_LIMIT,                       \
-        TOOL_ROW_TIMEOUT("93"), TOOL_ROW_VERBOSE
+        TOOL_ROW_TIMEOUT("93"), TOOL_ROWS_SECURE, TOOL_ROW_VERBOSE
 static const tool_option_t sending[] = {ROWS_SENDING, {0}};
 static const tool_option_t fetching[] = {ROWS_SENDING, TOOL_ROW_OUTPUT, {0}};
 static const tool_option_t patching[] = {ROW_IDEMPOTENT, ROWS_SENDING, {0}};

@@ -13,11 +13,16 @@
 #define UPLOAD_MOST ((size_t)1 << 30) /* copal_directory_options_t.upload_size */
 
 enum { ENDPOINT = 96 }; /* octets for an IPv6 address with its zone, brackets and port */
-enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD };
+enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN };
+
+#define NO_PORT UINT64_MAX
 
 typedef struct {
     copal_host_config_t config;
-    uint64_t port;
+    uint64_t port, plain_port; /* NO_PORT: not given */
+    tool_secrets_t secrets;
+    tool_keys_t *keys;
+    copal_credentials_t *credentials; /* NULL: without DTLS */
     const char **addresses, **resources;
     size_t address_count, resource_count;
     const char *directory; /* its name; NULL: none is served */
@@ -58,17 +63,26 @@ static int take_guard(const tool_command_t *command, serve_t *serve, const char 
     return 0;
 }
 
+static int take_port(const tool_command_t *command, const char *option, const char *value, uint64_t *port)
+{
+    if (tool_parse_number(value, 0, UINT16_MAX, port))
+        return 0;
+    return tool_option_error(command, "%s takes a number from 0 to 65535, not '%s'", option, value);
+}
+
 static int take_option(const tool_command_t *command, serve_t *serve, int id, const char *value)
 {
     size_t size;
+    if (tool_secret_option(&serve->secrets, id, value))
+        return 0;
     switch (id) {
     case 'b':
         serve->addresses[serve->address_count++] = value;
         return 0;
     case 'p':
-        if (tool_parse_number(value, 0, UINT16_MAX, &serve->port))
-            return 0;
-        return tool_option_error(command, "--port takes a number from 0 to 65535, not '%s'", value);
+        return take_port(command, "--port", value, &serve->port);
+    case OPTION_ALSO_PLAIN:
+        return take_port(command, "--also-plain", value, &serve->plain_port);
     case 'r':
         serve->resources[serve->resource_count++] = value;
         return 0;
@@ -131,6 +145,10 @@ static void print_scale(copal_host_config_t config)
     print_bound(config.server.observed, "different requests that they are of");
     print_bound(config.server.datagram_size, "octets in a message");
     print_bound(config.server.payload_size, "octets of payload in a message");
+    if (!config.dtls)
+        return;
+    print_bound(config.server_dtls.sessions, "DTLS sessions");
+    print_bound(config.server_dtls.handshakes, "handshakes at a time, for which more is allocated");
 }
 
 /** Address and port as in a URI: an IPv6 address in brackets. */
@@ -158,15 +176,17 @@ static int listen_failed(const tool_command_t *command, const char *address, uin
     return TOOL_REFUSED;
 }
 
-static int listen_on(const tool_command_t *command, copal_host_t *host, const char *address, uint64_t port)
+static int listen_on(const tool_command_t *command, copal_host_t *host, copal_credentials_t *credentials,
+                     const char *address, uint64_t port)
 {
     uint16_t bound;
-    int error = copal_host_listen(host, address, (uint16_t)port, &bound);
+    int error = credentials ? copal_host_listen_secure(host, credentials, address, (uint16_t)port, &bound)
+                            : copal_host_listen(host, address, (uint16_t)port, &bound);
     if (error)
         return listen_failed(command, address, port, error);
     char endpoint[ENDPOINT];
     write_endpoint(endpoint, sizeof endpoint, address, bound);
-    printf("listening on coap://%s\n", endpoint);
+    printf("listening on coap%s://%s\n", credentials ? "s" : "", endpoint);
     fflush(stdout);
     return 0;
 }
@@ -183,7 +203,9 @@ static int serve_until_signal(const tool_command_t *command, const serve_t *serv
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     for (size_t i = 0; i < serve->address_count; i++) {
-        int status = listen_on(command, host, serve->addresses[i], serve->port);
+        int status = listen_on(command, host, serve->credentials, serve->addresses[i], serve->port);
+        if (!status && serve->plain_port != NO_PORT)
+            status = listen_on(command, host, NULL, serve->addresses[i], serve->plain_port);
         if (status)
             return status;
     }
@@ -202,7 +224,8 @@ static int open_directory(const tool_command_t *command, const serve_t *serve, c
         return TOOL_OK;
     const copal_directory_options_t *options = &serve->directory_options;
     int error = copal_directory_open(directory, serve->directory, options);
-    bool not_writable = error == COPAL_ESYSTEM && options->write && (errno == EACCES || errno == EPERM || errno == EROFS);
+    bool not_writable =
+        error == COPAL_ESYSTEM && options->write && (errno == EACCES || errno == EPERM || errno == EROFS);
     if (error)
         return tool_usage_error(command, "--dir '%s': %s%s", serve->directory,
                                 error == COPAL_ESYSTEM ? strerror(errno) : copal_error_text(error),
@@ -237,6 +260,23 @@ static int open_and_serve(const tool_command_t *command, const serve_t *serve)
     return status;
 }
 
+/** With something to be known by, it speaks DTLS only. */
+static int open_credentials(const tool_command_t *command, serve_t *serve)
+{
+    const tool_secrets_t *secrets = &serve->secrets;
+    const char *given = tool_secrets_given(secrets);
+    if (!given && serve->plain_port != NO_PORT)
+        return tool_option_error(command, "--also-plain is beside DTLS, which --psk, --psk-file or --cert brings");
+    if (!given)
+        return 0;
+    if (!secrets->key && !secrets->keys && !secrets->certificate)
+        return tool_option_error(command, "%s alone is not enough; --psk, --psk-file or --cert is missing", given);
+    serve->config.dtls = &copal_dtls_openssl;
+    if (copal_host_scale(&(copal_host_config_t){.memory = serve->config.memory, .dtls = serve->config.dtls}))
+        return tool_option_error(command, "--memory is too small for DTLS, which needs 128K");
+    return tool_server_credentials(command, secrets, &serve->keys, &serve->credentials);
+}
+
 static int run_with(const tool_command_t *command, serve_t *serve, int argc, char **argv)
 {
     const char *value;
@@ -251,6 +291,8 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
     }
     if (help) {
         tool_print_help(command);
+        if (tool_secrets_given(&serve->secrets))
+            serve->config.dtls = &copal_dtls_openssl;
         print_scale(serve->config);
         return TOOL_OK;
     }
@@ -262,15 +304,20 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
     if (serve->directory_options.upload_size && !serve->directory_options.write)
         return tool_option_error(command, "--max-upload is about uploads, which --write allows");
     if (serve->directory && serve->config.dynamic)
-        return tool_option_error(command, "--dir serves every path that no --resource has, so --dynamic can create nothing");
+        return tool_option_error(command,
+                                 "--dir serves every path that no --resource has, so --dynamic can create nothing");
     if (!serve->address_count)
         serve->addresses[serve->address_count++] = "::";
+    if (open_credentials(command, serve))
+        return TOOL_USAGE;
+    if (serve->port == NO_PORT)
+        serve->port = serve->credentials ? COPAL_SECURE_PORT : COPAL_PORT;
     return open_and_serve(command, serve);
 }
 
 static int run(const tool_command_t *command, int argc, char **argv)
 {
-    serve_t serve = {.port = COPAL_PORT, .config = {.patch = copal_json_patch}};
+    serve_t serve = {.port = NO_PORT, .plain_port = NO_PORT, .config = {.patch = copal_json_patch}};
     serve.addresses = calloc((size_t)argc, sizeof *serve.addresses);
     serve.resources = calloc((size_t)argc, sizeof *serve.resources);
     int status = TOOL_REFUSED;
@@ -278,6 +325,8 @@ static int run(const tool_command_t *command, int argc, char **argv)
         status = run_with(command, &serve, argc, argv);
     else
         tool_say("%s\n", copal_error_text(COPAL_ENOMEM));
+    copal_credentials_close(serve.credentials);
+    tool_keys_close(serve.keys);
     free(serve.addresses);
     free(serve.resources);
     return status;
@@ -285,7 +334,7 @@ static int run(const tool_command_t *command, int argc, char **argv)
 
 static const tool_option_t options[] = {
     {'b', "bind", "ADDRESS", "serve on this address; may be given again (::)"},
-    {'p', "port", "N", "serve on this port, 0 for a free one (5683)"},
+    {'p', "port", "N", "serve on this port, 0: any (5683; DTLS: 5684)"},
     {'r', "resource", "DESCRIPTION", "serve this resource; see below; may be given again"},
     {OPTION_DIR, "dir", "DIR", "serve the files of this directory, at the root"},
     {OPTION_WRITE, "write", NULL, "let them be created, replaced and deleted"},
@@ -293,6 +342,14 @@ static const tool_option_t options[] = {
     {'d', "dynamic", NULL, "let PUT and POST create resources on new paths"},
     {'m', "memory", "SIZE", "scale all bounds to this: 512K, 64M, 1G (64M)"},
     {'g', "guard", "SIZE", "octets to addresses that may be forged (256K)"},
+    TOOL_ROW_PSK,
+    {TOOL_OPTION_IDENTITY, "identity", "ID", "let only this identity in by that key"},
+    {TOOL_OPTION_PSK_FILE, "psk-file", "FILE", "let those in that have an identity:key line there"},
+    {TOOL_OPTION_HINT, "hint", "HINT", "tell clients this, to choose a key by"},
+    TOOL_ROW_CERT,
+    TOOL_ROW_KEY,
+    {TOOL_OPTION_CA, "ca", "FILE", "want certificates of clients, of these authorities"},
+    {OPTION_ALSO_PLAIN, "also-plain", "PORT", "serve without DTLS, too, on this port"},
     TOOL_ROW_VERBOSE,
     {0}};
 
@@ -312,5 +369,8 @@ const tool_command_t tool_serve = {
              "  NAME=VALUE, NAME  a link attribute for discovery: title=\"a b\", rt=sensor, if\n"
              "With --dir, DIR/a/b.json is coap://HOST/a/b.json, and a directory is a list of\n"
              "links. Names that start with a dot are not served, nor is what lies outside.\n"
-             "'listening on coap://ADDRESS:PORT' on standard output says that it can be asked.\n",
+             "With --psk, --psk-file or --cert it speaks DTLS only, on port 5684. Arguments\n"
+             "can be seen by others on the machine: @FILE and --psk-file are for keys.\n"
+             "'listening on coap://ADDRESS:PORT' (coaps:// with DTLS) on standard output says\n"
+             "that it can be asked.\n",
     .run = run};

@@ -120,19 +120,18 @@ static bool is_group(const copal_uri_t *uri)
     return first >= 224 && first <= 239;
 }
 
-int tool_check_uri(const tool_command_t *command, const char *text, copal_uri_t *uri)
+int tool_take_uri(const tool_command_t *command, tool_request_t *request, const char *text, copal_uri_t *uri)
 {
+    const char *given = tool_secrets_given(&request->secrets);
     if (copal_uri_parse(uri, text) < 0)
         return bad_uri(command, text);
     if (uri->port == 0)
         return bad_port(command, text);
-    if (uri->secure)
-        return tool_usage_error(command,
-                                "coaps:// needs DTLS, which is not in this build yet; without security it is "
-                                "'coap%s'",
-                                strstr(text, "://"));
     if (is_group(uri))
         return tool_usage_error(command, "%.*s is a group of hosts; asking by multicast is not in this build yet",
                                 (int)uri->host.size, (const char *)uri->host.data);
-    return 0;
+    if (given && !uri->secure)
+        return tool_usage_error(command, "%s is for coaps://; did you mean 'coaps%s'?", given, strstr(text, "://"));
+    request->ask.uri = text;
+    return uri->secure ? tool_client_credentials(command, &request->secrets, &request->ask.credentials) : 0;
 }

@@ -77,6 +77,56 @@ bool tool_parse_seconds(const char *text, uint32_t *milliseconds);
 /** A number of octets with K, M or G behind it. */
 bool tool_parse_size(const char *text, size_t *size);
 
+/* ---- DTLS (secure.c, keys.c) ------------------------------------------------------------------------- */
+
+#define TOOL_OPTION_PSK      400
+#define TOOL_OPTION_PSK_FILE 401
+#define TOOL_OPTION_IDENTITY 402
+#define TOOL_OPTION_HINT     403
+#define TOOL_OPTION_CERT     404
+#define TOOL_OPTION_KEY      405
+#define TOOL_OPTION_CA       406
+#define TOOL_ROW_PSK                                                                         \
+    {                                                                                        \
+        TOOL_OPTION_PSK, "psk", "KEY", "a pre-shared key: text, 0x1234, or @FILE" \
+    }
+#define TOOL_ROW_CERT                                                             \
+    {                                                                             \
+        TOOL_OPTION_CERT, "cert", "FILE", "show this certificate and its chain (PEM)" \
+    }
+#define TOOL_ROW_KEY                                                       \
+    {                                                                      \
+        TOOL_OPTION_KEY, "key", "FILE", "its key, if not in the same file" \
+    }
+/* What those who ask take. */
+#define TOOL_ROWS_SECURE                                                                                  \
+    TOOL_ROW_PSK, {TOOL_OPTION_IDENTITY, "identity", "ID", "the name by which the server knows it"}, \
+        {TOOL_OPTION_PSK_FILE, "psk-file", "FILE", "the key from a file of identity:key lines"},          \
+        {TOOL_OPTION_CA, "ca", "FILE", "believe these; 'system' for the machine's"},          \
+        TOOL_ROW_CERT, TOOL_ROW_KEY
+
+/** What was given of them. */
+typedef struct {
+    const char *key, *keys, *identity, *hint, *certificate, *private_key, *authorities;
+} tool_secrets_t;
+
+/** Takes an option in; false: it is another's. */
+bool tool_secret_option(tool_secrets_t *secrets, int id, const char *value);
+/** The name of one that was given; NULL: none was. */
+const char *tool_secrets_given(const tool_secrets_t *secrets);
+
+/** Keys by their identity; what a server's credentials look in. */
+typedef struct tool_keys_t tool_keys_t;
+/** NULL is allowed. */
+void tool_keys_close(tool_keys_t *keys);
+
+/** Opens what the options, or else the environment, say. 0, or TOOL_USAGE after saying what is wrong or missing. */
+int tool_client_credentials(const tool_command_t *command, const tool_secrets_t *secrets, copal_credentials_t **credentials);
+/** The same for a server, without the environment. `*keys` (may become NULL) lives as long as the credentials are used; it is
+ *  to be closed in any case. */
+int tool_server_credentials(const tool_command_t *command, const tool_secrets_t *secrets, tool_keys_t **keys,
+                            copal_credentials_t **credentials);
+
 /* ---- requests (request.c, target.c, outcome.c) ------------------------------------------------------ */
 
 /* The options of everything that asks; each takes from these what makes sense for it. */
@@ -135,6 +185,7 @@ typedef struct {
     const char *output; /* where the payload of the answer goes; NULL: to standard output as people and pipes like it */
     bool resume;        /* what an earlier run has left there */
     bool verbose, quiet;
+    tool_secrets_t secrets;
     uint8_t token[255], etag[8], if_match[8];
 } tool_request_t;
 
@@ -144,19 +195,24 @@ int tool_request_option(const tool_command_t *command, tool_request_t *request, 
 /** Takes all options in. -1, or the exit status: --help was printed, or what is wrong was said. */
 int tool_request_options(const tool_command_t *command, tool_request_t *request, int argc, char **argv);
 
-/** Checks a URI for what copal can ask; 0, or TOOL_USAGE after saying what is wrong and what to write instead. */
-int tool_check_uri(const tool_command_t *command, const char *text, copal_uri_t *uri);
+/** Takes the URI in, and opens the credentials that it needs; 0, or TOOL_USAGE after saying what is wrong and what to write
+ *  instead. */
+int tool_take_uri(const tool_command_t *command, tool_request_t *request, const char *text, copal_uri_t *uri);
+
+/** Gives back what a request has opened. */
+void tool_close_request(tool_request_t *request);
 
 /** A host for asking, with tracing if wanted. NULL after saying why not. */
-copal_host_t *tool_client(const tool_request_t *request);
+copal_host_t *tool_open_client(const tool_request_t *request);
+/** Closes it; a server is told that the session is over. */
+void tool_close_client(const tool_request_t *request, copal_host_t *host);
 
 /** Opens the file that a request takes its payload from: it is read while it is sent. What is no regular file is copied to a
  *  temporary one first. 0, or TOOL_USAGE after saying what is wrong. */
 int tool_open_payload(const tool_command_t *command, tool_request_t *request);
-void tool_close_payload(tool_request_t *request);
 
-/** Prints why a request got no answer; returns the exit status. */
-int tool_no_answer(const tool_request_t *request, int error);
+/** Prints why a request got no answer; returns the exit status. `problem`: copal_host_problem's, or NULL or empty. */
+int tool_no_answer(const tool_request_t *request, int error, const char *problem);
 
 /** Prints the code line of an answer, and the location of what it created, on standard error. False: its payload is a
  *  diagnostic for people and was printed, too. */

@@ -110,11 +110,12 @@ class Program:
 
 class Serve(Program):
     """`copal serve` on a free port of 127.0.0.1, unless told otherwise."""
+    SCHEME = "coap"
 
     def __init__(self, *arguments, bind="127.0.0.1", port=0, **more):
         super().__init__(copal_binary(), "serve", "--bind", bind, "--port", str(port), *arguments, **more)
         try:
-            self.uri = self.wait_for(r"^listening on (coap://\S+)$").group(1)
+            self.uri = self.wait_for(rf"^listening on ({self.SCHEME}://\S+)$").group(1)
         except BaseException:
             self.process.kill()
             self.process.wait()

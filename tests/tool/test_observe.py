@@ -246,7 +246,7 @@ def test_a_server_that_restarts_is_found_again():
 @pytest.mark.parametrize("arguments, hint", [
     ([], "a URI is missing"),
     (["coap://127.0.0.1", "x"], "'x' is one operand too many"),
-    (["coaps://127.0.0.1"], "needs DTLS"),
+    (["coaps://127.0.0.1"], "coaps:// needs --psk"),
     (["--token", "", "coap://127.0.0.1"], "a token of 1 octet at least"),
     (["--json", "--chart", "coap://127.0.0.1"], "take one of them"),
     (["--chart", "coap://127.0.0.1"], "--chart draws on a terminal"),

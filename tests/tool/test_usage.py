@@ -91,8 +91,8 @@ def test_says_what_to_do(arguments, hint):
     ("coap:localhost", "lacks '//'"),
     ("http://localhost/a", "did you mean 'coap://localhost/a'?"),
     ("coap+tcp://localhost/a", "another transport"),
-    ("coaps://localhost/a", "DTLS, which is not in this build yet"),
-    ("COAPS://localhost/a", "DTLS, which is not in this build yet"),
+    ("coaps://localhost/a", "coaps:// needs --psk and --identity"),
+    ("COAPS://localhost/a", "coaps:// needs --psk and --identity"),
     ("coap://localhost/a#b", "fragment"),
     ("coap://localhost/a b", "%20"),
     ("coap://localhost:70000/", "no number from 1 to 65535"),
@@ -169,6 +169,6 @@ def test_help_of_serve_prints_what_the_memory_comes_to():
     usual, usual_bounds = bounds()
     small, small_bounds = bounds("--memory", "1M")
     assert (usual, small) == (64 * 1024, 1024)
-    assert len(usual_bounds) == 14 and all(usual_bounds.values()) and all(small_bounds.values())
+    assert len(usual_bounds) == 15 and all(usual_bounds.values()) and all(small_bounds.values())
     for bound in ("resources", "requests with effects remembered against duplicates", "requests answered later"):
         assert usual_bounds[bound] > small_bounds[bound]
