@@ -123,7 +123,7 @@ const char *certificates_make(void)
 
 const char *certificates_file(const char *name)
 {
-    static char paths[4][sizeof folder + 32];
+    static char paths[4][sizeof folder + 256];
     static unsigned next;
     char *path = paths[next++ % 4];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
