@@ -39,6 +39,8 @@ def test_this_tree_passes(tool):
     ("src/exchange/bad.c", '"../resource/bad.h"', "exchange is below resource"),
     ("src/resource/bad.c", '"copal/host.h"', "resource is below host"),
     ("src/message/bad.c", "<stdio.h>", "the core does not include <stdio.h>"),
+    ("src/dtls/bad.c", "<openssl/ssl.h>", "only src/dtls/openssl includes <openssl/ssl.h>"),
+    ("src/host/bad.c", "<json-c/json.h>", "only src/patch includes <json-c/json.h>"),
     ("src/message/bad.c", '"../message/absent.h"', "is no file"),
     ("include/copal/message.h", '"copal/tree.h"', "message is below resource"),
     ("tool/bad.c", '"../src/message/hash.h"', "a face includes public headers only"),
