@@ -21,10 +21,14 @@ typedef struct {
     _Alignas(size_t) uint8_t control[COPAL__CONTROL_SIZE];
 } copal__place_t;
 
-/** A datagram that could not be sent. */
+/** What could not be sent: a message of the endpoint's, since its network says so; a record of the filter's, likewise; or a
+ *  message of the endpoint's, since its session is gone. */
+typedef enum { COPAL__FAILED_MESSAGE, COPAL__FAILED_RECORD, COPAL__FAILED_SESSION } copal__failed_t;
+
 typedef struct {
-    copal_peer_t to;
-    bool record; /* it was the filter's, and `to` is an address; else the endpoint's */
+    copal__failed_t what;
+    copal_peer_t to; /* of a record: an address */
+    uint32_t via;
     uint16_t size;
     uint8_t quoted[COPAL__QUOTE_SIZE];
 } copal__failure_t;

@@ -16,6 +16,10 @@ static void deliver(void *user, copal_time_t now, const copal_from_t *from, copa
 static void changed(void *user, copal_time_t now, const copal_peer_t *peer, int status, const char *reason)
 {
     copal__side_t *side = user;
+    if (status == 0) {
+        copal_endpoint_renewed(side->endpoint, now, peer);
+        return;
+    }
     side->reason = reason;
     copal_endpoint_lost(side->endpoint, now, peer, status);
     side->reason = NULL;
@@ -37,10 +41,23 @@ bool copal__side_protect(copal__side_t *side, size_t index, copal_time_t now, co
     const int status =
         copal_dtls_protect(side->dtls, now, datagram, batch->sealed + index * batch->sealed_size, &record);
     if (status == COPAL_ESTALE)
-        copal__side_note(side, datagram->to, false, datagram->bytes);
+        copal__side_note(side, COPAL__FAILED_SESSION, datagram);
     if (status == 0)
         *datagram = record;
     return status == 0;
+}
+
+/* A client that has no session any more would answer the server with Reset: so we do that in its place, which ends what it
+ * observes (RFC 7641 section 3.6). */
+void copal__side_forget(copal__side_t *side, copal_time_t now, const copal__failure_t *failure)
+{
+    const uint8_t *message = failure->quoted;
+    const uint8_t reset[] = {0x70, COPAL_EMPTY, message[2], message[3]};
+    const copal_from_t from = {.peer = failure->to, .via = failure->via, .proven = true};
+    if (side->client)
+        copal_endpoint_lost(side->endpoint, now, &failure->to, COPAL_ESTALE);
+    else if ((message[0] >> 4 & 3) < COPAL_ACK)
+        copal_endpoint_receive(side->endpoint, now, &from, (copal_bytes_t){reset, sizeof reset});
 }
 
 void copal__side_run(copal__side_t *side, copal_time_t now)

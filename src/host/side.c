@@ -63,16 +63,18 @@ void copal__side_close(copal__side_t *side)
 
 /* ---- sending ------------------------------------------------------------------------------------ */
 
-void copal__side_note(copal__side_t *side, const copal_peer_t *to, bool record, copal_bytes_t datagram)
+void copal__side_note(copal__side_t *side, copal__failed_t what, const copal_datagram_t *datagram)
 {
+    const copal_bytes_t bytes = datagram->bytes;
     copal__batch_t *batch = side->batch;
     if (batch->failed == batch->failures_most)
         return;
     copal__failure_t *failure = &batch->failures[batch->failed++];
-    failure->to = *to;
-    failure->record = record;
-    failure->size = (uint16_t)(datagram.size < COPAL__QUOTE_SIZE ? datagram.size : COPAL__QUOTE_SIZE);
-    memcpy(failure->quoted, datagram.data, failure->size);
+    failure->what = what;
+    failure->to = *datagram->to;
+    failure->via = datagram->via;
+    failure->size = (uint16_t)(bytes.size < COPAL__QUOTE_SIZE ? bytes.size : COPAL__QUOTE_SIZE);
+    memcpy(failure->quoted, bytes.data, failure->size);
 }
 
 /* A datagram that cannot even be sent (no route, say) ends its request as an ICMP error would; one that the machine
@@ -84,7 +86,8 @@ static void note(copal__side_t *side, uint32_t socket, const copal__slot_t *slot
     if (reason == EAGAIN || reason == EWOULDBLOCK || reason == ENOBUFS || reason == ENOMEM)
         return;
     copal__address_to_peer(slot->header.msg_name, &to);
-    copal__side_note(side, &to, side->sockets[socket].secure, (copal_bytes_t){vector->iov_base, vector->iov_len});
+    copal__side_note(side, side->sockets[socket].secure ? COPAL__FAILED_RECORD : COPAL__FAILED_MESSAGE,
+                     &(copal_datagram_t){&to, socket, {vector->iov_base, vector->iov_len}});
 }
 
 void copal__side_settle(copal__side_t *side, copal_time_t now)
@@ -93,7 +96,9 @@ void copal__side_settle(copal__side_t *side, copal_time_t now)
     for (unsigned i = 0; i < batch->failed; i++) {
         const copal__failure_t *failure = &batch->failures[i];
         const copal_bytes_t quoted = {failure->quoted, failure->size};
-        if (failure->record)
+        if (failure->what == COPAL__FAILED_SESSION)
+            copal__side_forget(side, now, failure);
+        else if (failure->what == COPAL__FAILED_RECORD)
             copal_dtls_unreachable(side->dtls, now, &failure->to, quoted);
         else
             copal_endpoint_unreachable(side->endpoint, now, &failure->to, quoted);

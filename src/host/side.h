@@ -80,8 +80,11 @@ void copal__side_take(copal__side_t *side, copal_time_t now, const copal_from_t 
 /** Makes a record of the message at `index` of the batch. False: nothing is to be sent now. */
 bool copal__side_protect(copal__side_t *side, size_t index, copal_time_t now, copal_datagram_t *datagram);
 
-/** Notes a datagram that cannot be sent: whose it is hears of it by copal__side_settle. */
-void copal__side_note(copal__side_t *side, const copal_peer_t *to, bool record, copal_bytes_t datagram);
+/** Notes what cannot be sent: whose it is hears of it by copal__side_settle. */
+void copal__side_note(copal__side_t *side, copal__failed_t what, const copal_datagram_t *datagram);
+
+/** Tells the endpoint that the session a message was for is gone. */
+void copal__side_forget(copal__side_t *side, copal_time_t now, const copal__failure_t *failure);
 
 /** Tells of all that could not be sent. */
 void copal__side_settle(copal__side_t *side, copal_time_t now);
