@@ -1,5 +1,5 @@
 # MicroPython with network.Coap, included by the project's Makefile. MICROPY_DIR=… takes a checkout of one's own.
-micropython_sources := $(wildcard include/copal/*.h src/*/*.[ch] src/host/*/*.[ch] bindings/micropython/*)
+micropython_sources := $(wildcard include/copal/*.h src/*/*.[ch] src/host/*/*.[ch] src/dtls/*/*.[ch] bindings/micropython/*)
 export MICROPY_DIR
 
 # A source of one's own may change at any time, and be another one.

@@ -17,12 +17,14 @@ static mp_obj_t callback_of(const coap_event_t *event)
     return event->status == 0 ? MP_STATE_VM(coap_response_handler) : MP_STATE_VM(coap_error_handler);
 }
 
-static mp_obj_t reason(int status)
+static mp_obj_t reason(const coap_event_t *event)
 {
+    const int status = event->status;
     const char *text = status == COPAL_ETIMEOUT       ? "timeout"
                        : status == COPAL_ERESET       ? "reset"
                        : status == COPAL_EUNREACHABLE ? "unreachable"
                        : status == COPAL_EFORMAT      ? "blocks do not fit together"
+                       : event->problem[0] != 0       ? event->problem
                                                       : copal_error_text(status);
     return mp_obj_new_str(text, strlen(text));
 }
@@ -39,7 +41,7 @@ static size_t arguments_of(const coap_event_t *event, mp_obj_t arguments[5])
     if (event->status != 0) {
         arguments[0] = id;
         arguments[1] = token;
-        arguments[2] = reason(event->status);
+        arguments[2] = reason(event);
         return 3;
     }
     arguments[0] = MP_OBJ_NEW_SMALL_INT(event->code);

@@ -80,6 +80,8 @@ static int fill(coap_event_t *event, const copal_response_t *response)
         memcpy(event->token, response->token.data, event->token_size);
     }
     if (message == NULL) {
+        const char *problem = copal_host_problem(coap_state.host);
+        strncpy(event->problem, problem != NULL ? problem : "", sizeof event->problem - 1);
         return response->status;
     }
     event->code = message->code;

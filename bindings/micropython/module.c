@@ -29,6 +29,7 @@ void coap_close(void)
         coap_driver_stop(coap_state.host);
         coap_cancel(COAP_ALL_SESSIONS, -1);
         copal_host_step(coap_state.host, 0); /* servers hear what is observed no more; if not, they will find out */
+        coap_credentials_clear();
         copal_host_close(coap_state.host);
         coap_state.host = NULL;
         coap_events_clear();
@@ -79,8 +80,12 @@ static bool is_any(const char *address)
     return strcmp(text, "0.0.0.0") == 0 || strcmp(text, "::") == 0;
 }
 
-/* Opens the host, listens and starts the driver, or leaves nothing behind. `address` NULL: a client only. */
-static int open_host(const char *address, uint16_t port, bool dynamic, bool post_creates)
+/* Milliseconds without progress: what is sent five times again, a second and more apart. Of a wrong key nothing else tells. */
+#define HANDSHAKE_PATIENCE 30000
+
+/* Opens the host, listens and starts the driver, or leaves nothing behind. `address` NULL: a client only. With `credentials` it
+ * speaks DTLS only. */
+static int open_host(copal_credentials_t *credentials, const char *address, uint16_t port, bool dynamic, bool post_creates)
 {
     copal_host_config_t config = {
         .client = {.counters = 1}, /* the message ID alone pairs answer and request, whatever the session */
@@ -89,6 +94,8 @@ static int open_host(const char *address, uint16_t port, bool dynamic, bool post
         .post_creates = post_creates,
         .created = coap_created,
         .patch = copal_json_patch,
+        .dtls = &COAP_DTLS,
+        .client_dtls.handshake_timeout = HANDSHAKE_PATIENCE,
         .client_address = address != NULL && !is_any(address) ? address : NULL,
     };
     copal_host_t *host;
@@ -97,7 +104,8 @@ static int open_host(const char *address, uint16_t port, bool dynamic, bool post
         return error;
     }
     if (address != NULL) {
-        error = copal_host_listen(host, address, port, NULL);
+        error = credentials != NULL ? copal_host_listen_secure(host, credentials, address, port, NULL)
+                                    : copal_host_listen(host, address, port, NULL);
     }
     if (error == 0) {
         error = coap_driver_start(host);
@@ -140,15 +148,17 @@ static mp_obj_t init(size_t positional, const mp_obj_t *values, mp_map_t *named)
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("Coap.init() was called already"));
     }
     const char *address = coap_given(args[ADDRESS].u_obj) ? coap_text(args[ADDRESS].u_obj) : NULL;
-    uint16_t port = (uint16_t)coap_integer(args[PORT].u_obj, 0, UINT16_MAX, COPAL_PORT);
-    coap_check_security(args[PSK].u_obj, args[HINT].u_obj);
+    const uint16_t usual = coap_given(args[PSK].u_obj) ? COPAL_SECURE_PORT : COPAL_PORT;
+    uint16_t port = (uint16_t)coap_integer(args[PORT].u_obj, 0, UINT16_MAX, usual);
     keeper_t *keeper = mp_obj_malloc_with_finaliser(keeper_t, &keeper_type);
     keeper->epoch = coap_state.epoch;
     mp_obj_t resources = mp_obj_new_dict(0), sessions = mp_obj_new_list(0, NULL);
 
+    copal_credentials_t *credentials = coap_credentials_open(true, args[PSK].u_obj, args[HINT].u_obj);
     coap_defer_interrupt();
-    int error = open_host(address, port, args[DYNAMIC].u_bool, args[POST_CREATES].u_bool);
+    int error = open_host(credentials, address, port, args[DYNAMIC].u_bool, args[POST_CREATES].u_bool);
     if (error != 0) {
+        coap_credentials_close(credentials);
         coap_allow_interrupt();
         coap_raise(error);
     }

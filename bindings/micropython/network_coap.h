@@ -11,6 +11,11 @@
 #include "py/obj.h"
 #include "py/runtime.h"
 
+/* The library that DTLS is done with: micropython.mk and .cmake name another where that is built. */
+#ifndef COAP_DTLS
+#define COAP_DTLS copal_dtls_openssl
+#endif
+
 /** The one network.Coap of the interpreter. */
 typedef struct {
     copal_host_t *host; /* NULL: not open */
@@ -58,6 +63,7 @@ typedef struct coap_event_t {
     uint16_t id;       /* of the first message, that is the one which the script knows */
     bool cancelled;    /* its outcome is not to be shown */
     int status;            /* as in copal_response_t; from here on unset while it is open */
+    char problem[COPAL_PROBLEM_SIZE]; /* what more is known of a status; may be empty */
     copal_code_t code;
     copal_type_t type;
     uint8_t token[8];
@@ -108,12 +114,20 @@ copal_bytes_t coap_octets(mp_obj_t object);
 const char *coap_text(mp_obj_t object);
 /** The octets of a resource's value: an integer in 1, 2 or 4 octets, little-endian, that are written to `buffer`. */
 copal_bytes_t coap_value(mp_obj_t object, uint8_t buffer[4]);
-/** ValueError: only one of a key and the name that goes with it; NotImplementedError: both. */
-void coap_check_security(mp_obj_t key, mp_obj_t name);
 /** An integer from `least` to `most`, or `otherwise` where it was not given; TypeError, ValueError.
  *  With COAP_REQUIRED for `otherwise`, None is a TypeError, too. */
 #define COAP_REQUIRED INT64_MIN
 int64_t coap_integer(mp_obj_t object, int64_t least, int64_t most, int64_t otherwise);
+
+/* ---- secure: DTLS --------------------------------------------------------------------------------- */
+
+/** The credentials of a pre-shared key and the name that goes with it, the hint of a server or the identity of a client; NULL where
+ *  neither is given. ValueError: only one is, or the library cannot use them. */
+copal_credentials_t *coap_credentials_open(bool server, mp_obj_t key, mp_obj_t name);
+/** Ends the sessions by them, and closes them; of NULL does nothing. */
+void coap_credentials_close(const copal_credentials_t *credentials);
+/** The same for all there are. */
+void coap_credentials_clear(void);
 
 /* ---- the types, and the functions of each file -------------------------------------------------- */
 

@@ -10,6 +10,7 @@ typedef struct {
     copal_peer_t peer;
     uint16_t port;
     mp_obj_t name; /* the address as the script gave it */
+    copal_credentials_t *credentials; /* NULL: without DTLS */
 } session_t;
 
 static session_t *session_of(mp_obj_t self)
@@ -20,6 +21,11 @@ static session_t *session_of(mp_obj_t self)
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("session was removed"));
     }
     return session;
+}
+
+static int protocol_of(const session_t *session)
+{
+    return session->credentials != NULL ? COAP_PROTOCOL_DTLS : COAP_PROTOCOL_UDP;
 }
 
 static int resolve(copal_peer_t *peer, const char *address, uint16_t port)
@@ -102,6 +108,7 @@ static void ask_of(const session_t *session, const mp_arg_val_t *args, copal_ask
     mp_obj_t confirmable = args[CONFIRMABLE].u_obj, options = args[INCLUDE_OPTIONS].u_obj;
     *ask = (copal_ask_t){
         .to = &session->peer,
+        .credentials = session->credentials,
         .path = octets_if_given(args[URI_PATH].u_obj),
         .method = method_of(args[METHOD].u_obj),
         .non_confirmable = coap_given(confirmable) && !mp_obj_is_true(confirmable),
@@ -168,7 +175,7 @@ static mp_obj_t get_details(mp_obj_t self)
     mp_obj_t details[] = {
         mp_obj_new_str(address, strlen(address)),
         MP_OBJ_NEW_SMALL_INT(session->port),
-        MP_OBJ_NEW_SMALL_INT(COAP_PROTOCOL_UDP),
+        MP_OBJ_NEW_SMALL_INT(protocol_of(session)),
     };
     return mp_obj_new_list(MP_ARRAY_SIZE(details), details);
 }
@@ -203,14 +210,15 @@ static mp_obj_t new_client_session(size_t positional, const mp_obj_t *values, mp
     if (port == (secure ? COPAL_PORT : COPAL_SECURE_PORT)) {
         mp_raise_ValueError(MP_ERROR_TEXT("port 5683 goes without psk, 5684 with it"));
     }
-    coap_check_security(args[PSK].u_obj, args[IDENTITY].u_obj);
     static uint32_t serial;
     session_t *session = mp_obj_malloc(session_t, &coap_session_type);
     session->epoch = coap_state.epoch;
     session->port = port;
     session->name = args[ADDRESS].u_obj;
+    session->credentials = coap_credentials_open(false, args[PSK].u_obj, args[IDENTITY].u_obj);
     int error = resolve(&session->peer, address, port);
     if (error != 0) {
+        coap_credentials_close(session->credentials);
         coap_raise(error);
     }
     session->serial = ++serial;
@@ -220,7 +228,7 @@ static mp_obj_t new_client_session(size_t positional, const mp_obj_t *values, mp
 MP_DEFINE_CONST_FUN_OBJ_KW(coap_new_client_session_obj, 0, new_client_session);
 
 /* The first session that was made for this destination, by the same name or for the same peer, or NULL. */
-static session_t *find(mp_obj_t destination, uint16_t port)
+static session_t *find(mp_obj_t destination, uint16_t port, int64_t protocol)
 {
     copal_peer_t peer;
     bool known = resolve(&peer, coap_text(destination), port) == 0;
@@ -230,7 +238,7 @@ static session_t *find(mp_obj_t destination, uint16_t port)
     for (size_t i = 0; i < count; i++) {
         session_t *session = MP_OBJ_TO_PTR(sessions[i]);
         bool same = known && session->peer.size == peer.size && memcmp(session->peer.data, peer.data, peer.size) == 0;
-        if (session->port == port && (same || mp_obj_equal(session->name, destination))) {
+        if (session->port == port && protocol_of(session) == protocol && (same || mp_obj_equal(session->name, destination))) {
             return session;
         }
     }
@@ -248,14 +256,20 @@ static mp_obj_t remove_client_session(size_t positional, const mp_obj_t *values,
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
     mp_arg_parse_all(positional, values, named, MP_ARRAY_SIZE(allowed), allowed, args);
     coap_require_open();
-    uint16_t port = (uint16_t)coap_integer(args[PORT].u_obj, 1, UINT16_MAX, COPAL_PORT);
     int64_t protocol = coap_integer(args[PROTOCOL].u_obj, COAP_PROTOCOL_UDP, COAP_PROTOCOL_DTLS, COAP_PROTOCOL_UDP);
-    session_t *session = protocol == COAP_PROTOCOL_UDP ? find(args[DESTINATION].u_obj, port) : NULL;
+    const uint16_t usual = protocol == COAP_PROTOCOL_UDP ? COPAL_PORT : COPAL_SECURE_PORT;
+    uint16_t port = (uint16_t)coap_integer(args[PORT].u_obj, 1, UINT16_MAX, usual);
+    session_t *session = find(args[DESTINATION].u_obj, port, protocol);
     if (session == NULL) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("no such session"));
     }
     coap_cancel(session->serial, -1);
     session->serial = 0;
+    if (session->credentials != NULL) {
+        copal_host_step(coap_state.host, 0); /* what is observed no more is told before the session ends */
+        coap_credentials_close(session->credentials);
+        session->credentials = NULL;
+    }
     mp_obj_list_remove(MP_STATE_VM(coap_sessions), MP_OBJ_FROM_PTR(session));
     return mp_const_none;
 }

@@ -85,15 +85,3 @@ int64_t coap_integer(mp_obj_t object, int64_t least, int64_t most, int64_t other
     }
     return value;
 }
-
-void coap_check_security(mp_obj_t key, mp_obj_t name)
-{
-    if (coap_given(key) != coap_given(name)) {
-        mp_raise_ValueError(MP_ERROR_TEXT("psk and its hint or identity go together"));
-    }
-    if (coap_given(key)) {
-        coap_octets(key);
-        coap_octets(name);
-        mp_raise_NotImplementedError(MP_ERROR_TEXT("psk: DTLS is not there yet"));
-    }
-}

@@ -76,7 +76,6 @@ def test_ipv4_ipv6_and_any_address_are_served(interpreter, bound, asked):
 @pytest.mark.parametrize("call, exception", [
     ("Coap.init('127.0.0.1', psk='key')", "ValueError"),
     ("Coap.init('127.0.0.1', hint='hint')", "ValueError"),
-    ("Coap.init('127.0.0.1', psk='key', hint=b'hint')", "NotImplementedError"),
     ("Coap.init('127.0.0.1', psk=1, hint='hint')", "TypeError"),
     ("Coap.init('no address')", "ValueError"),
     ("Coap.init('')", "ValueError"),
@@ -95,16 +94,6 @@ def test_an_argument_out_of_the_contract_raises_and_leaves_coap_closed(interpret
 
 def test_none_for_a_keyword_means_not_given(interpreter):
     interpreter.do("Coap.init(None, port=None, psk=None, hint=None)")
-
-
-def test_not_implemented_says_what_is_not_there(interpreter):
-    said = interpreter.do("""
-        try:
-            Coap.init(psk='key', hint='hint')
-        except NotImplementedError as error:
-            print(error)
-    """)
-    assert said == ["psk: DTLS is not there yet"]
 
 
 def test_service_discovery_is_accepted_and_says_once_that_it_does_not_work():
