@@ -37,6 +37,12 @@ typedef struct {
     uint32_t network_bytes;    /* octets that may go to the unproven addresses of a network beyond three times what
                                 * comes from them (256 KiB), at most 2^31 - 1; past it an answer is cut to smaller
                                 * blocks, or challenged with 4.01 and Echo, or dropped where even that is too long */
+    uint32_t rests;            /* answers in blocks that cannot be made again, kept until none of their blocks was asked for
+                                * in an EXCHANGE_LIFETIME (4), at most 4096: those to POST, PUT, DELETE, PATCH and iPATCH,
+                                * and to a FETCH whose body came by Block1 (RFC 7959 section 2.7). Past it, or past a quarter
+                                * (but 1) of it for one peer, the one asked for longest ago makes room: 4.00 (FETCH: 4.08) */
+    uint32_t rest_size;        /* octets of such an answer, its options included (4096), at most 2^31 - 1; a longer one is
+                                * not kept, and its blocks behind the first likewise */
 } copal_limits_t;
 
 /** Transmission parameters (RFC 7252 section 4.8), milliseconds where not said; 0 takes the default in brackets. */

@@ -156,12 +156,22 @@ uint32_t copal_option_uint(const copal_option_t *option);
 
 /* ---- write --------------------------------------------------------------------------------- */
 
+typedef struct copal_writer_t copal_writer_t;
+
+/** Where a payload goes whole that is longer than its window. Embed it in a struct of yours, and recover that from
+ *  `self`. */
+typedef struct copal_spill_t {
+    /** Room for the next `size` octets, which `w->total` others stand before: those are in the window when this is called
+     *  first. NULL: they are not kept. */
+    uint8_t *(*take)(struct copal_spill_t *self, copal_writer_t *w, size_t size);
+} copal_spill_t;
+
 /** Writes a message into a buffer that the caller owns. Keeps its first error, so that writes need no check.
  *  Options may be written in any order and even after the payload: each goes to its place, after those of its
  *  own number; ascending order costs nothing.
  *  The payload passes through a window: its first `skip` octets are dropped and at most `window` are kept, while
  *  `total` counts all that was offered. That is how any block of a body is written by writing the whole body. */
-typedef struct {
+struct copal_writer_t {
     uint8_t *data;
     size_t size, capacity;
     size_t options;  /* offset of the first option */
@@ -169,7 +179,8 @@ typedef struct {
     uint16_t number; /* of the last option; 0 while there is none */
     int error;       /* first error: COPAL_ESPACE, COPAL_EINVAL, or what copal_write_body's `read` said */
     size_t skip, window, total;
-} copal_writer_t;
+    copal_spill_t *spill; /* NULL: only what the window keeps is kept */
+};
 
 /** Starts an empty writer on `buffer` with a payload window that keeps all. */
 void copal_writer_init(copal_writer_t *w, void *buffer, size_t capacity);

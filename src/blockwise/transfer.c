@@ -327,7 +327,8 @@ static int take_body(copal_transfer_t *t, const copal_response_t *response)
     const copal_message_t *m = response->message;
     copal_block_t block = {0};
     copal_option_t etag = {0};
-    if (m->code == COPAL_BAD_REQUEST && t->fetching_ && may_start_over(t))
+    const bool gone = m->code == COPAL_BAD_REQUEST || m->code == COPAL_REQUEST_ENTITY_INCOMPLETE;
+    if (gone && t->fetching_ && may_start_over(t))
         return start_over(t); /* there is no such block (any more): the state may be a shorter one */
     if (!is_success(m) || m->code == COPAL_VALID || !t->write)
         return STEP_END;

@@ -1,5 +1,6 @@
 #include "upload.h"
 
+#include "../exchange/options.h"
 #include "../exchange/state.h"
 
 #define IDLE_LEAST ((copal_time_t)30000) /* milliseconds without a part before one may have to make room */
@@ -14,16 +15,6 @@ void copal__uploads_lay(copal__uploads_t *u, copal__carver_t *carver, uint32_t c
 
 /* ---- what a body is known by ------------------------------------------------------------------------------ */
 
-/* The parts of one body have all options in common but the block options and those that are elective and no part of a
- * cache key (RFC 9175 section 3.3; RFC 7252 section 5.4.6). Beyond these, what is about a single exchange, and
- * If-None-Match, which only the first part may have (RFC 7959 section 2.10). */
-static bool varies(uint16_t number)
-{
-    return number == COPAL_OPTION_BLOCK1 || number == COPAL_OPTION_BLOCK2 || number == COPAL_OPTION_OBSERVE ||
-           number == COPAL_OPTION_NO_RESPONSE || number == COPAL_OPTION_HOP_LIMIT ||
-           number == COPAL_OPTION_IF_NONE_MATCH || (number & 0x1fu) == 0x1c;
-}
-
 static uint64_t peer_of(const copal__uploads_t *u, const copal_call_t *call)
 {
     return copal__hash(u->hash_key, 0, call->from->peer.data, call->from->peer.size);
@@ -31,13 +22,7 @@ static uint64_t peer_of(const copal__uploads_t *u, const copal_call_t *call)
 
 static uint64_t key_of(const copal__uploads_t *u, const copal_call_t *call, uint64_t peer)
 {
-    uint64_t key = peer + ((uint64_t)call->from->via << 8 | call->request->code);
-    copal_option_reader_t reader = copal_message_options(call->request);
-    copal_option_t o;
-    while (copal_option_next(&reader, &o))
-        if (!varies(o.number))
-            key = copal__hash(u->hash_key, key + o.number, o.value.data, o.value.size);
-    return key;
+    return copal__operation_key(u->hash_key, call, peer, false);
 }
 
 static copal__upload_t *lookup(const copal__uploads_t *u, uint64_t key)

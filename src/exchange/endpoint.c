@@ -27,6 +27,8 @@ static const copal_limits_t default_limits = {
     .notifications = 4,
     .networks = 64,
     .network_bytes = 256 * 1024,
+    .rests = 4,
+    .rest_size = 4096,
 };
 
 static const copal_timing_t default_timing = {
@@ -70,7 +72,7 @@ static bool limits_are_valid(const copal_limits_t *l)
            !(l->networks & (l->networks - 1)) && l->network_bytes <= INT32_MAX &&
            l->remembered_bytes >= reply && l->requests < 1u << 29 && l->deferred < 1u << 28 && l->leisurely < 1u << 28 &&
            l->notifications < 1u << 29 && l->observers < 1u << 30 && l->observed < 1u << 30 &&
-           l->observed_size <= l->datagram_size;
+           l->observed_size <= l->datagram_size && l->rests <= 4096 && l->rest_size <= INT32_MAX;
 }
 
 static bool timing_is_valid(const copal_timing_t *t)
@@ -124,6 +126,7 @@ static size_t lay_out(copal_endpoint_t *e, void *memory, const copal_limits_t *l
     copal__index_lay(&e->named, &carver, slots);
     copal__index_lay(&e->by_peer, &carver, slots);
     lay_out_observers(&e->observers, &carver, l);
+    copal__rests_lay(&e->rests, &carver, l->rests, l->rest_size);
     return carver.used;
 }
 

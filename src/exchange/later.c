@@ -7,6 +7,7 @@
 static void end(copal_endpoint_t *e, copal__slot_t *s)
 {
     copal__address_release(e, &s->peer, s->hash, &s->later.address);
+    copal__keeping_drop(&s->later.keeping);
     e->leisurely -= s->later.leisurely;
     e->deferred--;
     copal__slot_close(e, s);
@@ -196,6 +197,7 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     s->later.keeps_request = true;
     s->later.token_size = (uint8_t)m->token.size;
     s->later.token_end = (uint16_t)s->w.options;
+    copal__keeping_move(&s->later.keeping, &serving->keeping);
     copal__slot_wake(e, s, s->confirmable ? call->now + e->config.timing.ack_delay : COPAL_NEVER);
     serving->deferred = true;
     if (serving->observable)
@@ -216,11 +218,12 @@ int copal_later_request(copal_endpoint_t *e, copal_handle_t handle, copal_messag
 static void restart(copal_endpoint_t *e, copal__slot_t *s, copal_code_t code)
 {
     uint8_t *data = s->w.data;
+    copal__keeping_drop(&s->later.keeping);
     copal_writer_init(&s->w, data, e->config.limits.datagram_size);
     data[1] = code;
     s->w.size = s->w.options = s->later.token_end;
     s->later.keeps_request = false;
-    copal__answer_open(e, &s->w, code, s->later.asked.block2);
+    copal__answer_open(e, &s->w, code, s->later.asked.block2, &s->later.keeping);
 }
 
 int copal_later_begin(copal_endpoint_t *e, copal_handle_t handle, copal_code_t code, copal_writer_t **w)
@@ -246,7 +249,8 @@ static void fit(copal_endpoint_t *e, copal__slot_t *s)
         return;
     }
     copal__address_withhold(e, &s->peer, &later->address);
-    if (!copal__answer_fit(&s->w, &later->asked, later->cuttable, later->address.credit))
+    bool cuttable = later->cuttable && copal__keeping_reaches(&later->keeping, &s->w);
+    if (!copal__answer_fit(&s->w, &later->asked, cuttable, later->address.credit))
         restart(e, s, COPAL_SERVICE_UNAVAILABLE);
 }
 
@@ -271,6 +275,7 @@ int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t han
         return COPAL_ESTALE;
     e->now = now;
     fit(e, s);
+    copal__keeping_end(&s->later.keeping, &s->w);
     copal_code_t instead = copal__answer_close(&s->w, s->w.data[1], &s->later.asked);
     int error = s->w.error;
     if (instead)

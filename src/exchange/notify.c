@@ -56,6 +56,8 @@ static void begin(copal_endpoint_t *e, copal__observer_t *o, notification_t *n)
     n->from = (copal_from_t){.peer = o->peer, .via = o->via, .proven = o->proven, .network = o->network};
     s->call = (copal_call_t){e, e->now, &n->from, &n->request, &s->options, kept, 0, true};
     s->memory = NULL;
+    s->keeping = (copal__keeping_t){0};
+    s->rest = false;
     s->fallback = COPAL_INTERNAL_SERVER_ERROR;
     s->observer = copal__observer_number(&e->observers, o);
     s->origin = (copal__origin_t){.peer = o->hash, .key = name_of(e, o)};

@@ -130,3 +130,24 @@ bool copal__response_is_critical(const copal_message_t *m)
     }
     return false;
 }
+
+/* What the requests of one operation need not have in common: the block options, and those that are elective and no part
+ * of a cache key (RFC 9175 section 3.3; RFC 7252 section 5.4.6). Beyond these, what is about a single exchange, and
+ * If-None-Match, which only the first may have (RFC 7959 section 2.10). */
+static bool varies(uint16_t number)
+{
+    return number == COPAL_OPTION_BLOCK1 || number == COPAL_OPTION_BLOCK2 || number == COPAL_OPTION_OBSERVE ||
+           number == COPAL_OPTION_NO_RESPONSE || number == COPAL_OPTION_HOP_LIMIT ||
+           number == COPAL_OPTION_IF_NONE_MATCH || (number & 0x1fu) == 0x1c;
+}
+
+uint64_t copal__operation_key(const copal__key_t *key, const copal_call_t *call, uint64_t peer, bool settled)
+{
+    uint64_t hash = peer + ((uint64_t)call->from->via << 8 | call->request->code);
+    copal_option_reader_t reader = copal_message_options(call->request);
+    copal_option_t o;
+    while (copal_option_next(&reader, &o))
+        if (!varies(o.number) && !(settled && (o.number == COPAL_OPTION_IF_MATCH || o.number == COPAL_OPTION_ETAG)))
+            hash = copal__hash(key, hash + o.number, o.value.data, o.value.size);
+    return hash;
+}

@@ -15,10 +15,12 @@ uint8_t copal__szx_within(size_t room)
     return szx < 6 ? szx : 6;
 }
 
-void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code_t code, int32_t asked)
+void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code_t code, int32_t asked,
+                        copal__keeping_t *keeping)
 {
     if (COPAL_CODE_CLASS(code) != 2)
         return;
+    w->spill = keeping->spill.take ? &keeping->spill : NULL;
     copal_block_t block = {.szx = 6};
     size_t taken = w->size + OPTIONS_ROOM, room = w->capacity > taken ? w->capacity - taken : 0;
     w->window = e->config.limits.payload_size;
@@ -137,10 +139,11 @@ copal_writer_t *copal_reply(copal_call_t *call, copal_code_t code)
     copal__serving_t *serving = (copal__serving_t *)(void *)call;
     copal_endpoint_t *e = call->endpoint;
     bool confirmable = call->request->type == COPAL_CON;
+    copal__keeping_drop(&serving->keeping);
     copal_writer_init(&serving->w, copal__outbox_place(&e->outbox), e->config.limits.datagram_size);
     copal_write_header(&serving->w, confirmable ? COPAL_ACK : COPAL_NON, code, confirmable ? call->request->id : 0,
                        call->request->token);
-    copal__answer_open(e, &serving->w, code, serving->options.block2);
+    copal__answer_open(e, &serving->w, code, serving->options.block2, &serving->keeping);
     serving->code = code;
     serving->answered = true;
     return &serving->w;

@@ -89,10 +89,13 @@ static bool is_part(const copal__serving_t *s) { return s->options.block1 >= 8; 
 static bool reads(const copal__serving_t *s)
 {
     copal_code_t method = s->call.request->code;
-    return method == COPAL_GET || method == COPAL_FETCH;
+    return method == COPAL_GET || method == COPAL_FETCH || s->rest;
 }
 
-static bool is_safe(const copal__serving_t *s) { return reads(s) && !is_conditional(s) && !is_part(s); }
+static bool is_safe(const copal__serving_t *s)
+{
+    return s->rest || (reads(s) && !is_conditional(s) && !is_part(s));
+}
 
 /* What must run once: what is not idempotent, or was made conditional on a state that it changes. */
 static bool must_stay(const copal__serving_t *s)
@@ -101,12 +104,17 @@ static bool must_stay(const copal__serving_t *s)
     return (method == COPAL_POST || method == COPAL_PATCH || is_conditional(s)) && !has_more(s);
 }
 
-/* Asks for the rest of the answer to a request with effects (RFC 7959 section 2.7), which is not kept: to make it again
- * would be to run the request again. */
+/* Its answer cannot be made again for each block of it: that would be to run it again, or, where its body came by Block1,
+ * to run it without. */
+static bool runs_once(const copal__serving_t *s) { return !reads(s) || is_part(s); }
+
+/* Asks for the rest of such an answer: "similar to the requests in the Block1 phase, but leaves out the Block1 Options"
+ * (RFC 7959 section 2.7), and the payload. */
 static bool wants_rest(const copal__serving_t *s)
 {
     copal_code_t method = s->call.request->code;
-    return s->options.block2 >= 16 && method != COPAL_GET && method != COPAL_FETCH;
+    bool whole = method == COPAL_GET || (method == COPAL_FETCH && s->call.request->payload.size);
+    return s->options.block2 >= 16 && !whole;
 }
 
 /* The call that answers a request of this key later, if there is one. */
@@ -249,6 +257,7 @@ void copal__serving_execute(copal__serving_t *s)
 void copal__serving_close(copal__serving_t *s)
 {
     const copal__asked_t asked = copal__asked(&s->options);
+    copal__keeping_end(&s->keeping, &s->w);
     copal_code_t instead = copal__answer_close(&s->w, s->code, &asked);
     if (!instead)
         return;
@@ -270,8 +279,9 @@ static bool fit(copal__serving_t *s)
         return true;
     }
     copal__answer_withhold(e, s->call.from);
-    bool fits = copal__answer_fit(&s->w, &asked, reads(s), e->credit - COPAL__EMPTY_SIZE) || /* room for a ping */
-                copal__answer_fit(&s->w, &asked, reads(s), e->credit);
+    bool cuttable = reads(s) && copal__keeping_reaches(&s->keeping, &s->w);
+    bool fits = copal__answer_fit(&s->w, &asked, cuttable, e->credit - COPAL__EMPTY_SIZE) || /* room for a ping */
+                copal__answer_fit(&s->w, &asked, cuttable, e->credit);
     if (!fits && is_safe(s)) {
         copal__serving_identify(s);
         copal__echo_write_short(s, copal_reply(&s->call, COPAL_UNAUTHORIZED));
@@ -295,6 +305,26 @@ static void finish(copal__serving_t *s)
                                 s->call.request->type == COPAL_CON);
     if (fits && !s->w.error) /* an error: not even a token that came in a datagram over the limit */
         respond(s);
+}
+
+/* A block of an answer that is kept. Where that is gone a request with effects must not run again, and a FETCH with a
+ * Content-Format, as each must have that has a body (RFC 8132 section 2.3.1), is nothing without it. False: it is a
+ * FETCH that never had one. */
+static bool answer_rest(copal__serving_t *s)
+{
+    copal__rest_t *rest = copal__rest_find(&s->call);
+    bool fetch = s->call.request->code == COPAL_FETCH;
+    if (!rest && fetch && s->options.content_format < 0)
+        return false;
+    s->rest = true;
+    if (s->options.echo.size)
+        take_proof(s);
+    if (rest)
+        copal__rest_reply(&s->call, rest);
+    else
+        copal_reply_text(&s->call, fetch ? COPAL_REQUEST_ENTITY_INCOMPLETE : COPAL_BAD_REQUEST, "no such block");
+    finish(s);
+    return true;
 }
 
 /* A part that came in too large a datagram: there are smaller blocks (RFC 7959 section 2.9.3). What of the datagram is
@@ -362,7 +392,8 @@ int copal__request_receive(copal_endpoint_t *e, copal__arrival_t *a)
     s.memory = NULL;
     s.observer = COPAL__NONE;
     s.fallback = COPAL_INTERNAL_SERVER_ERROR;
-    s.identified = s.answered = s.deferred = s.observable = false;
+    s.keeping = (copal__keeping_t){0};
+    s.rest = s.identified = s.answered = s.deferred = s.observable = false;
     if (a->oversize)
         refusal = COPAL_REQUEST_ENTITY_TOO_LARGE;
     if (refusal == COPAL_BAD_OPTION && m->type == COPAL_NON)
@@ -379,11 +410,10 @@ int copal__request_receive(copal_endpoint_t *e, copal__arrival_t *a)
     }
     if (a->from->multicast)
         read_interest(&s);
-    if (wants_rest(&s)) {
-        copal_reply_text(&s.call, COPAL_BAD_REQUEST, "no such block");
-        finish(&s);
+    if (wants_rest(&s) && answer_rest(&s))
         return 0;
-    }
+    if (runs_once(&s) && !a->from->multicast)
+        copal__keeping_begin(&s.keeping, &s.call);
     if (e->observing && s.options.observe == 1)
         e->observing->deregister(&s); /* whatever becomes of it (RFC 7641 section 4.1) */
     /* A safe one is looked up only among calls in progress. Copies of one by multicast would be answers to many. */

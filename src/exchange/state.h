@@ -11,6 +11,7 @@
 #include "../messaging/timer.h"
 #include "copal/endpoint.h"
 #include "observers.h"
+#include "rest.h"
 
 /** Where a slot stands. A request goes from OPEN to EXPECTING, an observation from there to OBSERVING and back to register
  * again, a deferred call from HELD to SENT. */
@@ -55,6 +56,8 @@ typedef struct copal__serving_t {
     copal_code_t fallback; /* the answer where the handler gave none */
     copal_handle_t subject;  /* where `observable`: what the answer is the state of */
     uint32_t observer;       /* that is notified; COPAL__NONE: nobody */
+    copal__keeping_t keeping;
+    bool rest;               /* what is asked for is a block of an answer that was kept */
     bool identified, answered, deferred, observable, confirmable;
 } copal__serving_t;
 
@@ -126,6 +129,7 @@ typedef struct {
 typedef struct {
     copal__memory_t *memory; /* in the table of remembered replies, or NULL */
     copal__asked_t asked;
+    copal__keeping_t keeping;
     copal__address_t address;
     uint16_t request_id;
     uint16_t token_end; /* offset behind the token in the datagram */
@@ -201,6 +205,7 @@ struct copal_endpoint_t {
     copal__index_t by_peer; /* requests that count toward NSTART or wait, by peer */
     const copal__observing_t *observing; /* NULL until copal_observe was called */
     copal__observers_t observers;
+    copal__rests_t rests;
     uint32_t asking, deferred, notifying; /* how many slots of each kind are taken */
     uint32_t leisurely;                   /* how many of those that are deferred came by multicast */
     uint32_t order;
@@ -330,8 +335,9 @@ void copal__serving_identify(copal__serving_t *s);
 void copal__serving_execute(copal__serving_t *s);
 /** Completes what was answered. */
 void copal__serving_close(copal__serving_t *s);
-/** Sets an answer's payload window for the block that was asked for (RFC 7959 section 2.4). */
-void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code_t code, int32_t asked);
+/** Sets an answer's payload window for the block that was asked for (RFC 7959 section 2.4), and where the rest goes. */
+void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code_t code, int32_t asked,
+                        copal__keeping_t *keeping);
 /** Content-Format application/concise-problem-details+cbor (RFC 9290 section 6.3). */
 #define COPAL__FORMAT_PROBLEM 257
 /** problem.c: describes an error that has no representation yet by its code, and by its diagnostic if it has one, as Concise

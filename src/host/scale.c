@@ -80,6 +80,8 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest(&config->server.observed, clamp(memory >> 13, 8, 1 << 20));
     suggest(&config->server.notifications, clamp(memory >> 15, 2, 1 << 20));
     suggest(&config->server.networks, power_of_two(clamp(memory >> 14, 16, 1 << 16)));
+    suggest(&config->server.rests, clamp(memory >> 21, 1, 4096));
+    suggest(&config->server.rest_size, clamp(memory >> 6, 1, 1 << 15));
     suggest(&config->client.requests, clamp(memory >> 15, 2, 1 << 20));
     suggest(&config->client.deferred, 1);
     suggest(&config->client.leisurely, 1);
@@ -92,13 +94,15 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest(&config->client.observed_size, 1);
     suggest(&config->client.notifications, 1);
     suggest(&config->client.networks, 1);
+    suggest(&config->client.rests, 1);
+    suggest(&config->client.rest_size, 1);
     suggest(&config->client.batch, batch);
     suggest(&config->tree.resources, clamp(memory >> 13, 8, 1 << 20));
     suggest(&config->tree.uploads, clamp(memory >> 16, 4, 1 << 16));
     suggest(&config->tree.dynamic, config->tree.resources / 2);
     suggest(&config->tree.value_size, clamp(memory >> 4, 1024, LARGEST_VALUE));
     if (config->tree.arena == 0)
-        config->tree.arena = clamp(memory >> 2, 8192, LARGEST_ARENA);
+        config->tree.arena = clamp(memory >> 2, 4096, LARGEST_ARENA);
     if (config->dtls)
         share_out_dtls(config, memory);
 }

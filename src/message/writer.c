@@ -189,9 +189,19 @@ static uint8_t *pass(copal_writer_t *w, size_t size, size_t *dropped, size_t *ke
     return at;
 }
 
+/* Room for the next `size` octets of a payload that is kept whole. NULL: it is not, or the window has all of it as yet. */
+static uint8_t *spill(copal_writer_t *w, size_t size)
+{
+    bool spills = w->spill && !w->error && size && (w->total > w->window || size > w->window - w->total);
+    return spills ? w->spill->take(w->spill, w, size) : NULL;
+}
+
 void copal_write_payload(copal_writer_t *w, copal_bytes_t part)
 {
     size_t dropped, kept;
+    uint8_t *whole = spill(w, part.size);
+    if (whole)
+        memcpy(whole, part.data, part.size);
     uint8_t *at = pass(w, part.size, &dropped, &kept);
     if (at)
         memcpy(at, part.data + dropped, kept);
@@ -200,10 +210,13 @@ void copal_write_payload(copal_writer_t *w, copal_bytes_t part)
 void copal_write_body(copal_writer_t *w, size_t total, copal_read_t read, void *context)
 {
     size_t dropped, kept;
+    uint8_t *whole = spill(w, total);
     uint8_t *at = pass(w, total, &dropped, &kept);
-    int error = at ? read(context, dropped, at, kept) : 0;
+    int error = whole ? read(context, 0, whole, total) : at ? read(context, dropped, at, kept) : 0;
     if (error)
         w->error = error;
+    else if (whole && at)
+        memcpy(at, whole + dropped, kept);
 }
 
 void copal_write_text(copal_writer_t *w, const char *text)

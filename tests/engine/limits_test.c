@@ -1,5 +1,5 @@
 /* Every bound of copal_limits_t at n and at n + 1. (remembered and remembered_bytes: duplicates_test; token_size and
- * datagram_size of what comes in: size_test; IDs under few counters: identifier_test.) */
+ * datagram_size of what comes in: size_test; IDs under few counters: identifier_test; rests and rest_size: rest_test.) */
 #define _DEFAULT_SOURCE /* mincore */
 #include "support/bench.h"
 

@@ -1,5 +1,5 @@
 /* Uploads from several clients to one server, in weather that follows from a seed: each body is taken whole or not at all,
- * what must run once does, the client is told what happened, and nothing that was begun is left behind.
+ * what must run once does, the client is told what happened, in blocks too, and nothing that was begun is left behind.
  *   upload_simulation_test              5,000 seeds (environment: COPAL_SEEDS=n for another number)
  *   upload_simulation_test --seed 4711  one seed, to replay what failed */
 #include "copal/transfer.h"
@@ -26,6 +26,8 @@ typedef struct {
     simulation_t *sim;
     node_t *client;
     bool to_value, cancelled;
+    bool answered; /* wants its own body back as the answer */
+    uint8_t answer[BODY_MOST];
     unsigned outcomes, ended; /* ended: how often the handler took it whole */
     int status;
     copal_code_t code;
@@ -52,7 +54,7 @@ struct simulation_t {
 
 /* What was met over all seeds. */
 static struct {
-    uint64_t whole, refused, timed_out, cancelled, in_blocks, dropped;
+    uint64_t whole, refused, timed_out, cancelled, in_blocks, dropped, both_ways, gone;
 } seen;
 
 static uint32_t roll(simulation_t *sim, uint32_t bound) { return random_below(&sim->network.random, bound); }
@@ -108,9 +110,12 @@ static void end(void *body, copal_call_t *call)
 {
     body_t *b = body;
     check(is_whole(b->sim, b->octets, b->size));
-    b->sim->jobs[b->octets[0]].ended++;
+    job_t *j = &b->sim->jobs[b->octets[0]];
+    j->ended++;
     release(b);
-    copal_reply(call, COPAL_CHANGED);
+    copal_writer_t *w = copal_reply(call, COPAL_CHANGED);
+    if (j->answered)
+        copal_write_payload(w, (copal_bytes_t){b->octets, b->size});
 }
 
 static void drop(void *body)
@@ -143,6 +148,8 @@ static void write_options(copal_transfer_t *t, copal_writer_t *w, copal_part_t p
     const job_t *j = (const job_t *)t;
     (void)part;
     copal_write_option(w, COPAL_OPTION_URI_PATH, copal_text(j->to_value ? "value" : "intake"));
+    if (t->request.code == COPAL_FETCH)
+        copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, 42); /* RFC 8132 section 2.3.1 */
 }
 
 static int read_body(void *context, size_t offset, void *out, size_t size)
@@ -150,6 +157,15 @@ static int read_body(void *context, size_t offset, void *out, size_t size)
     const job_t *j = context;
     for (size_t i = 0; i < size; i++)
         ((uint8_t *)out)[i] = octet_of((uint32_t)(j - j->sim->jobs), offset + i);
+    return 0;
+}
+
+static int write_answer(copal_transfer_t *t, size_t offset, copal_bytes_t piece)
+{
+    job_t *j = (job_t *)t;
+    check(offset + piece.size <= BODY_MOST);
+    if (piece.size)
+        memcpy(j->answer + offset, piece.data, piece.size);
     return 0;
 }
 
@@ -203,6 +219,9 @@ static void plan(simulation_t *sim, job_t *j)
         .block_size = (uint16_t)(16u << (3 + roll(sim, 4)))};
     if (roll(sim, 4) == 0)
         j->transfer.size = 1 + roll(sim, 200);
+    j->answered = !j->to_value && roll(sim, 2);
+    if (j->answered)
+        j->transfer.write = write_answer;
 }
 
 static void set_up(simulation_t *sim, uint64_t seed)
@@ -214,7 +233,7 @@ static void set_up(simulation_t *sim, uint64_t seed)
     network_open(&sim->network, seed, &weather);
     sim->tight = random_below(&r, 2);
     copal_config_t config = {.limits = {.requests = JOBS, .counters = 4, .remembered = sim->tight ? 12 : 400, .batch = 8,
-                                        .payload_size = random_below(&r, 3) ? 0 : 256},
+                                        .payload_size = random_below(&r, 3) ? 0 : 256, .rests = sim->tight ? 1 : 8},
                              .timing = {.nstart = 1 + random_below(&r, 4)}};
     const copal_tree_limits_t limits = {.value_size = BODY_MOST, .uploads = sim->tight ? 4 : 40,
                                         .arena = sim->tight ? 20000 : 200000};
@@ -246,10 +265,15 @@ static void judge(const job_t *j)
     const bool whole = j->status == 0 && j->code == COPAL_CHANGED;
     if (whole && !j->to_value)
         check(j->ended > 0);
+    if (whole && j->answered && j->transfer.received) /* else the server had no room to send it (the guard) */
+        check(j->transfer.received == j->transfer.size && is_whole(j->sim, j->answer, j->transfer.size));
+    const bool gone = j->status == 0 && !whole && j->transfer.received > 0; /* the rest of its answer */
     if (j->status == 0 && !whole) {
         check(COPAL_CODE_CLASS(j->code) > 2);
-        check(!once || j->ended == 0);
+        check(!once || j->ended == gone);
     }
+    seen.both_ways += whole && j->transfer.received > 1024;
+    seen.gone += gone;
     seen.whole += whole;
     seen.in_blocks += whole && j->transfer.size > 1024;
     seen.refused += j->status == 0 && !whole;
@@ -285,13 +309,16 @@ static void a_body_is_taken_whole_and_once_or_not_at_all(void **state)
     for (uint64_t seed = first_seed; seed < first_seed + seed_count; seed++)
         run_seed(seed);
     if (getenv("COPAL_SHOW"))
-        printf("whole %llu (in blocks %llu) refused %llu timed out %llu cancelled %llu dropped %llu\n",
-               (unsigned long long)seen.whole, (unsigned long long)seen.in_blocks, (unsigned long long)seen.refused,
-               (unsigned long long)seen.timed_out, (unsigned long long)seen.cancelled, (unsigned long long)seen.dropped);
+        printf("whole %llu (in blocks %llu, both ways %llu) refused %llu (answers gone %llu) timed out %llu cancelled %llu "
+               "dropped %llu\n",
+               (unsigned long long)seen.whole, (unsigned long long)seen.in_blocks, (unsigned long long)seen.both_ways,
+               (unsigned long long)seen.refused, (unsigned long long)seen.gone, (unsigned long long)seen.timed_out,
+               (unsigned long long)seen.cancelled, (unsigned long long)seen.dropped);
     if (seed_count < 1000)
         return;
     /* The weather was bad enough for the promises to mean something. */
     assert_true(seen.in_blocks > seed_count / 2 && seen.refused > seed_count / 100 && seen.timed_out > seed_count / 50);
+    assert_true(seen.both_ways > seed_count / 4 && seen.gone > 0);
     assert_true(seen.cancelled > seed_count / 20 && seen.dropped > seed_count / 20);
 }
 

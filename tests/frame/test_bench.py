@@ -31,8 +31,8 @@ def test_a_get_takes_less_than_1700_instructions():
     assert int(found[1]) < 1700
 
 
-def test_the_core_is_under_42_kilobytes_of_thumb_2_and_a_server_and_client_under_34():
+def test_the_core_is_under_44_kilobytes_of_thumb_2_and_a_server_and_client_under_35():
     table = run("bench/size")
-    assert int(re.search(r"^core +(\d+)$", table, re.MULTILINE)[1]) < 42 * 1024
+    assert int(re.search(r"^core +(\d+)$", table, re.MULTILINE)[1]) < 44 * 1024
     linked = [int(octets) for octets in re.findall(r"^of it in +(\d+) ", table, re.MULTILINE)]
-    assert linked[0] < 34 * 1024 and linked[1] < linked[0] and linked[2] < linked[0]
+    assert linked[0] < 35 * 1024 and linked[1] < linked[0] and linked[2] < linked[0]

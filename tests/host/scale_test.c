@@ -54,6 +54,8 @@ static void every_bound_grows_with_the_memory(void **state)
         assert_true(more.server.remembered >= least.server.remembered);
         assert_true(more.server.remembered_bytes >= least.server.remembered_bytes);
         assert_true(more.server.proven >= least.server.proven);
+        assert_true(more.server.rests >= least.server.rests);
+        assert_true(more.server.rest_size >= least.server.rest_size);
         assert_true(more.server.observers >= least.server.observers);
         assert_true(more.server.observed >= least.server.observed);
         assert_true(more.server.notifications >= least.server.notifications);

@@ -238,8 +238,6 @@ for each in ("patch", "ipatch"):
 # ---- observe (RFC 7641)
 
 
-
-
 def in_order(answers):
     """Whether each number is newer than the one before (RFC 7641 section 3.4), of those that have one."""
     numbers = [answer.observe for answer in answers if answer.observe is not None]
@@ -351,6 +349,24 @@ def guarded(client, server):
         put(client, own.uri + "/large", peers.LARGE[::-1])
     finally:
         own.close()
+
+
+# ---- body and answer in blocks (RFC 7959 section 3.3)
+
+
+def there_and_back(client, server, method):
+    own = peers.OwnServer()
+    try:
+        text = b"".join(b"line %04d\n" % number for number in range(500))
+        answer = client.ask(method, own.uri + "/upper", text, format=0)
+        assert answer.code[0] == "2" and answer.payload == text.upper()
+    finally:
+        own.close()
+
+
+for each in ("post", "fetch"):
+    feature(f"{each}: body and answer in blocks", without=NOT_OURS | (NO_FETCH if each == "fetch" else {}))(
+        partial(there_and_back, method=each))
 
 
 # ---- the matrix

@@ -23,6 +23,7 @@ typedef struct {
     bool if_none_match;
     copal_handle_t later;
     bool defer;
+    bool echo;   /* the answer is the body */
     bool remove; /* the resource goes while a part is being taken */
     int depth;   /* of the tree's exclusion */
 } fixture_t;
@@ -60,6 +61,8 @@ static void end(void *body, copal_call_t *call)
         assert_int_equal(f->body[i], body_octet(i));
     if (f->defer)
         assert_int_equal(copal_defer(call, &f->later), 0);
+    else if (f->echo)
+        copal_write_payload(copal_reply(call, COPAL_CHANGED), (copal_bytes_t){f->body, f->taken});
     else
         copal_reply_text(call, COPAL_CHANGED, "taken");
 }
@@ -320,6 +323,60 @@ static void rfc7959_2_7_the_rest_of_an_answer_does_not_run_the_request_again(voi
     close_fixture(&f);
 }
 
+/* Asks for a block of 64 octets of an answer. */
+static const copal_message_t *ask_for_block(fixture_t *f, copal_code_t method, uint32_t number, bool formatted)
+{
+    message_t m;
+    message_start(&m, COPAL_CON, method, f->id++, BYTES(0xca));
+    message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+    message_text_option(&m, COPAL_OPTION_URI_PATH, "below");
+    if (formatted)
+        copal_write_option_uint(&m.w, COPAL_OPTION_CONTENT_FORMAT, 42);
+    copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK2, number << 4 | 2);
+    bench_accept(&f->bench, 1, message_end(&m));
+    return bench_sent(&f->bench);
+}
+
+static void rfc7959_3_3_body_and_answer_go_in_blocks_and_the_request_runs_once(void **state)
+{
+    enum { SIZE = 3000, LAST = (SIZE - 1) / 64 };
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) {
+        fixture_t f;
+        open_fixture(&f, true);
+        f.echo = true;
+        for (uint32_t number = 0; number < LAST; number++)
+            assert_int_equal(send_block(&f, bodied[i], number, true, 64)->code, COPAL_CONTINUE);
+        const copal_message_t *m = send_block(&f, bodied[i], LAST, false, SIZE % 64);
+        assert_int_equal(option_of(m, COPAL_OPTION_BLOCK1), LAST << 4 | 2);
+        assert_int_equal(option_of(m, COPAL_OPTION_BLOCK2), 8 | 6);
+        assert_int_equal(m->payload.size, 1024);
+        for (uint32_t number = 16; number <= LAST; number++) {
+            m = ask_for_block(&f, bodied[i], number, false);
+            assert_int_equal(m->code, COPAL_CHANGED);
+            assert_int_equal(option_of(m, COPAL_OPTION_BLOCK2), number << 4 | (number < LAST ? 8 : 0) | 2);
+            assert_int_equal(m->payload.size, number < LAST ? 64 : SIZE % 64);
+            for (size_t at = 0; at < m->payload.size; at++)
+                assert_int_equal(m->payload.data[at], body_octet((size_t)number * 64 + at));
+        }
+        assert_int_equal(f.begun, 1);
+        assert_int_equal(f.ended, 1);
+        close_fixture(&f);
+    }
+}
+
+static void rfc8132_2_3_1_a_fetch_whose_body_is_elsewhere_is_not_run_without_it(void **state)
+{
+    (void)state;
+    fixture_t f;
+    open_fixture(&f, true);
+    assert_int_equal(ask_for_block(&f, COPAL_FETCH, 1, true)->code, COPAL_REQUEST_ENTITY_INCOMPLETE);
+    assert_int_equal(f.begun, 0);
+    assert_int_equal(ask_for_block(&f, COPAL_FETCH, 1, false)->code, COPAL_BAD_REQUEST); /* it has none */
+    assert_int_equal(f.begun, 1);
+    close_fixture(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +390,8 @@ int main(void)
         cmocka_unit_test(the_answer_to_the_last_block_may_come_later),
         cmocka_unit_test(without_an_intake_only_whole_bodies_come),
         cmocka_unit_test(rfc7959_2_7_the_rest_of_an_answer_does_not_run_the_request_again),
+        cmocka_unit_test(rfc7959_3_3_body_and_answer_go_in_blocks_and_the_request_runs_once),
+        cmocka_unit_test(rfc8132_2_3_1_a_fetch_whose_body_is_elsewhere_is_not_run_without_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
