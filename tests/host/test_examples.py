@@ -10,7 +10,7 @@ import pytest
 from support import coap
 from support.coap import Message
 from support.observed import Observed, error
-from support.process import SECONDS, Program, Serve, build, environment
+from support.process import SECONDS, Program, Serve, build, copal, environment
 from support.udp import Answerer, free_port, piggyback
 
 COAP_CLIENT = "coap-client-notls"  # Debian's libcoap3-bin
@@ -107,6 +107,19 @@ def test_async_says_how_it_is_used(uris):
     assert run(example("async"), *uris) == (2, "")
 
 
+def test_secure_server_and_secure_get():
+    with Example("secure_server") as server:
+        uri = server.uri("greeting").replace("coap:", "coaps:")
+        assert run(example("secure_get"), uri, "anna", "first") == (0, "2.05 hello\n")
+        assert run(example("secure_get"), uri, "bert", "second") == (0, "2.05 hello\n")
+        assert run(example("secure_get"), uri + "/missing", "anna", "first") == (1, "4.04 \n")
+        assert copal("get", "--identity", "anna", "--psk", "first", uri).stdout == b"hello"
+        assert copal("get", "--identity", "bert", "--psk", "first", "--timeout", "2", uri).returncode == 3
+    assert run(example("secure_get"), f"coaps://127.0.0.1:{free_port()}/", "anna", "first") == (3, "")
+    assert run(example("secure_get"), "coaps://127.0.0.1/", "anna", "") == (2, "")
+    assert run(example("secure_get")) == (2, "")
+
+
 def test_poll():
     with Example("poll", stdin=subprocess.PIPE) as program:
         assert ask(program.uri("line")) == ""
@@ -163,7 +176,8 @@ def test_observe():
     assert run(example("observe"), "http://x/") == (2, "")
 
 
-@pytest.mark.parametrize("name", ["server", "get", "async", "poll", "uv", "later", "observe", "notify"])
+@pytest.mark.parametrize("name", ["server", "get", "async", "poll", "uv", "later", "observe", "notify", "secure_server",
+                                  "secure_get"])
 def test_every_example_can_be_run_as_its_comment_says(name):
     first = open(f"{os.path.dirname(__file__)}/../../examples/{name}.c").read().split("*/")[0]
     assert f"$ build/examples/{name}" in first
