@@ -115,4 +115,4 @@ clean: ## removes build/
 help: ## lists the commands
 	@sed -n 's/^\([a-z/-]*\):.*## /make \1 — /p' $(MAKEFILE_LIST)
 
--include bindings/micropython/build.mk
+-include bindings/micropython/build.mk bindings/python/build.mk

@@ -2,11 +2,13 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from support.process import SECONDS, until
+from support import manual
+from support.process import SECONDS, Serve, until
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ["COPAL_BUILD"])
@@ -31,8 +33,23 @@ def test_the_c_server_compiles(tmp_path):
     compile_c(tmp_path, blocks("c")[1])
 
 
+def run_python(tmp_path, script):
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_python_tour_works_as_printed(tmp_path):
+    waiting, tour = blocks("python")[:2]
+    [address] = manual.addresses(1)  # where its port is free
+    assert run_python(tmp_path, tour.replace("127.0.0.1", address)) == "2.04 Changed hello world\n21.5\n22\n"
+    with Serve("--resource", "temperature=21.5", bind=address, port=5683):
+        assert run_python(tmp_path, waiting.replace("localhost", address)) == "2.05 Content 21.5\n"
+
+
 def test_the_micropython_script_serves(tmp_path):
-    (tmp_path / "script.py").write_text(blocks("python")[0])
+    (tmp_path / "script.py").write_text(blocks("python")[-1])
     server = subprocess.Popen([ROOT / "bindings/micropython/run", tmp_path / "script.py"],
                               env=os.environ | {"COPAL_WLAN_IP": "127.0.83.68"})
     try:

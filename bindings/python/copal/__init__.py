@@ -1,0 +1,22 @@
+"""CoAP (RFC 7252) for Python.
+
+    import copal
+    print(copal.get("coap://localhost/temperature").text)
+
+`copal.Client` and `copal.Server` are asyncio's (copal.aio); `copal.get` and its like wait; copal.pycom is `network.Coap`, the
+module of Pycom's boards.
+"""
+from .aio import Client, Observation, Server
+from .blocking import delete, fetch, get, ipatch, observe, patch, post, put, request, stream
+from .codes import Code, Option, Type
+from .errors import (BadCertificate, BadResponse, BadUri, Changed, CopalError, Exists, Full, Gone, HandshakeFailed,
+                     InvalidArgument, NotFound, Reset, ResponseError, Timeout, TooLarge, UnknownHost, Unreachable,
+                     Unsupported)
+from .message import Options, Request, Response
+
+__all__ = [
+    "BadCertificate", "BadResponse", "BadUri", "Changed", "Client", "Code", "CopalError", "Exists", "Full", "Gone",
+    "HandshakeFailed", "InvalidArgument", "NotFound", "Observation", "Option", "Options", "Request", "Reset", "Response",
+    "ResponseError", "Server", "Timeout", "TooLarge", "Type", "UnknownHost", "Unreachable", "Unsupported", "delete",
+    "fetch", "get", "ipatch", "observe", "patch", "post", "put", "request", "stream",
+]

@@ -1,0 +1,367 @@
+"""The client for asyncio."""
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+import weakref
+from collections import deque
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, AsyncIterable, BinaryIO, Callable, Deque, Dict, List, Optional, Set, Tuple, Union
+
+from .. import _ask, _copal
+from ..codes import Code
+from ..errors import Changed, Full, Gone, Unreachable
+from ..message import Octets, Response
+from ._turner import Turner
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .._ask import Asking
+
+logger = logging.getLogger("copal")
+
+Body = Union[Octets, BinaryIO, AsyncIterable[bytes]]
+Take = Callable[[Optional[Exception], bool, Optional[_copal.Message]], None]
+
+STATES_MOST = 8  # of an observation that wait; whoever is slower is to know the newest
+BUFFER_MOST = 1 << 18  # octets of a download that wait; more are fetched when these are gone
+ROOM_SECONDS = 0.5  # a message ID may become free without a request that ends
+
+
+@lru_cache(256)
+def _literal_peers(uri: str) -> Optional[Tuple[bytes, ...]]:
+    return _ask.peers(uri) if _ask.is_literal(uri) else None
+
+
+class Client:
+    """Asks CoAP servers.
+
+        async with copal.Client() as client:
+            response = await client.get("coap://localhost/temperature")
+            print(response.code, response.text)
+
+    A response is returned whatever its code; what kept it from coming is raised: copal.Timeout, Reset, Unreachable.
+    A task that is cancelled ends its request: nothing more is sent. `bind` is the local address to ask from.
+    """
+
+    def __init__(self, *, bind: Optional[str] = None) -> None:
+        self._host = _copal.open_host(client_address=bind)
+        self._turner: Optional[Turner] = None
+        self._waiting: Deque[asyncio.Future[None]] = deque()
+        self._open: Set[asyncio.Future[Optional[_copal.Message]]] = set()
+        self._flows: weakref.WeakSet[_Flow] = weakref.WeakSet()
+
+    async def __aenter__(self) -> Client:
+        self._turning()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends everything. Whoever waits for something gets copal.Gone."""
+        if self._turner is not None:
+            self._turner.close()
+        self._host.close()
+        for future in self._open:
+            if not future.done():
+                future.set_exception(Gone("the client was closed"))
+        while self._waiting:
+            self._room()
+        for flow in tuple(self._flows):
+            flow._fail(Gone("the client was closed"))
+
+    # ---- asking ----------------------------------------------------------------------------------------------
+
+    async def request(self, method: int, uri: str, payload: Optional[Body] = None, **asked: Unpack[Asking]) -> Response:
+        """Sends a request and waits for the response. The payload may be octets, text, a file, which is read as it goes, or an
+        asynchronous iterator of octets, which goes through a file, since the server is told the size. `timeout` is in
+        seconds, of each exchange."""
+        if isinstance(payload, AsyncIterable):
+            with tempfile.TemporaryFile() as whole:
+                async for piece in payload:
+                    whole.write(piece)
+                whole.flush()
+                whole.seek(0)
+                return await self._request(_ask.arguments(uri, method, whole, asked))
+        return await self._request(_ask.arguments(uri, method, payload, asked))
+
+    async def get(self, uri: str, **asked: Unpack[Asking]) -> Response:
+        """What is there."""
+        return await self.request(Code.GET, uri, **asked)
+
+    async def post(self, uri: str, payload: Optional[Body] = None, **asked: Unpack[Asking]) -> Response:
+        """Hands something in."""
+        return await self.request(Code.POST, uri, payload, **asked)
+
+    async def put(self, uri: str, payload: Optional[Body] = None, **asked: Unpack[Asking]) -> Response:
+        """Puts something there."""
+        return await self.request(Code.PUT, uri, payload, **asked)
+
+    async def delete(self, uri: str, **asked: Unpack[Asking]) -> Response:
+        """Takes away what is there."""
+        return await self.request(Code.DELETE, uri, **asked)
+
+    async def fetch(self, uri: str, payload: Optional[Body] = None, **asked: Unpack[Asking]) -> Response:
+        """Asks for a part of what is there, or for it in another way (RFC 8132)."""
+        return await self.request(Code.FETCH, uri, payload, **asked)
+
+    async def patch(self, uri: str, payload: Optional[Body] = None, **asked: Unpack[Asking]) -> Response:
+        """Changes a part of what is there (RFC 8132)."""
+        return await self.request(Code.PATCH, uri, payload, **asked)
+
+    async def ipatch(self, uri: str, payload: Optional[Body] = None, **asked: Unpack[Asking]) -> Response:
+        """The same with a patch that may be applied twice (RFC 8132)."""
+        return await self.request(Code.IPATCH, uri, payload, **asked)
+
+    async def ping(self, uri: str, timeout: Optional[float] = None) -> None:
+        """Whether somebody speaks CoAP there (RFC 7252 section 4.3): returns, or raises what an answer is kept by."""
+        asked: Asking = {} if timeout is None else {"timeout": timeout}
+        await self._request(dict(_ask.arguments(uri, Code.GET, None, asked), ping=True))
+
+    def observe(self, uri: str, payload: Optional[Octets] = None, **asked: Unpack[Asking]) -> Observation:
+        """Each state of a resource, the present one first: `async for response in client.observe(uri)`. With a payload it
+        observes by FETCH."""
+        return Observation(self, _ask.arguments(uri, Code.GET if payload is None else Code.FETCH, payload, asked))
+
+    def stream(self, uri: str, **asked: Unpack[Asking]) -> Download:
+        """The body of a resource piece by piece, in constant memory: `async for piece in client.stream(uri)`."""
+        return Download(self, _ask.arguments(uri, Code.GET, None, asked))
+
+    # ---- below ------------------------------------------------------------------------------------------------
+
+    def _turning(self) -> Turner:
+        if self._turner is None:
+            self._turner = Turner(self._host)
+        return self._turner
+
+    async def _peers(self, uri: str) -> Tuple[bytes, ...]:
+        """A name is looked up in a thread of the loop's executor, as asyncio does."""
+        literal = _literal_peers(uri)
+        if literal is not None:
+            return literal
+        return await self._turning().loop.run_in_executor(None, _ask.peers, uri)
+
+    async def _request(self, arguments: Dict[str, Any]) -> Response:
+        """Where a name has several addresses, the next is asked when one is unreachable."""
+        peers = await self._peers(arguments["uri"])
+        for peer in peers[:-1]:
+            try:
+                return await self._exchange(peer, arguments)
+            except Unreachable:
+                pass  # the last one says it, if none can be reached
+        return await self._exchange(peers[-1], arguments)
+
+    async def _exchange(self, peer: bytes, arguments: Dict[str, Any]) -> Response:
+        future: asyncio.Future[Optional[_copal.Message]] = self._turning().loop.create_future()
+
+        def take(error: Optional[Exception], ended: bool, message: Optional[_copal.Message]) -> None:
+            self._room()
+            if future.done():
+                return  # it was cancelled
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(message)
+
+        request = await self._start(take, peer, arguments)
+        self._open.add(future)
+        try:
+            return Response.received(await future)
+        except asyncio.CancelledError:
+            request.cancel()
+            self._room()
+            raise
+        finally:
+            self._open.discard(future)
+
+    async def _start(self, take: Take, peer: bytes, arguments: Dict[str, Any]) -> _copal.Request:
+        """Where no more requests may be open, or no message ID is free, it waits its turn."""
+        turner = self._turning()
+        while True:
+            try:
+                request = self._host.request(take, peer, **arguments)
+            except Full:
+                waiter = turner.loop.create_future()
+                self._waiting.append(waiter)
+                await asyncio.wait([waiter], timeout=ROOM_SECONDS)
+                waiter.cancel()
+            else:
+                turner.kick()
+                return request
+
+    def _room(self) -> None:
+        """A request has ended: the one that waits for longest may have its place."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                break
+
+
+def _weakly(method: Callable[..., None]) -> Callable[..., None]:
+    """What calls the method as long as its object is there: a request that is under way is not to keep whoever waits for it."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*arguments: Any) -> None:
+        there = reference()
+        if there is not None:
+            there(*arguments)
+    return call
+
+
+class _Flow:
+    """What comes of a request in more than one part: an asynchronous iterator that ends its request when it is left."""
+
+    def __init__(self, client: Client, arguments: Dict[str, Any]) -> None:
+        self._client = client
+        self._arguments = arguments
+        self._request: Optional[_copal.Request] = None
+        self._ended = False
+        self._error: Optional[Exception] = None
+        self._news = asyncio.Event()
+        client._flows.add(self)
+
+    async def _begin(self, **more: Any) -> None:
+        client = self._client
+        peers = await client._peers(self._arguments["uri"])
+        self._request = await client._start(_weakly(self._take), peers[0], dict(self._arguments, **more))
+
+    def _take(self, error: Optional[Exception], ended: bool, message: Optional[_copal.Message]) -> None:
+        raise NotImplementedError
+
+    async def _wait(self) -> None:
+        self._news.clear()
+        await self._news.wait()
+
+    def cancel(self) -> None:
+        """Ends it; the server is told where it would go on."""
+        self._ended = True
+        self._news.set()
+        if self._request is not None:
+            self._request.cancel()
+            if self._client._turner is not None and not self._client._host.closed:
+                self._client._turner.kick()
+
+    def _fail(self, error: Exception) -> None:
+        if not self._ended:
+            self.cancel()
+            self._error = error
+
+    async def __aexit__(self, *error: object) -> None:
+        self.cancel()
+
+    def __del__(self) -> None:
+        if self._request is not None and not self._ended:
+            self.cancel()
+
+
+class Observation(_Flow):
+    """The states of a resource. `async with client.observe(uri) as states` sees to it that the server is told when the loop over
+    them is left; without, it is told when the iterator is collected."""
+
+    def __init__(self, client: Client, arguments: Dict[str, Any]) -> None:
+        super().__init__(client, dict(arguments, observe=True))
+        self._states: Deque[Response] = deque(maxlen=STATES_MOST)
+
+    async def __aenter__(self) -> Observation:
+        return self
+
+    def __aiter__(self) -> Observation:
+        return self
+
+    async def __anext__(self) -> Response:
+        """The next state. The last may be an error, with which the server ends it."""
+        if self._request is None and not self._ended:
+            await self._begin()
+        while not self._states:
+            if self._ended:
+                error, self._error = self._error, None
+                raise error or StopAsyncIteration
+            await self._wait()
+        return self._states.popleft()
+
+    def _take(self, error: Optional[Exception], ended: bool, message: Optional[_copal.Message]) -> None:
+        self._ended = ended
+        if error is None:
+            self._states.append(Response.received(message))
+        elif ended:
+            self._error = error
+        else:
+            logger.warning("%s is observed on: %s", self._arguments["uri"], error)  # it is registered again and again
+        self._news.set()
+
+
+class Download(_Flow):
+    """The body of a resource, piece by piece. What the server answers with an error is raised as copal.ResponseError."""
+
+    def __init__(self, client: Client, arguments: Dict[str, Any]) -> None:
+        super().__init__(client, arguments)
+        self._pieces: List[bytes] = []
+        self._buffered = 0
+        self._handed_out = 0
+        self._paused = False
+        self._etag = b""
+        self.response: Optional[Response] = None  #: the last one, when all of it has come
+
+    async def __aenter__(self) -> Download:
+        return self
+
+    def __aiter__(self) -> Download:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._request is None and not self._ended:
+            await self._begin(write=_weakly(self._write))
+        while not self._pieces:
+            if self._ended:
+                error, self._error = self._error, None
+                raise error or StopAsyncIteration
+            if self._paused:
+                await self._go_on()
+            await self._wait()
+        joined = b"".join(self._pieces)
+        self._pieces.clear()
+        self._buffered = 0
+        self._handed_out += len(joined)
+        return joined
+
+    async def _go_on(self) -> None:
+        self._paused = False
+        await self._begin(write=_weakly(self._write), resume_at=self._handed_out, resume_etag=self._etag,
+                          block_size=_ask.block_size_at(self._handed_out))
+
+    def _write(self, offset: int, piece: bytes) -> None:
+        if offset == 0 and self._handed_out:
+            self._fail(Changed("the state changed while it was fetched"))
+            return
+        if offset == 0:
+            self._pieces.clear()
+            self._buffered = 0
+        self._pieces.append(piece)
+        self._buffered += len(piece)
+        if self._buffered >= BUFFER_MOST and not self._ended:
+            self._pause()
+        self._news.set()
+
+    def _pause(self) -> None:
+        """Whoever reads is slower than the network. The transfer ends here, and goes on from there when there is room. That
+        it is the same state then is told by its ETag; where there is none, what comes has to wait in memory."""
+        assert self._request is not None
+        self._etag = self._request.etag
+        if self._etag:
+            self._request.cancel()
+            self._paused = True
+
+    def _take(self, error: Optional[Exception], ended: bool, message: Optional[_copal.Message]) -> None:
+        self._ended = True
+        self._error = error
+        if error is None:
+            self.response = Response.received(message)
+            try:
+                self.response.raise_for_code()
+            except Exception as answered:
+                self._error = answered
+        self._news.set()

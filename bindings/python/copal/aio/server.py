@@ -1,0 +1,236 @@
+"""The server for asyncio."""
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from typing import Any, Awaitable, Callable, Iterable, Mapping, Optional, Set, Union
+
+from .. import _copal
+from ..codes import Code
+from ..errors import Gone, InvalidArgument, ResponseError, TooLarge
+from ..message import ContentFormat, Octets, Request, Response, content_format_number, octets
+from ._turner import Turner
+
+logger = logging.getLogger("copal")
+
+Answer = Union[None, str, bytes, Code, Response]
+Function = Callable[[Request], Union[Answer, Awaitable[Answer]]]
+Methods = Union[str, Iterable[Union[str, int]]]
+
+# What a handler that returns nothing has done.
+DONE = {Code.GET: Code.CONTENT, Code.FETCH: Code.CONTENT, Code.DELETE: Code.DELETED}
+
+
+def mask_of(methods: Methods) -> int:
+    """Of "GET PUT", ("GET", Code.PUT) …"""
+    names = methods.split() if isinstance(methods, str) else methods
+    mask = 0
+    for name in names:
+        code = Code[name.upper()] if isinstance(name, str) else Code(name)
+        if not 1 <= code <= 7:
+            raise InvalidArgument(f"{code} is no method")
+        mask |= 1 << code
+    return mask
+
+
+class Resource:
+    """Something that a server has at a path."""
+
+    def __init__(self, server: Server, handle: int) -> None:
+        self._server = server
+        self._handle = handle
+
+    @property
+    def path(self) -> str:
+        return self._server._host.path(self._handle)
+
+    def remove(self) -> None:
+        """Takes it away; whoever observes it is told so."""
+        self._server._host.remove(self._handle)
+        self._server._kick()
+
+    def _describe(self, attributes: Mapping[str, str]) -> None:
+        for name, value in attributes.items():
+            self._server._host.add_attribute(self._handle, name.encode(), value.encode())
+
+
+class Value(Resource):
+    """A resource that is a value. Whoever observes it is told of each change; requests for it never reach Python."""
+
+    @property
+    def value(self) -> bytes:
+        return self._server._host.get_value(self._handle)
+
+    @value.setter
+    def value(self, value: Octets) -> None:
+        self._server._host.set_value(self._handle, octets(value))
+        self._server._kick()
+
+    @property
+    def text(self) -> str:
+        return self.value.decode()
+
+
+class Handler(Resource):
+    """A resource whose answers a function makes. Calling it calls the function."""
+
+    def __init__(self, server: Server, function: Function) -> None:
+        super().__init__(server, 0)
+        self.function = function
+
+    def __call__(self, request: Request) -> Union[Answer, Awaitable[Answer]]:
+        return self.function(request)
+
+    def changed(self) -> None:
+        """Its state has changed: whoever observes it is told, by what the function answers then."""
+        self._server._host.changed(self._handle)
+        self._server._kick()
+
+
+class Server:
+    """Serves resources.
+
+        server = copal.Server("127.0.0.1")
+        temperature = server.add_value("temperature", "21.5", content_format="text")
+
+        @server.resource("hello", methods="GET POST")
+        async def hello(request):
+            return f"hello {request.text}"
+
+        async with server:
+            await server.serve_forever()
+
+    With `dynamic`, a PUT on a path that is none creates a value there. Port 0 takes a free one.
+    """
+
+    def __init__(self, bind: str = "::", port: int = 5683, *, dynamic: bool = False) -> None:
+        self._host = _copal.open_host(dynamic=dynamic)
+        self._bind = bind
+        self.port = port
+        self._turner: Optional[Turner] = None
+        self._tasks: Set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Listens. OSError: the port is taken."""
+        self.port = self._host.listen(self._bind, self.port)
+        self._turner = Turner(self._host)
+
+    async def serve_forever(self) -> None:
+        """Until it is cancelled."""
+        await asyncio.get_running_loop().create_future()
+
+    async def close(self) -> None:
+        """Ends everything; handlers that are still at work are cancelled."""
+        if self._turner is not None:
+            self._turner.close()
+        self._host.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    # ---- resources -------------------------------------------------------------------------------------------
+
+    def add_value(self, path: str, value: Octets = b"", *, content_format: Optional[ContentFormat] = None,
+                  max_age: Optional[int] = None, etag: bool = False, methods: Methods = "GET", confirm: bool = False,
+                  attributes: Mapping[str, str] = {}) -> Value:
+        """A value. Peers may do with it what the methods say: GET, PUT, POST, DELETE and, of JSON, PATCH and IPATCH.
+        `attributes` are shown by discovery. `confirm`: each notification is confirmable."""
+        handle = self._host.add_value(
+            path, octets(value), content_format=-1 if content_format is None else content_format_number(content_format),
+            max_age=-1 if max_age is None else max_age, etag=etag, methods=mask_of(methods), confirm=confirm)
+        added = Value(self, handle)
+        added._describe(attributes)
+        return added
+
+    def resource(self, path: str, *, methods: Methods = "GET", observable: bool = False, subtree: bool = False,
+                 body_size: int = 1 << 20, attributes: Mapping[str, str] = {}) -> Callable[[Function], Handler]:
+        """A decorator for the function, or coroutine function, that answers requests for a path. It returns text, octets, a
+        Code, a Response, or None where there is nothing to say; it raises ResponseError to answer an error. One that takes its
+        time is answered for by an acknowledgement, and its answer is a message of its own. `subtree`: all paths below, too.
+        `body_size`: octets of the largest body that it takes."""
+        def add(function: Function) -> Handler:
+            handler = Handler(self, function)
+            handler._handle = self._host.add_handler(
+                path, lambda call: self._serve(handler, call), methods=mask_of(methods), observable=observable,
+                subtree=subtree, body_size=body_size)
+            handler._describe(attributes)
+            return handler
+        return add
+
+    def find(self, path: str) -> Optional[Value]:
+        """The value at a path, also one that a peer created, or None."""
+        handle = self._host.find(path)
+        return None if handle is None else Value(self, handle)
+
+    # ---- below ------------------------------------------------------------------------------------------------
+
+    def _kick(self) -> None:
+        if self._turner is not None:
+            self._turner.kick()
+
+    def _serve(self, handler: Handler, call: _copal.Call) -> None:
+        request = Request(call)
+        answer: Any = None
+        try:
+            answer = handler.function(request)
+        except Exception as error:
+            self._refuse(call, request, error)
+            return
+        if inspect.isawaitable(answer):
+            assert self._turner is not None
+            task = self._turner.loop.create_task(self._wait(answer, call, request))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        else:
+            self._reply(call, request, answer)
+
+    async def _wait(self, answer: Awaitable[Answer], call: _copal.Call, request: Request) -> None:
+        try:
+            made = await answer
+        except Exception as error:
+            self._refuse(call, request, error)
+        else:
+            self._reply(call, request, made)
+        self._kick()
+
+    def _refuse(self, call: _copal.Call, request: Request, error: Exception) -> None:
+        if isinstance(error, ResponseError):
+            self._reply(call, request, Response(error.code, error.text))
+        else:
+            logger.error("%r is answered 5.00", request, exc_info=error)
+            self._reply(call, request, Code.INTERNAL_SERVER_ERROR)
+
+    def _reply(self, call: _copal.Call, request: Request, answer: Any) -> None:
+        if self._host.closed:
+            return
+        try:
+            _reply(call, request, answer)
+        except Gone:
+            pass  # nobody waits for it any longer
+        except TooLarge as error:  # the host has answered so by itself
+            logger.error("%r is answered 5.00", request, exc_info=error)
+
+
+def _reply(call: _copal.Call, request: Request, answer: Any) -> None:
+    if isinstance(answer, str):
+        call.reply(Code.CONTENT if request.code in DONE else Code.CHANGED, answer.encode(), 0)
+    elif isinstance(answer, (bytes, bytearray, memoryview)):
+        call.reply(Code.CONTENT if request.code in DONE else Code.CHANGED, answer)
+    elif isinstance(answer, Response):
+        call.reply(answer.code, answer.payload, options=tuple(answer.options))
+    elif isinstance(answer, Code):
+        call.reply(answer)
+    elif answer is None:
+        call.reply(DONE.get(request.code, Code.CHANGED))
+    else:
+        logger.error("%r is answered 5.00: the handler returned %s", request, type(answer).__name__)
+        call.reply(Code.INTERNAL_SERVER_ERROR)

@@ -1,0 +1,349 @@
+/* Handlers: resources whose answers Python makes, and Call, a request that waits for one.
+ *
+ * Each request is deferred: its event waits until the turn of the host is over, and what Python answers within
+ * ack_delay leaves on the acknowledgement; what takes longer is a separate response (RFC 7252 section 5.2.2). */
+#include "binding.h"
+
+#include <stdlib.h>
+
+/* Lives until the host is closed, also when its resource was removed: a turn may be about to use it. */
+struct binding_handler_t {
+    binding_handler_t *next;
+    binding_host_t *host;
+    PyObject *callback; /* touched with the GIL only; NULL: the resource was removed */
+    copal_handle_t resource;
+    size_t body_size;
+};
+
+/* A body on its way in. */
+typedef struct {
+    binding_handler_t *handler;
+    binding_body_t body;
+} intake_t;
+
+/* ---- called by the host, without the GIL ---------------------------------------------------------------- */
+
+/* The request becomes an event. Where it cannot be deferred it stays without an answer here, and gets the host's. */
+static void defer(binding_handler_t *handler, copal_call_t *call, binding_body_t *body)
+{
+    binding_event_t *event = binding_event(EVENT_CALL, call->request);
+    if (event == NULL) {
+        return;
+    }
+    int status = 0;
+    if (body == NULL) {
+        status = binding_body_put(&event->body, 0, call->request->payload, SIZE_MAX);
+    }
+    if (status < 0 || copal_defer(call, &event->handle) < 0) {
+        binding_event_free(event);
+        return;
+    }
+    if (body != NULL) {
+        event->body = *body;
+        *body = (binding_body_t){NULL, 0, 0};
+    }
+    event->handler = handler;
+    event->peer = call->from->peer;
+    event->notification = call->notification;
+    binding_queue_put(&handler->host->queue, event);
+}
+
+static void handle(void *user, copal_call_t *call)
+{
+    defer(user, call, NULL);
+}
+
+static copal_code_t begin(void *user, const copal_call_t *call, int64_t size, void **body, size_t *most)
+{
+    (void)call;
+    binding_handler_t *handler = user;
+    if (size > 0 && (uint64_t)size > handler->body_size) {
+        *most = handler->body_size;
+        return COPAL_REQUEST_ENTITY_TOO_LARGE;
+    }
+    intake_t *intake = calloc(1, sizeof *intake);
+    if (intake == NULL) {
+        return COPAL_SERVICE_UNAVAILABLE;
+    }
+    intake->handler = handler;
+    *body = intake;
+    return 0;
+}
+
+static copal_code_t take(void *body, copal_bytes_t piece)
+{
+    intake_t *intake = body;
+    const int status = binding_body_put(&intake->body, intake->body.size, piece, intake->handler->body_size);
+    return status == COPAL_ESPACE ? COPAL_REQUEST_ENTITY_TOO_LARGE : status < 0 ? COPAL_SERVICE_UNAVAILABLE : 0;
+}
+
+static void drop(void *body)
+{
+    intake_t *intake = body;
+    free(intake->body.data);
+    free(intake);
+}
+
+static void finish(void *body, copal_call_t *call)
+{
+    intake_t *intake = body;
+    defer(intake->handler, call, &intake->body);
+    drop(intake);
+}
+
+static const copal_intake_t intake_functions = {.begin = begin, .take = take, .end = finish, .drop = drop};
+
+/* ---- answers ---------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint16_t number;
+    copal_bytes_t value;
+} option_t;
+
+typedef struct {
+    int content_format;
+    option_t *options;
+    size_t count;
+    copal_bytes_t payload;
+} answer_t;
+
+static void fill(void *user, copal_writer_t *w)
+{
+    const answer_t *answer = user;
+    if (answer->content_format >= 0) {
+        copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, (uint32_t)answer->content_format);
+    }
+    for (size_t i = 0; i < answer->count; i++) {
+        copal_write_option(w, answer->options[i].number, answer->options[i].value);
+    }
+    copal_write_payload(w, answer->payload);
+}
+
+/* Pairs of number and bytes, borrowed from a tuple of tuples. */
+static bool read_options(PyObject *pairs, answer_t *answer)
+{
+    const Py_ssize_t count = PyTuple_Size(pairs);
+    answer->options = count > 0 ? calloc((size_t)count, sizeof *answer->options) : NULL;
+    if (count < 0 || (count > 0 && answer->options == NULL)) {
+        return count < 0 ? false : (PyErr_NoMemory(), false);
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        unsigned short number;
+        PyObject *value;
+        if (!PyArg_ParseTuple(PyTuple_GetItem(pairs, i), "HS", &number, &value)) {
+            return false;
+        }
+        answer->options[answer->count++] = (option_t){number, binding_view(value)};
+    }
+    return true;
+}
+
+typedef struct {
+    PyObject_HEAD
+    binding_host_t *host;
+    PyObject *message;
+    copal_handle_t later;
+    bool notification, answered;
+} call_t;
+
+static PyObject *reply(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"code", "payload", "content_format", "options", NULL};
+    call_t *self = (call_t *)object;
+    unsigned char code;
+    PyObject *payload = NULL, *options = NULL;
+    answer_t answer = {.content_format = -1};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "b|OiO!:reply", names, &code, &payload, &answer.content_format,
+                                     &PyTuple_Type, &options) ||
+        !binding_host_is_open(self->host)) {
+        return NULL;
+    }
+    PyObject *octets = payload != NULL ? binding_octets(payload) : NULL;
+    if ((payload != NULL && octets == NULL) || (options != NULL && !read_options(options, &answer))) {
+        free(answer.options);
+        Py_XDECREF(octets);
+        return NULL;
+    }
+    answer.payload = binding_view(octets);
+    self->answered = true;
+    const int status = copal_host_reply(self->host->host, self->later, code, fill, &answer);
+    free(answer.options);
+    Py_XDECREF(octets);
+    if (status < 0) {
+        return binding_raise(self->host->state, status);
+    }
+    Py_RETURN_NONE;
+}
+
+/* ---- calls ------------------------------------------------------------------------------------------------- */
+
+/* A call that nobody answers shows itself. */
+static void dealloc(PyObject *object)
+{
+    call_t *self = (call_t *)object;
+    PyObject_GC_UnTrack(object);
+    if (!self->answered && self->host->host != NULL) {
+        copal_host_reply(self->host->host, self->later, COPAL_INTERNAL_SERVER_ERROR, NULL, NULL);
+    }
+    Py_XDECREF(self->message);
+    Py_DECREF(self->host);
+    binding_free(object);
+}
+
+static int traverse(PyObject *object, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(((call_t *)object)->host);
+    return 0;
+}
+
+static PyObject *get_message(PyObject *object, void *unused)
+{
+    (void)unused;
+    PyObject *message = ((call_t *)object)->message;
+    Py_INCREF(message);
+    return message;
+}
+
+static PyObject *get_notification(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((call_t *)object)->notification);
+}
+
+static PyGetSetDef getters[] = {
+    {"message", get_message, NULL, "The request.", NULL},
+    {"notification", get_notification, NULL, "Nobody asks now: an observer is to be told of the state.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef methods[] = {
+    {"reply", (PyCFunction)(void (*)(void))reply, METH_VARARGS | METH_KEYWORDS, "Answers, once, in any thread."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_doc, "A request that waits for an answer."},
+    {Py_tp_new, binding_no_new},
+    {Py_tp_dealloc, dealloc},
+    {Py_tp_traverse, traverse},
+    {Py_tp_getset, getters},
+    {Py_tp_methods, methods},
+    {0, NULL},
+};
+
+PyType_Spec binding_call_spec = {
+    .name = "copal._copal.Call",
+    .basicsize = sizeof(call_t),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = slots,
+};
+
+bool binding_show_call(binding_host_t *host, binding_event_t *event)
+{
+    PyTypeObject *type = (PyTypeObject *)host->state->call_type;
+    PyObject *callback = event->handler->callback, *result = NULL;
+    call_t *call = NULL;
+    if (callback == NULL) { /* removed meanwhile */
+        copal_host_reply(host->host, event->handle, COPAL_NOT_FOUND, NULL, NULL);
+        binding_event_free(event);
+        return true;
+    }
+    PyObject *message = binding_message(host->state, event);
+    if (message != NULL) {
+        call = (call_t *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
+    }
+    if (call == NULL) {
+        Py_XDECREF(message);
+        copal_host_reply(host->host, event->handle, COPAL_INTERNAL_SERVER_ERROR, NULL, NULL);
+    } else {
+        Py_INCREF(host);
+        call->host = host;
+        call->message = message;
+        call->later = event->handle;
+        call->notification = event->notification;
+        Py_INCREF(callback); /* it may remove its own resource */
+        result = PyObject_CallFunctionObjArgs(callback, (PyObject *)call, NULL);
+        Py_DECREF(callback);
+        Py_DECREF(call);
+    }
+    binding_event_free(event);
+    Py_XDECREF(result);
+    return result != NULL;
+}
+
+/* ---- resources ---------------------------------------------------------------------------------------------- */
+
+PyObject *binding_host_add_handler(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"path", "callback", "methods", "observable", "subtree", "body_size", NULL};
+    binding_host_t *self = (binding_host_t *)object;
+    const char *path;
+    PyObject *callback;
+    unsigned methods_mask = COPAL_METHOD(COPAL_GET);
+    int observable = 0, subtree = 0;
+    Py_ssize_t body_size = (Py_ssize_t)1 << 20;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO|$Ippn:add_handler", names, &path, &callback, &methods_mask,
+                                     &observable, &subtree, &body_size) ||
+        !binding_host_is_open(self)) {
+        return NULL;
+    }
+    binding_handler_t *handler = calloc(1, sizeof *handler);
+    if (handler == NULL) {
+        return PyErr_NoMemory();
+    }
+    handler->host = self;
+    handler->body_size = body_size > 0 ? (size_t)body_size : 0;
+    const copal_handler_t entry = {
+        .methods = methods_mask,
+        .intake = &intake_functions,
+        .subtree = subtree,
+        .observable = observable,
+        .handle = handle,
+        .user = handler,
+    };
+    Py_INCREF(callback);
+    handler->callback = callback;
+    const int status = copal_tree_add_handler(self->tree, path, &entry, &handler->resource);
+    if (status < 0) {
+        Py_DECREF(callback);
+        free(handler);
+        return binding_raise(self->state, status);
+    }
+    handler->next = self->handlers;
+    self->handlers = handler;
+    return binding_handle(handler->resource);
+}
+
+void binding_handlers_clear(binding_host_t *host, bool release)
+{
+    for (binding_handler_t *handler = host->handlers; handler != NULL;) {
+        binding_handler_t *next = handler->next;
+        Py_CLEAR(handler->callback);
+        if (release) {
+            free(handler);
+        }
+        handler = next;
+    }
+    if (release) {
+        host->handlers = NULL;
+    }
+}
+
+void binding_handler_forget(binding_host_t *host, copal_handle_t resource)
+{
+    for (binding_handler_t *handler = host->handlers; handler != NULL; handler = handler->next) {
+        if (handler->resource.slot == resource.slot && handler->resource.generation == resource.generation) {
+            Py_CLEAR(handler->callback);
+            break;
+        }
+    }
+}
+
+int binding_handlers_visit(const binding_host_t *host, visitproc visit, void *arg)
+{
+    for (const binding_handler_t *handler = host->handlers; handler != NULL; handler = handler->next) {
+        Py_VISIT(handler->callback);
+    }
+    return 0;
+}
