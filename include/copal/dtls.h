@@ -61,7 +61,7 @@ typedef struct {
                                  * asked. A handshake that succeeds past it takes the place of the session that has not
                                  * been used for longest */
     uint32_t handshakes;        /* under way (8); each takes 40 to 70 KiB of the library's own memory. Past it a server
-                                 * gives up the one that has made no progress for longest, a client says EFULL */
+                                 * gives up the one that was begun first, a client says EFULL */
     uint32_t datagram_size;     /* octets of the largest message inside a record (1152) */
     uint32_t idle_timeout;      /* milliseconds after which an unused session ends (24 hours) */
     uint32_t handshake_timeout; /* milliseconds without progress after which a handshake fails (60,000) */

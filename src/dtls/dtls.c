@@ -66,7 +66,7 @@ void copal_dtls_close(copal_dtls_t *dtls)
 {
     if (!dtls)
         return;
-    for (uint32_t slot; (slot = copal__list_first(&dtls->pendings_by_progress)) != COPAL__NONE;)
+    for (uint32_t slot; (slot = copal__list_first(&dtls->pendings_by_age)) != COPAL__NONE;)
         copal__handshake_drop(dtls, slot);
     for (uint32_t slot = 0; slot < dtls->session_pool.fresh; slot++)
         if (dtls->sessions[slot].credentials)
@@ -142,7 +142,7 @@ void copal_dtls_disconnect(copal_dtls_t *dtls, copal_time_t now, const copal_cre
         copal__session_say_goodbye(dtls, slot);
         copal__session_drop(dtls, slot);
     }
-    for (uint32_t slot = copal__list_first(&dtls->pendings_by_progress), next; slot != COPAL__NONE; slot = next) {
+    for (uint32_t slot = copal__list_first(&dtls->pendings_by_age), next; slot != COPAL__NONE; slot = next) {
         next = dtls->pending_links[slot].next - 1;
         if (dtls->pendings[slot].credentials == credentials)
             copal__handshake_drop(dtls, slot);

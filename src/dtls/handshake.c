@@ -93,7 +93,7 @@ static void end(copal_dtls_t *d, uint32_t slot)
     if (h->session != COPAL__NONE)
         d->sessions[h->session].handshake = COPAL__NONE;
     copal__index_remove(&d->pending_index, copal__address_hash(d, h->address.data, h->address.size), slot);
-    copal__list_remove(&d->pendings_by_progress, d->pending_links, slot);
+    copal__list_remove(&d->pendings_by_age, d->pending_links, slot);
     copal__timer_set(&d->timers, slot, COPAL_NEVER);
     copal__pool_give(&d->pending_pool, slot);
 }
@@ -197,8 +197,6 @@ static void settle(copal_dtls_t *d, copal_time_t now, uint32_t slot, int status)
     if (h->moved) {
         h->moved = false;
         h->deadline = now + d->config.limits.handshake_timeout;
-        copal__list_remove(&d->pendings_by_progress, d->pending_links, slot);
-        copal__list_add(&d->pendings_by_progress, d->pending_links, slot);
     }
     set_timer(d, now, slot);
 }
@@ -260,12 +258,12 @@ static bool same_network(const copal__pending_t *h, const copal_from_t *from)
     return h->address.size >= size && memcmp(h->address.data, from->peer.data, size) == 0;
 }
 
-/* The server's handshake that has made no progress for longest: of all, or of those from the network of `from`, where those are
- * a quarter of all there may be. COPAL__NONE: there is none. */
+/* The server's handshake that was begun first: of all, or of those from the network of `from`, where those are a quarter of
+ * all there may be. A server's makes no progress but at its beginning and its end. COPAL__NONE: there is none. */
 static uint32_t oldest(const copal_dtls_t *d, const copal_from_t *from)
 {
     uint32_t of_all = COPAL__NONE, of_network = COPAL__NONE, count = 0;
-    for (uint32_t slot = copal__list_first(&d->pendings_by_progress); slot != COPAL__NONE;
+    for (uint32_t slot = copal__list_first(&d->pendings_by_age); slot != COPAL__NONE;
          slot = d->pending_links[slot].next - 1) {
         const copal__pending_t *h = &d->pendings[slot];
         if (!h->server)
@@ -311,7 +309,7 @@ static int begin(copal_dtls_t *d, copal_time_t now, uint32_t slot, const copal__
     }
     copal__credentials_hold(h->credentials);
     copal__index_add(&d->pending_index, copal__address_hash(d, h->address.data, h->address.size), slot);
-    copal__list_add(&d->pendings_by_progress, d->pending_links, slot);
+    copal__list_add(&d->pendings_by_age, d->pending_links, slot);
     copal__timer_set(&d->timers, slot, now);
     d->counters.begun++;
     return 0;

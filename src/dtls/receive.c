@@ -132,12 +132,14 @@ static bool take_open(copal_dtls_t *d, copal_time_t now, copal_credentials_t *cr
         return first && credentials && copal__credentials_server(credentials) &&
                take_hello(d, now, credentials, from, &hello, record);
     uint32_t handshake = copal__handshake_at(d, &from->peer, from->via);
-    if (handshake == COPAL__NONE || record->type == COPAL__APPLICATION_DATA)
+    if (handshake == COPAL__NONE)
         return false;
     if (record->type == COPAL__ALERT)
         copal__handshake_alert(d, now, handshake, (copal_bytes_t){record->fragment, record->fragment_size});
-    else
+    else if (record->type == COPAL__HANDSHAKE || record->type == COPAL__CHANGE_CIPHER_SPEC)
         copal__handshake_feed(d, now, handshake, record);
+    else
+        return false;
     return true;
 }
 

@@ -76,7 +76,7 @@ struct copal_dtls_t {
     uint8_t *waiting; /* messages of each, one after the other */
     copal__pool_t pending_pool;
     copal__index_t pending_index; /* by address */
-    copal__list_t pendings_by_progress;
+    copal__list_t pendings_by_age;
     copal__link_pair_t *pending_links;
     copal__timers_t timers; /* of handshakes */
 };

@@ -93,7 +93,7 @@ static void rfc6347_4_2_1_the_answer_is_a_hello_verify_request(void **state)
 static void a_cookie_begins_a_handshake_for_its_own_hello_and_address_only(void **state)
 {
     lone_t t;
-    uint8_t octets[COPAL__COOKIE];
+    uint8_t octets[COPAL__COOKIE + 1] = {0};
     (void)state;
     lone_open(&t);
     hear_hello(&t, 9, 0, 1, NO_BYTES);
@@ -101,11 +101,12 @@ static void a_cookie_begins_a_handshake_for_its_own_hello_and_address_only(void 
     hear_hello(&t, 10, 0, 1, cookie); /* another address */
     hear_hello(&t, 9, 1, 1, cookie);  /* another socket of ours */
     hear_hello(&t, 9, 0, 2, cookie);  /* another hello */
+    hear_hello(&t, 9, 0, 1, (copal_bytes_t){octets, COPAL__COOKIE - 1});
+    hear_hello(&t, 9, 0, 1, (copal_bytes_t){octets, COPAL__COOKIE + 1});
     octets[3] ^= 1;
     hear_hello(&t, 9, 0, 1, cookie); /* another cookie */
-    hear_hello(&t, 9, 0, 1, (copal_bytes_t){octets, 7});
     assert_int_equal(toy.handshakes, 0);
-    assert_int_equal(copal_dtls_counters(t.secured.server->dtls)->hellos, 6);
+    assert_int_equal(copal_dtls_counters(t.secured.server->dtls)->hellos, 7);
     octets[3] ^= 1;
     hear_hello(&t, 9, 0, 1, cookie);
     assert_int_equal(toy.handshakes, 1);
@@ -116,9 +117,13 @@ static void a_cookie_is_good_for_a_minute_and_for_no_more_than_two(void **state)
 {
     const struct {
         copal_time_t before, after;
-        bool good;
-    } rows[] = {{0, 59999, true},     {0, 60000, true},     {0, 119999, true},    {0, 120000, false},
-                {0, 10000000, false}, {59999, 60000, true}, {59999, 60001, true}, {59999, 179998, false}};
+        bool good, quiet;
+    } rows[] = {
+        {0, 59999, true, false},     {0, 60000, true, false},       {0, 119999, true, false},
+        {0, 120000, false, false},   {0, 10000000, false, false},   {59999, 60000, true, false},
+        {59999, 60001, true, false}, {59999, 179998, false, false}, {0, 119999, true, true},
+        {0, 120000, false, true},
+    };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         lone_t t;
@@ -129,7 +134,7 @@ static void a_cookie_is_good_for_a_minute_and_for_no_more_than_two(void **state)
         t.secured.lane.now = start + rows[i].before;
         hear_hello(&t, 9, 0, 1, NO_BYTES);
         const copal_bytes_t cookie = cookie_of(&t.answer, octets);
-        if (rows[i].after > rows[i].before + 60000) {
+        if (rows[i].after > rows[i].before + 60000 && !rows[i].quiet) {
             t.secured.lane.now = start + 60000;
             hear_hello(&t, 8, 0, 1, NO_BYTES); /* others come meanwhile */
         }

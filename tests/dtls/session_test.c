@@ -92,6 +92,21 @@ static void unused_sessions_end_and_used_ones_stay(void **state)
     secured_close(&t);
 }
 
+static void who_only_sends_uses_his_session(void **state)
+{
+    secured_t t;
+    (void)state;
+    secured_open(&t, 1, NULL, &(copal_dtls_limits_t){.idle_timeout = 60000});
+    secured_talk(&t, "hello");
+    for (unsigned i = 0; i < 10; i++) {
+        lane_run_for(&t.lane, 7000);
+        t.client->deaf = true;
+        assert_int_equal(station_say(t.client, &t.peer, "report"), 0);
+    }
+    assert_int_equal(copal_dtls_sessions(t.client->dtls), 1);
+    secured_close(&t);
+}
+
 /* RFC 6347 section 4.2.8: a client that has forgotten everything begins anew from the same address. */
 static void rfc6347_4_2_8_a_restarted_client_is_taken_for_a_new_peer(void **state)
 {
@@ -196,6 +211,79 @@ static void a_server_that_never_answers_is_renewed_less_and_less_often(void **st
     }
     assert_int_equal(t.server->messages, 1000);
     assert_int_equal(counters(t.client)->completed, 1 + 7); /* after 8, 16, 32, 64, 128, 256, 256 seconds */
+    secured_close(&t);
+}
+
+/* The server that was started again gets a message, and that alone. */
+static void a_message_that_waited_for_the_handshake_is_missed_too(void **state)
+{
+    secured_t t;
+    (void)state;
+    secured_open(&t, 1, NULL, NULL);
+    t.server->echoes = false;
+    t.peer = station_connect(t.client, t.server, t.client_credentials, NULL);
+    assert_int_equal(station_say(t.client, &t.peer, "one"), 1);
+    lane_run_for(&t.lane, 60); /* the handshake is done, the message leaves */
+    assert_int_equal(copal_dtls_sessions(t.client->dtls), 1);
+    lane_run_for(&t.lane, 8000);
+    assert_int_equal(station_say(t.client, &t.peer, "two"), 0);
+    assert_int_equal(copal_dtls_handshakes(t.client->dtls), 1);
+    secured_close(&t);
+}
+
+static void an_answer_ends_the_patience_that_renewals_in_vain_have_made(void **state)
+{
+    secured_t t;
+    (void)state;
+    secured_open(&t, 1, NULL, NULL);
+    t.server->echoes = false;
+    t.peer = station_connect(t.client, t.server, t.client_credentials, NULL);
+    lane_run_for(&t.lane, 1000);
+    for (unsigned i = 0; i < 60; i++) {
+        assert_int_equal(station_say(t.client, &t.peer, "report"), 0);
+        lane_run_for(&t.lane, 1000);
+    }
+    assert_int_equal(counters(t.client)->begun, 1 + 3);
+    t.server->echoes = true;
+    secured_talk(&t, "here?");
+    station_restart(t.server, &toy_dtls, NULL);
+    assert_int_equal(station_say(t.client, &t.peer, "one"), 0);
+    lane_run_for(&t.lane, 8000);
+    assert_int_equal(station_say(t.client, &t.peer, "two"), 0);
+    assert_int_equal(counters(t.client)->begun, 1 + 3 + 1);
+    secured_close(&t);
+}
+
+static bool lose_servers_change_of_keys(lane_t *lane, station_t *from, uint8_t *data, size_t size)
+{
+    (void)size;
+    return from != &lane->stations[0] || data[0] != COPAL__CHANGE_CIPHER_SPEC;
+}
+
+/* The server has the new keys since our Finished came; a record from before, that was long on its way, says nothing. */
+static void a_late_record_under_the_old_keys_does_not_end_a_renewal_that_may_have_succeeded(void **state)
+{
+    secured_t t;
+    uint8_t late[100];
+    (void)state;
+    secured_open(&t, 1, NULL, NULL);
+    secured_talk(&t, "before");
+    int size = copal__session_seal(t.server->dtls, &t.server->dtls->sessions[0], COPAL__APPLICATION_DATA,
+                                   copal_text("late"), late);
+    t.server->echoes = false;
+    assert_int_equal(station_say(t.client, &t.peer, "one"), 0);
+    lane_run_for(&t.lane, 8000);
+    t.lane.tap = lose_servers_change_of_keys;
+    assert_int_equal(station_say(t.client, &t.peer, "two"), 0);
+    lane_run_for(&t.lane, 500);
+    station_hear(t.client, &t.server->address, 0, (copal_bytes_t){late, (size_t)size});
+    assert_true(station_heard(t.client, "late"));
+    t.lane.tap = NULL;
+    t.server->echoes = true;
+    lane_run_for(&t.lane, 2000); /* our Finished comes again, and theirs */
+    assert_int_equal(t.client->changes, 1);
+    secured_talk(&t, "after");
+    assert_int_equal(counters(t.client)->begun, 2);
     secured_close(&t);
 }
 
@@ -332,11 +420,15 @@ int main(void)
         cmocka_unit_test(past_the_limit_the_one_not_used_for_longest_makes_room),
         cmocka_unit_test(a_client_past_its_limit_is_told_which_session_made_room),
         cmocka_unit_test(unused_sessions_end_and_used_ones_stay),
+        cmocka_unit_test(who_only_sends_uses_his_session),
         cmocka_unit_test(rfc6347_4_2_8_a_restarted_client_is_taken_for_a_new_peer),
         cmocka_unit_test(the_old_session_stays_until_the_new_handshake_has_succeeded),
         cmocka_unit_test(a_client_renews_its_keys_when_the_server_has_forgotten_them),
         cmocka_unit_test(a_server_that_answers_after_all_keeps_the_old_keys),
         cmocka_unit_test(a_server_that_never_answers_is_renewed_less_and_less_often),
+        cmocka_unit_test(a_message_that_waited_for_the_handshake_is_missed_too),
+        cmocka_unit_test(an_answer_ends_the_patience_that_renewals_in_vain_have_made),
+        cmocka_unit_test(a_late_record_under_the_old_keys_does_not_end_a_renewal_that_may_have_succeeded),
         cmocka_unit_test(a_renewal_that_fails_ends_the_session),
         cmocka_unit_test(a_session_without_room_for_a_renewal_goes_on),
         cmocka_unit_test(disconnecting_ends_what_these_credentials_have_and_nothing_else),

@@ -343,6 +343,8 @@ static int receive(void *handshake, copal_time_t now, uint8_t *datagram, size_t 
             status = hear_finished(h, now, datagram, fragment);
         else if (datagram[0] == CCS)
             h->has_ccs |= h->has_keys;
+        else if (datagram[0] != HANDSHAKE)
+            status = COPAL_EHANDSHAKE; /* it believes whatever is in clear */
         else if (datagram[0] == HANDSHAKE && fragment >= 12 && fragment - 12 == ((size_t)message[2] << 8 | message[3]))
             status = h->credentials->server ? server_hears(h, now, message[0], message[5], message + 12, fragment - 12)
                                             : client_hears(h, now, message[0], message + 12, fragment - 12);
