@@ -13,7 +13,10 @@
 enum {
     PEERS = 8,
     PATIENCE = 2000,     /* milliseconds to wait for the answer to a deregistration */
+    SOON = 60 * 1000,    /* milliseconds within which a message that was sent is sent again */
     BODY_MOST = 16 << 20, /* octets of a state */
+    PAUSE = 5 * 1000,     /* milliseconds before a session is begun anew; doubled each time, up to */
+    PAUSE_MOST = 300 * 1000,
 };
 enum { OPTION_JSON = 300, OPTION_CHART, OPTION_TIME, OPTION_FOR };
 
@@ -186,13 +189,20 @@ static int run_until(copal_host_t *host, const observation_t *o, int64_t end)
     return error;
 }
 
+/** Whether an exchange is under way: what a session has due is far off. */
+static bool is_busy(copal_host_t *host)
+{
+    int due = copal_host_timeout(host);
+    return due >= 0 && due < SOON;
+}
+
 /** Tells the server, and waits shortly for its answer; a second signal ends that. */
 static void deregister(copal_host_t *host, copal_task_t *task)
 {
     int64_t end = now() + PATIENCE, left;
     sig_atomic_t before = signals;
     int error = copal_host_transfer_cancel(host, task);
-    while (!error && signals == before && copal_host_timeout(host) >= 0 && (left = end - now()) > 0)
+    while (!error && signals == before && is_busy(host) && (left = end - now()) > 0)
         error = copal_host_step(host, (int)left);
 }
 
@@ -214,14 +224,39 @@ static int observe_peer(copal_host_t *host, observation_t *o, const copal_peer_t
 }
 
 /** Where a host name has several addresses, the next is asked when one is unreachable. */
-static int observe_host(copal_host_t *host, observation_t *o)
+static int observe_once(copal_host_t *host, observation_t *o, int64_t end)
 {
     copal_peer_t peers[PEERS];
-    int64_t end = o->seconds ? now() + o->seconds : -1;
     int count = copal_peers_from_uri(peers, PEERS, o->request.ask.uri), error = count < 0 ? count : COPAL_EUNREACHABLE;
     for (int i = 0; i < count && error == COPAL_EUNREACHABLE && !signals; i++)
         error = observe_peer(host, o, &peers[i], end);
     return error;
+}
+
+/** An observation ends with its session, where that is not made again in time; one that has told something is to go on. */
+static bool goes_on(const observation_t *o, int error)
+{
+    return o->request.ask.credentials && o->told && !o->over && !signals &&
+           (error == COPAL_ETIMEOUT || error == COPAL_EUNREACHABLE || error == COPAL_ECLOSED || error == COPAL_ESTALE ||
+            error == COPAL_EHANDSHAKE);
+}
+
+static int observe_host(copal_host_t *host, observation_t *o)
+{
+    int64_t end = o->seconds ? now() + o->seconds : -1, pause = 0;
+    for (;;) {
+        uint64_t told = o->told;
+        int error = observe_once(host, o, end);
+        if (!goes_on(o, error))
+            return error;
+        say_silent(o, error);
+        pause = o->told > told ? PAUSE : pause < PAUSE_MOST / 2 ? 2 * pause : PAUSE_MOST;
+        int64_t until = now() + pause;
+        o->ended = false;
+        error = run_until(host, o, end >= 0 && end < until ? end : until);
+        if (error || signals || (end >= 0 && now() >= end))
+            return error;
+    }
 }
 
 static int observe(observation_t *o)

@@ -53,6 +53,26 @@ def test_observe_is_told_of_changes_through_its_session(server):
         observer.wait_for('"payload":"news"')
 
 
+def test_observe_goes_on_when_the_server_is_away_for_longer_than_a_session():
+    resource = ["--resource", "a={};ct=text;max-age=1"]
+    port = free_port()
+    with SecureServe("--psk", "secret", resource[0], resource[1].format(1), port=port) as first:
+        observer = Program(copal_binary(), "observe", *KEY, "--json", first.uri + "/a")
+        observer.wait_for('"payload":"1"')
+    with observer:
+        observer.wait_for("trying on until it answers again")
+        with SecureServe("--psk", "secret", resource[0], resource[1].format(2), port=port):
+            observer.wait_for('"payload":"2"')
+
+
+def test_an_observation_ends_at_once_when_the_server_has_heard_of_it(server):
+    """It is deregistered, which needs an answer, and the session says goodbye."""
+    observer = Program(copal_binary(), "observe", "-v", *KEY, "--json", server.uri + "/a")
+    observer.wait_for('"payload":"hello"')
+    assert observer.end() == 0
+    assert [line.split()[0] for line in observer.lines[-2:]] == ["->", "<-"]
+
+
 def test_what_goes_and_comes_is_shown_as_it_is_inside_of_records(server):
     shown = copal("get", "-v", *KEY, server.uri + "/a").stderr.splitlines()
     address = server.uri.split("//")[1]
