@@ -1,5 +1,6 @@
-/* A body as a file: it grows in FILE.part, which becomes FILE when it is whole. FILE.part.etag says of which state of
- * which resource it is, so that it can be continued. What is no regular file, as standard output, is written to directly. */
+/* A body as a file: it grows in FILE.part, which becomes FILE when it is whole and on the disk. FILE.part.etag says of which
+ * state of which resource it is, so that it can be continued. FILE.part is locked, so that two runs do not mix in it. What
+ * is no regular file, as standard output, is written to directly. */
 #define _POSIX_C_SOURCE 200809L
 #include "tool.h"
 
@@ -8,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,7 +18,7 @@ static char parting[1024];
 
 static int complain(const char *name, int error)
 {
-    tool_say("%s: %s\n", name, strerror(error));
+    tool_say("%s: %s\n", name, error == EBUSY ? "another get writes it" : strerror(error));
     return TOOL_REFUSED;
 }
 
@@ -47,6 +49,27 @@ static char *joined(const char *name, const char *suffix)
     return text;
 }
 
+/** Opens FILE.part for this run alone. -1 with errno; EBUSY: another one has it. Where a file system has no locks nobody
+ *  has. */
+static int open_part(const tool_output_t *o, int flags)
+{
+    struct stat opened, named;
+    for (;;) {
+        int fd = open(o->part, O_RDWR | flags, 0666);
+        if (fd < 0)
+            return -1;
+        bool taken = flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+        bool known = fstat(fd, &opened) == 0 && stat(o->part, &named) == 0;
+        if (!taken && known && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino)
+            return fd;
+        close(fd); /* of another run; or it was, and has become FILE by now */
+        if (taken) {
+            errno = EBUSY;
+            return -1;
+        }
+    }
+}
+
 /** What FILE.part.etag says: the ETag in hexadecimal, a blank, the URI. False: nothing that fits this request. */
 static bool read_tag(const tool_output_t *o, copal_transfer_t *t)
 {
@@ -72,19 +95,19 @@ static bool read_tag(const tool_output_t *o, copal_transfer_t *t)
 static int take_up(tool_output_t *o, copal_transfer_t *t, size_t block)
 {
     struct stat facts;
-    if (stat(o->part, &facts) < 0) {
-        if (errno != ENOENT)
-            return complain(o->part, errno);
+    o->fd = open_part(o, 0);
+    if (o->fd < 0 && errno == ENOENT) {
         tool_say("there is no %s to continue; from the start\n", o->part);
         return 0;
     }
+    if (o->fd < 0 || fstat(o->fd, &facts) < 0)
+        return complain(o->part, errno);
     const size_t there = (size_t)facts.st_size / block * block;
     if (there == 0 || !read_tag(o, t)) {
         tool_say("%s does not say which state of %s it is of; from the start\n", o->part, o->uri);
         return 0;
     }
-    o->fd = open(o->part, O_RDWR);
-    if (o->fd < 0 || ftruncate(o->fd, (off_t)there) < 0)
+    if (ftruncate(o->fd, (off_t)there) < 0)
         return complain(o->part, errno);
     t->resume_at = there;
     o->resumes = true;
@@ -146,7 +169,7 @@ static int begin(tool_output_t *o, const copal_transfer_t *t)
     if (o->resumes)
         tool_say("%s is of another state than the resource has now; from the start\n", o->part);
     if (o->fd < 0)
-        o->fd = open(o->part, O_RDWR | O_CREAT, 0666);
+        o->fd = open_part(o, O_CREAT);
     const char *name = o->fd < 0 || ftruncate(o->fd, 0) < 0 ? o->part : write_tag(o, t) < 0 ? o->tag : NULL;
     if (!name)
         return 0;
@@ -185,19 +208,26 @@ int tool_output_write(tool_output_t *o, const copal_transfer_t *t, size_t offset
 
 /* ---- the end -------------------------------------------------------------------------------------------------- */
 
+/** Gives FILE.part its name, once it is on the disk: after a power cut that is the old file or the new one. What is beside
+ *  it goes first, while the lock keeps the next run from having one there. */
+static int publish(const tool_output_t *o)
+{
+    if (fsync(o->fd) < 0)
+        return complain(o->part, errno);
+    if (unlink(o->tag) < 0 && errno != ENOENT)
+        return complain(o->tag, errno);
+    return rename(o->part, o->name) < 0 ? complain(o->name, errno) : TOOL_OK;
+}
+
 int tool_output_close(tool_output_t *o, bool whole)
 {
     int status = TOOL_OK;
-    if (o->fd > STDERR_FILENO && close(o->fd) < 0 && o->begun)
-        status = complain(o->part ? o->part : o->name, errno);
-    if (o->part && o->begun && whole && status == TOOL_OK) {
-        if (rename(o->part, o->name) < 0)
-            status = complain(o->name, errno);
-        else
-            unlink(o->tag);
-    } else if (o->part && o->begun) {
+    if (o->part && o->begun && whole)
+        status = publish(o);
+    else if (o->part && o->begun)
         fputs(parting + 1, stderr);
-    }
+    if (o->fd > STDERR_FILENO && close(o->fd) < 0 && o->begun && status == TOOL_OK)
+        status = complain(o->name, errno);
     free(o->part);
     free(o->tag);
     o->part = o->tag = NULL;

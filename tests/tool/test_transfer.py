@@ -213,6 +213,23 @@ def test_what_cannot_be_continued_begins_anew_and_says_so(tmp_path, what):
     assert (tmp_path / "file").read_bytes() == LARGE
 
 
+@pytest.mark.parametrize("options", [[], ["--continue"]])
+def test_a_file_that_another_run_is_writing_is_left_alone(tmp_path, options):
+    body = Body(LARGE)
+    body.at, body.instead = 50, nothing
+    command = ["get", "-o", str(tmp_path / "file")]
+    with Answerer(body) as slow, Answerer(Body(LARGE[::-1])) as server:
+        first = subprocess.Popen([copal_binary(), *command, slow.uri], stderr=subprocess.DEVNULL, env=environment())
+        until(lambda: body.count >= 50)
+        second = copal(*command, *options, server.uri)
+        first.send_signal(signal.SIGINT)
+        first.wait(SECONDS)
+    assert second.returncode == 1
+    assert second.stderr.endswith("file.part: another get writes it\n")
+    assert (tmp_path / "file.part").read_bytes() == LARGE[:49 * 1024]
+    assert (tmp_path / "file.part.etag").read_text() == f"0x01 {slow.uri}\n"
+
+
 def test_a_server_that_falls_silent_leaves_what_came(tmp_path):
     body = Body(LARGE)
     body.at, body.instead = 50, nothing
