@@ -7,7 +7,8 @@ static void every_error_has_its_text(void **state)
     assert_string_equal(copal_error_text(COPAL_EFORMAT), "datagram is not a well-formed CoAP message");
     assert_string_equal(copal_error_text(COPAL_ERESOLVE), "host name has no address");
     assert_string_equal(copal_error_text(1), "unknown error");
-    assert_string_equal(copal_error_text(COPAL_ERESOLVE - 1), "unknown error");
+    assert_string_equal(copal_error_text(COPAL_ECLOSED), "peer closed the DTLS session");
+    assert_string_equal(copal_error_text(COPAL_ECLOSED - 1), "unknown error");
 }
 
 static void options_have_the_name_of_the_registry(void **state)
