@@ -1,5 +1,5 @@
-/* DTLS 1.2 (RFC 6347) for CoAP (RFC 7252 section 9): a filter between datagrams and endpoints, without sockets and clock. A
- * library does the handshake; what it agreed on is taken from it, and the filter itself protects the records. */
+/* DTLS 1.2 (RFC 6347) for CoAP (RFC 7252 section 9): a filter between datagrams and endpoints, without sockets and
+ * clock. A library does the handshake; what it agreed on is taken from it, and the filter protects the records. */
 #ifndef COPAL_DTLS_H
 #define COPAL_DTLS_H
 
@@ -35,11 +35,11 @@ typedef struct {
     const char *certificate; /* file of our own, with those that lead to an authority; NULL: none */
     const char *private_key; /* file of its key; NULL: it is in `certificate` */
     const char *authorities; /* file of those whom we believe. Of a client: NULL is the system's, where the backend
-                                 * knows of such; of a server: clients must show a certificate, NULL: they are not asked */
+                              * knows of such; of a server: clients must show a certificate, NULL: they are not asked */
 } copal_credentials_config_t;
 
-/** Shared: handshakes under way and whoever listens with them keep them alive beyond copal_credentials_close. Opening and
- *  closing may be done in any thread. */
+/** Shared: handshakes under way and whoever listens with them keep them alive beyond copal_credentials_close. Opening
+ *  and closing may be done in any thread. */
 typedef struct copal_credentials_t copal_credentials_t;
 
 /** COPAL_EINVAL: neither key nor certificate where one is needed (a client may have neither: it then only believes
@@ -89,11 +89,12 @@ typedef struct {
     /** A message that came in a record: octets lie in the datagram handed in. `from` is the session: a peer that is
      *  address and session, proven. copal_dtls_protect and copal_dtls_connect may be called inside. */
     void (*deliver)(void *user, copal_time_t now, const copal_from_t *from, copal_bytes_t message);
-    /** What became of a session that copal_dtls_connect named `peer`. 0: its keys were renewed, since the server had not
-     *  answered for some seconds; a message sent before may have reached it. Else it is gone: EHANDSHAKE, ECERTIFICATE,
-     *  ETIMEOUT and EUNREACHABLE: it was never there, or could not be renewed; ECLOSED: the server closed it; ESTALE: it
-     *  made room, or was not used for limits.idle_timeout. `reason` is a sentence, or NULL, and borrowed. copal_dtls_protect
-     *  and copal_dtls_connect may be called inside: what is gone is not found there any more. */
+    /** What became of a session that copal_dtls_connect named `peer`. 0: its keys were renewed, since the server had
+     *  not answered for some seconds; a message sent before may have reached it. Else it is gone: EHANDSHAKE,
+     *  ECERTIFICATE, ETIMEOUT and EUNREACHABLE: it was never there, or could not be renewed; ECLOSED: the server closed
+     *  it; ESTALE: it made room, or was not used for limits.idle_timeout. `reason` is a sentence, or NULL, and
+     *  borrowed. copal_dtls_protect and copal_dtls_connect may be called inside: what is gone is not found there any
+     *  more. */
     void (*changed)(void *user, copal_time_t now, const copal_peer_t *peer, int status, const char *reason);
     void *user;
 } copal_dtls_config_t;
@@ -107,27 +108,27 @@ int copal_dtls_init(copal_dtls_t **dtls, void *memory, size_t size, const copal_
 /** Ends everything silently, and gives back what the library took. NULL is allowed. */
 void copal_dtls_close(copal_dtls_t *dtls);
 
-/** Takes a datagram that came from an address, and overwrites it. `credentials`: those of the server that listens there, so
- *  that a ClientHello with a cookie begins a handshake; NULL where only sessions of our own asking are. Nothing is answered
- *  that is larger than what came, until the address has shown that it is real. */
+/** Takes a datagram that came from an address, and overwrites it. `credentials`: those of the server that listens
+ *  there, so that a ClientHello with a cookie begins a handshake; NULL where only sessions of our own asking are.
+ *  Nothing is answered that is larger than what came, until the address has shown that it is real. */
 void copal_dtls_receive(copal_dtls_t *dtls, copal_time_t now, copal_credentials_t *credentials,
                         const copal_from_t *from, uint8_t *datagram, size_t size);
 
-/** Names the session with the server at an address in `peer`, to which requests are then sent: the one there is by this `via`,
- *  with these credentials and name, or a new one, whose handshake begins with the next copal_dtls_run. Another socket of ours
- *  is another client to the server, so that it has message IDs of its own. `name` is what the server's
+/** Names the session with the server at an address in `peer`, to which requests are then sent: the one there is by this
+ *  `via`, with these credentials and name, or a new one, whose handshake begins with the next copal_dtls_run. Another
+ *  socket of ours is another client to the server, so that it has message IDs of its own. `name` is what the server's
  *  certificate must be for, a host name or a literal address; NULL: the address itself. The name is copied.
- *  COPAL_EEXIST: by this `via` there is a session with the address already, by other credentials or another name; to the
- *  server it would be replaced (RFC 6347 section 4.2.8), so take another socket. COPAL_EFULL: limits.handshakes are under
- *  way. COPAL_EINVAL: credentials of a server, or of another backend; a name over 255 octets. COPAL_ENOMEM. */
+ *  COPAL_EEXIST: by this `via` there is a session with the address already, by other credentials or another name; to
+ *  the server it would be replaced (RFC 6347 section 4.2.8), so take another socket. COPAL_EFULL: limits.handshakes are
+ *  under way. COPAL_EINVAL: credentials of a server, or of another backend; a name over 255 octets. COPAL_ENOMEM. */
 int copal_dtls_connect(copal_dtls_t *dtls, copal_time_t now, copal_credentials_t *credentials,
                        const copal_peer_t *address, uint32_t via, const char *name, copal_peer_t *peer);
-/** Ends the sessions and handshakes of these credentials, and tells the peers (close_notify). `changed` is not called. */
+/** Ends the sessions and handshakes of these credentials, and tells the peers (close_notify), but not the user. */
 void copal_dtls_disconnect(copal_dtls_t *dtls, copal_time_t now, const copal_credentials_t *credentials);
 
 /** Protects a message for its session: `out` is then the datagram to send, whose octets lie in `buffer`, of
- *  COPAL_DTLS_OVERHEAD more than the message. 1: nothing is to be sent now: the handshake is under way, and what there is
- *  room for leaves after it. COPAL_ESTALE: there is no such session. COPAL_ESPACE: it is over limits.datagram_size.
+ *  COPAL_DTLS_OVERHEAD more than the message. 1: nothing is to be sent now: the handshake is under way, and what there
+ *  is room for leaves after it. COPAL_ESTALE: there is no such session. COPAL_ESPACE: it is over limits.datagram_size.
  *  COPAL_ESYSTEM: the library failed. */
 #define COPAL_DTLS_OVERHEAD 37u
 int copal_dtls_protect(copal_dtls_t *dtls, copal_time_t now, const copal_datagram_t *message, uint8_t *buffer,
@@ -138,8 +139,8 @@ void copal_dtls_run(copal_dtls_t *dtls, copal_time_t now);
 /** When copal_dtls_run must be called next, or COPAL_NEVER. */
 copal_time_t copal_dtls_next_timeout(const copal_dtls_t *dtls);
 
-/** Tells of an ICMP error for a datagram to an address that started with `quoted`, which counts if it is 64 octets or more. It
- *  ends a handshake that we began and that has had no answer yet; whatever is established does not believe it. */
+/** Tells of an ICMP error for a datagram to an address that started with `quoted`, which counts if it is 64 octets or
+ *  more. It ends a handshake that we began and that has had no answer yet; what is established does not believe it. */
 void copal_dtls_unreachable(copal_dtls_t *dtls, copal_time_t now, const copal_peer_t *address, copal_bytes_t quoted);
 
 /** Sessions established, and handshakes under way, at present. */

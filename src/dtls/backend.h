@@ -1,5 +1,5 @@
-/* What a library of cryptography gives to the filter: credentials, handshakes, and the protection of single records. Each is a
- * const struct in a folder beside this file; one suite of tests runs against each of them and crosswise. */
+/* What a library of cryptography gives to the filter: credentials, handshakes, and the protection of single records.
+ * Each is a const struct in a folder beside this file; one suite of tests runs against each of them and crosswise. */
 #ifndef COPAL_DTLS_BACKEND_H
 #define COPAL_DTLS_BACKEND_H
 
@@ -36,8 +36,8 @@ typedef struct {
     void *context;
 } copal__handshake_config_t;
 
-/** What receive and run say of a handshake: it goes on, it is done (keys may be asked for, the object closed), or a negative
- *  error: COPAL_EHANDSHAKE, COPAL_ECERTIFICATE. */
+/** What receive and run say of a handshake: it goes on, it is done (keys may be asked for, the object closed), or a
+ *  negative error: COPAL_EHANDSHAKE, COPAL_ECERTIFICATE. */
 enum { COPAL__HANDSHAKE_GOES_ON = 1, COPAL__HANDSHAKE_DONE = 0 };
 
 struct copal_dtls_backend_t {
@@ -48,9 +48,9 @@ struct copal_dtls_backend_t {
                             size_t capacity);
     void (*credentials_close)(void *credentials);
 
-    /** A server's handshake is begun for a ClientHello whose cookie was right; that is the first that it receives, with its
-     *  cookie, and with message_seq as the client counted it. It answers with no HelloVerifyRequest of its own.
-     *  A client's sends its ClientHello within the first `run`. 0, COPAL_ENOMEM. */
+    /** A server's handshake is begun for a ClientHello whose cookie was right; that is the first that it receives, with
+     *  its cookie, and with message_seq as the client counted it. It answers with no HelloVerifyRequest of its own. A
+     *  client's sends its ClientHello within the first `run`. 0, COPAL_ENOMEM. */
     int (*open)(void **handshake, const copal__handshake_config_t *config);
     void (*close)(void *handshake);
     /** A datagram for it, which it may overwrite. What it cannot use it drops silently (RFC 6347 section 4.1.2.7). */
@@ -67,11 +67,12 @@ struct copal_dtls_backend_t {
     /** A context for protecting records, made once for a filter. NULL: out of memory. */
     void *(*cipher_open)(void);
     void (*cipher_close)(void *cipher);
-    /** Encrypts `size` octets from `in` to `out`, which may be the same, and appends the suite's tag. The nonce has 12 octets
-     *  (RFC 6655 section 3, RFC 5288 section 3, RFC 7905 section 2). 0, or COPAL_ESYSTEM. */
+    /** Encrypts `size` octets from `in` to `out`, which may be the same, and appends the suite's tag. The nonce has 12
+     *  octets (RFC 6655 section 3, RFC 5288 section 3, RFC 7905 section 2). 0, or COPAL_ESYSTEM. */
     int (*seal)(void *cipher, const copal__suite_t *suite, const uint8_t *key, const uint8_t *nonce,
                 copal_bytes_t additional, const uint8_t *in, size_t size, uint8_t *out);
-    /** Decrypts `size` octets and the tag behind them. 0, or COPAL_EFORMAT: it is not authentic; `out` is then not to be used. */
+    /** Decrypts `size` octets and the tag behind them. 0, or COPAL_EFORMAT: it is not authentic; `out` is then not to
+     *  be used. */
     int (*unseal)(void *cipher, const copal__suite_t *suite, const uint8_t *key, const uint8_t *nonce,
                   copal_bytes_t additional, const uint8_t *in, size_t size, uint8_t *out);
 };

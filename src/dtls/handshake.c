@@ -258,8 +258,9 @@ static bool same_network(const copal__pending_t *h, const copal_from_t *from)
     return h->address.size >= size && memcmp(h->address.data, from->peer.data, size) == 0;
 }
 
-/* The server's handshake that was begun first: of all, or of those from the network of `from`, where those are a quarter of
- * all there may be. A server's makes no progress but at its beginning and its end. COPAL__NONE: there is none. */
+/* The server's handshake that was begun first: of all, or of those from the network of `from`, where those are a
+ * quarter of all there may be. A server's makes no progress but at its beginning and its end. COPAL__NONE: there is
+ * none. */
 static uint32_t oldest(const copal_dtls_t *d, const copal_from_t *from)
 {
     uint32_t of_all = COPAL__NONE, of_network = COPAL__NONE, count = 0;

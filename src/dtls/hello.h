@@ -1,5 +1,5 @@
-/* A server's first answer without any state (RFC 6347 section 4.2.1): a ClientHello without a cookie gets one, which is a hash of
- * itself and of where it came from. */
+/* A server's first answer without any state (RFC 6347 section 4.2.1): a ClientHello without a cookie gets one, which is
+ * a hash of itself and of where it came from. */
 #ifndef COPAL_DTLS_HELLO_H
 #define COPAL_DTLS_HELLO_H
 

@@ -28,8 +28,8 @@ bool copal__record_read(copal__record_t *record, uint8_t *data, size_t size)
     return true;
 }
 
-/* RFC 5288 section 3 and RFC 6655 section 3: what was agreed on, and eight octets that the record carries. RFC 7905 section 2: the
- * record's number, mixed with what was agreed on. */
+/* RFC 5288 section 3 and RFC 6655 section 3: what was agreed on, and eight octets that the record carries. RFC 7905
+ * section 2: the record's number, mixed with what was agreed on. */
 static void make_nonce(uint8_t nonce[NONCE], const copal__suite_t *suite, const uint8_t *iv, const uint8_t last[8])
 {
     if (suite->explicit_size > 0) {

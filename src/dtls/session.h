@@ -15,8 +15,8 @@ uint32_t copal__session_at(const copal_dtls_t *d, const copal_peer_t *address, u
 /** The session that a peer names; COPAL__NONE. */
 uint32_t copal__session_of(const copal_dtls_t *d, const copal_peer_t *peer);
 
-/** A new one without keys, for a handshake. There is room for one for each handshake that may be under way, so COPAL__NONE means
- *  that these are all our own. */
+/** A new one without keys, for a handshake. There is room for one for each handshake that may be under way, so
+ *  COPAL__NONE means that these are all our own. */
 uint32_t copal__session_take(copal_dtls_t *d, const copal_peer_t *address, uint32_t via,
                              copal_credentials_t *credentials);
 /** Gives it keys, in place of those it may have. `number`: of the first record to send. */
@@ -25,14 +25,14 @@ void copal__session_key(copal_dtls_t *d, copal_time_t now, uint32_t slot, const 
 void copal__sessions_trim(copal_dtls_t *d, copal_time_t now);
 /** It was used now. */
 void copal__session_use(copal_dtls_t *d, copal_time_t now, uint32_t slot);
-/** Seals a record of it into `out`, of COPAL_DTLS_OVERHEAD more octets than `content`. Its size; COPAL_ESTALE: its numbers are
- *  used up, and must not begin anew (RFC 6347 section 4.1); COPAL_ESYSTEM. */
+/** Seals a record of it into `out`, of COPAL_DTLS_OVERHEAD more octets than `content`. Its size; COPAL_ESTALE: its
+ *  numbers are used up, and must not begin anew (RFC 6347 section 4.1); COPAL_ESYSTEM. */
 int copal__session_seal(copal_dtls_t *d, copal__session_t *s, uint8_t type, copal_bytes_t content, uint8_t *out);
 /** Seals a record and sends it at once. */
 void copal__session_send(copal_dtls_t *d, copal__session_t *s, uint8_t type, copal_bytes_t content);
 
-/** Gives a session up, and its handshake if there is one. A client's user is told, when all else is done: he may connect
- *  anew. */
+/** Gives a session up, and its handshake if there is one. A client's user is told, when all else is done: he may
+ *  connect anew. */
 void copal__session_end(copal_dtls_t *d, copal_time_t now, uint32_t slot, int status, const char *reason);
 /** The same without telling the user. */
 void copal__session_drop(copal_dtls_t *d, uint32_t slot);

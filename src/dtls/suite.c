@@ -2,8 +2,8 @@
 
 #include <stddef.h>
 
-/* RFC 7252 sections 9.1.3.1 and 9.1.3.3 demand the two of CCM_8. Of those with pre-shared keys, the ones with ECDHE keep what
- * was said secret when the key becomes known later. */
+/* RFC 7252 sections 9.1.3.1 and 9.1.3.3 demand the two of CCM_8. Of those with pre-shared keys, the ones with ECDHE
+ * keep what was said secret when the key becomes known later. */
 const copal__suite_t copal__suites[] = {
     {0xc0ae, COPAL__AES_128_CCM_8, 16, 4, 8, 8},      /* TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8 (RFC 7251) */
     {0xc0ac, COPAL__AES_128_CCM, 16, 4, 16, 8},       /* TLS_ECDHE_ECDSA_WITH_AES_128_CCM (RFC 7251) */

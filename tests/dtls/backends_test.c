@@ -1,4 +1,5 @@
-/* The filter with the libraries that there are, each as client and as server of each. COPAL_SEEDS=n: another number of seeds. */
+/* The filter with the libraries that there are, each as client and as server of each. COPAL_SEEDS=n: another number of
+ * seeds. */
 #include "secured.h"
 
 #include "dtls/mbedtls/mbedtls.h"

@@ -209,8 +209,8 @@ static void a_hello_to_a_group_is_not_answered(void **state)
     secured_close(&t.secured);
 }
 
-/* Each octet of the headers and lengths wrong in turn, and each size too small: never more is answered than came, and nothing is
- * begun. */
+/* Each octet of the headers and lengths wrong in turn, and each size too small: never more is answered than came, and
+ * nothing is begun. */
 static void malformed_and_fragmented_hellos_are_answered_with_nothing(void **state)
 {
     lone_t t;

@@ -411,8 +411,8 @@ static void mutate(random_t *r, octets_t *octets)
         octets->data[random_below(r, octets->size < 25 ? (uint32_t)octets->size : 25)] = (uint8_t)random_next(r);
 }
 
-/* 200,000 datagrams that once were good, to a client and a server that talk meanwhile: an address that has not shown to be real
- * is never sent more than came from it, and in the end all is as it was. */
+/* 200,000 datagrams that once were good, to a client and a server that talk meanwhile: an address that has not shown to
+ * be real is never sent more than came from it, and in the end all is as it was. */
 static void mutated_datagrams_do_no_harm(void **state)
 {
     secured_t t;

@@ -1,4 +1,4 @@
-/* Clients and a server whose filters speak through weather that follows from a seed, and that are started again at any time.
+/* Clients and a server whose filters speak through weather that follows from a seed, and that start anew at any time.
  *   simulation_test                  1,000 seeds (environment: COPAL_SEEDS=n for another number)
  *   simulation_test --seed 4711      one seed, to replay what failed (environment: COPAL_SEED=4711)
  *   simulation_test --seeds 100000   more */

@@ -1,5 +1,5 @@
-/* A lane between DTLS filters in one process, on a clock that only the test moves, with weather of its own. All of it follows
- * from one seed. */
+/* A lane between DTLS filters in one process, on a clock that only the test moves, with weather of its own. All of it
+ * follows from one seed. */
 #ifndef TESTS_SUPPORT_LANE_H
 #define TESTS_SUPPORT_LANE_H
 

@@ -7,8 +7,9 @@
 #include <string.h>
 
 /* The handshake, with retransmission of whole flights (RFC 6347 section 4.2.4):
- *     ClientHello ->   <- HelloVerifyRequest (the filter's)   ClientHello with cookie ->   <- ServerHello, with a certificate's text
- *     ClientKeyExchange with identity, ChangeCipherSpec, Finished ->                       <- ChangeCipherSpec, Finished */
+ *     ClientHello ->                                     <- HelloVerifyRequest (the filter's)
+ *     ClientHello with cookie ->                         <- ServerHello, with a certificate's text
+ *     ClientKeyExchange, ChangeCipherSpec, Finished ->   <- ChangeCipherSpec, Finished */
 enum { HELLO = 1, VERIFY = 3, SERVER_HELLO = 2, KEY_EXCHANGE = 16, FINISHED = 20 };
 enum { CCS = 20, HANDSHAKE = 22 };
 enum { FIRST_WAIT = 1000, LONGEST_WAIT = 60000 };

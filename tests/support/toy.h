@@ -1,12 +1,13 @@
-/* A library of cryptography that protects nothing, for the tests of the DTLS filter: handshakes that look like DTLS from outside
- * and follow from a seed, and an AEAD made of a hash. It fails the test where a nonce is used for two plaintexts. */
+/* A library of cryptography that protects nothing, for the tests of the DTLS filter: handshakes that look like DTLS
+ * from outside and follow from a seed, and an AEAD made of a hash. It fails the test where a nonce is used for two
+ * plaintexts. */
 #ifndef TESTS_SUPPORT_TOY_H
 #define TESTS_SUPPORT_TOY_H
 
 #include "dtls/backend.h"
 #include "support/random.h"
 
-/** Certificates are texts: a server's is in `certificate`; a client with `authorities` believes it if it is its name. */
+/** A certificate is a text: the server's `certificate`, which a client with `authorities` believes if it is the name. */
 extern const copal_dtls_backend_t toy_dtls;
 
 typedef struct {
