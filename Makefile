@@ -93,8 +93,9 @@ build/peers/go: | tools/installed/peers
 .PHONY: benches bench observers instructions size
 benches: build
 	@cmake --build build --parallel $(JOBS) --target benches
-bench: benches tools/installed/bench ## answers per second beside a raw echo and libcoap's server
+bench: benches tools/installed/bench ## answers per second beside a raw echo and libcoap's server, and DTLS sessions
 	@bench/run
+	@bench/secure
 observers: benches tools/installed/bench ## CPU for a notification and memory for an observer, beside libcoap's server
 	@bench/observers
 instructions: build tools/installed/bench ## user-space instructions for a GET, by callgrind

@@ -1,6 +1,7 @@
 """The servers that the measurements compare, each with a value of 20 octets at /v, and a client of a few lines."""
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -30,6 +31,17 @@ def commands(port):
     if LIBCOAP:
         found["libcoap"] = [LIBCOAP, "-A", "127.0.0.1", "-p", str(port), "-d", "10"]
     return found
+
+
+def cpu_seconds(process):
+    """What all its threads have used so far."""
+    threads = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    return sum(int(stat.read_text().split()[0]) for stat in threads) / 1e9
+
+
+def resident(process):
+    """Octets of its memory that are there."""
+    return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text())[1]) * 1024
 
 
 class Client:

@@ -19,6 +19,13 @@ def test_the_loader_gets_right_answers_from_every_server():
         assert len(rates) == 3 and all(int(rate) > 0 for rate in rates), table
 
 
+def test_the_loader_has_sessions_with_every_server_that_speaks_dtls():
+    table = run("bench/secure", "0.2", "20")
+    for server in ("copal", "libcoap"):
+        spent, _, rate, _ = map(float, re.search(rf"^{server} +20 +(\S+) +(\S+) +(\S+) +(\S+)$", table, re.MULTILINE).groups())
+        assert spent > 0 and rate > 0, table
+
+
 def test_the_watcher_registers_and_is_told_of_changes_by_every_server():
     table = run("bench/observers", "20")
     for server in ("copal", "libcoap"):
