@@ -21,11 +21,11 @@ void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code
     if (COPAL_CODE_CLASS(code) != 2)
         return;
     w->spill = keeping->spill.take ? &keeping->spill : NULL;
+    w->window = e->config.limits.payload_size;
+    if (asked < 0 && w->size + OPTIONS_ROOM + w->window <= w->capacity)
+        return;
     copal_block_t block = {.szx = 6};
     size_t taken = w->size + OPTIONS_ROOM, room = w->capacity > taken ? w->capacity - taken : 0;
-    w->window = e->config.limits.payload_size;
-    if (asked < 0 && room >= w->window)
-        return;
     if (asked >= 0)
         copal_block_decode(&block, (uint32_t)asked);
     w->skip = (size_t)block.number << (block.szx + 4);

@@ -254,8 +254,17 @@ void copal__serving_execute(copal__serving_t *s)
         copal_reply_text(&s->call, s->fallback, NULL);
 }
 
+/* Whether it is a 2.xx that takes no more options, as most are. */
+static bool is_complete(const copal__serving_t *s)
+{
+    return COPAL_CODE_CLASS(s->code) == 2 && !s->w.error && s->w.total <= s->w.window && s->options.block1 < 0 &&
+           s->options.block2 < 0;
+}
+
 void copal__serving_close(copal__serving_t *s)
 {
+    if (is_complete(s))
+        return;
     const copal__asked_t asked = copal__asked(&s->options);
     copal__keeping_end(&s->keeping, &s->w);
     copal_code_t instead = copal__answer_close(&s->w, s->code, &asked);

@@ -1,9 +1,9 @@
 #include "parse.h"
 
 #include "option.h"
+#include "writer.h"
 
 #define HEADER_SIZE 4u
-#define PAYLOAD_MARKER 0xff
 
 static int malformed(copal_message_t *message)
 {
@@ -42,7 +42,7 @@ int copal__message_tail(copal_message_t *message, const uint8_t *at)
     size_t rest = (size_t)(message->options.data + message->options.size - at);
     /* Section 3: "The presence of a marker followed by a zero-length payload MUST be processed as a message format
      * error." */
-    if (rest == 1 || (rest && *at != PAYLOAD_MARKER))
+    if (rest == 1 || (rest && *at != COPAL__PAYLOAD_MARKER))
         return malformed(message);
     message->options.size -= rest;
     if (rest)

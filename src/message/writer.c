@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#define PAYLOAD_MARKER 0xff
 #define FIELD_MOST (269u + 0xffffu) /* the most that an extended field can say */
 #define HEAD_MOST  5u               /* octets of an option's head */
 
@@ -183,7 +182,7 @@ static uint8_t *pass(copal_writer_t *w, size_t size, size_t *dropped, size_t *ke
     *kept = size - drop < w->window - before ? size - drop : w->window - before;
     uint8_t *at = append(w, *kept + !before);
     if (at && !before) {
-        *at++ = PAYLOAD_MARKER;
+        *at++ = COPAL__PAYLOAD_MARKER;
         w->payload = (size_t)(at - w->data);
     }
     return at;
@@ -205,6 +204,24 @@ void copal_write_payload(copal_writer_t *w, copal_bytes_t part)
     uint8_t *at = pass(w, part.size, &dropped, &kept);
     if (at)
         memcpy(at, part.data + dropped, kept);
+}
+
+/* Most often the window keeps all of it. */
+void copal__write_kept(copal_writer_t *w, const uint8_t *kept, size_t head, uint16_t last, size_t size)
+{
+    const size_t payload = head + (size > 0), whole = payload + size;
+    if (w->error || w->skip || size > w->window) {
+        copal_write_encoded(w, (copal_bytes_t){kept, head}, last);
+        copal_write_payload(w, (copal_bytes_t){kept + payload, size});
+        return;
+    }
+    uint8_t *at = append(w, whole);
+    if (!at)
+        return;
+    memcpy(at, kept, whole);
+    w->number = last;
+    w->total = size;
+    w->payload = size ? w->size - size : 0;
 }
 
 void copal_write_body(copal_writer_t *w, size_t total, copal_read_t read, void *context)

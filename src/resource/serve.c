@@ -2,6 +2,7 @@
  * answer, or ANSWERED. */
 #include <string.h>
 
+#include "../message/writer.h"
 #include "tree.h"
 
 #define ANSWERED COPAL_EMPTY
@@ -38,8 +39,7 @@ static copal_code_t serve_get(const copal_tree_t *t, copal_call_t *call, const c
         return ANSWERED;
     }
     copal_writer_t *w = copal_reply(call, COPAL_CONTENT);
-    copal_write_encoded(w, (copal_bytes_t){value->octets, value->head}, value->last);
-    copal_write_payload(w, copal__value_payload(value));
+    copal__write_kept(w, value->octets, value->head, value->last, value->size);
     return ANSWERED;
 }
 
@@ -111,10 +111,10 @@ static copal_code_t serve(copal__worker_t *w, copal_call_t *call)
         copal_observe(call, copal__handle_of(r), value && value->confirm);
     if (r && !value)
         return serve_handler(t, call, r);
-    if (is_change(method))
-        return serve_change(t, call, hash);
     if (method == COPAL_GET && value && value->methods & COPAL_METHOD(COPAL_GET))
         return serve_get(t, call, value);
+    if (is_change(method))
+        return serve_change(t, call, hash);
     return value ? COPAL_METHOD_NOT_ALLOWED : COPAL_NOT_FOUND;
 }
 

@@ -1,5 +1,7 @@
 #include "value.h"
 
+#include "../message/writer.h"
+
 #include <string.h>
 
 #define HEAD_MOST 11 /* octets: ETag 3, Content-Format 3, Max-Age 5 */
@@ -27,7 +29,8 @@ copal__value_t *copal__value_make(copal__arena_t *arena, copal_bytes_t payload, 
     if (options->max_age >= 0)
         copal_write_option_uint(&w, COPAL_OPTION_MAX_AGE, (uint32_t)options->max_age);
 
-    copal__value_t *value = copal__arena_take(arena, offsetof(copal__value_t, octets) + w.size + payload.size);
+    const size_t marker = payload.size > 0;
+    copal__value_t *value = copal__arena_take(arena, offsetof(copal__value_t, octets) + w.size + marker + payload.size);
     if (!value)
         return NULL;
     *value = (copal__value_t){
@@ -42,8 +45,10 @@ copal__value_t *copal__value_make(copal__arena_t *arena, copal_bytes_t payload, 
         .last = (uint8_t)w.number,
     };
     memcpy(value->octets, head, w.size);
-    if (payload.size) /* an empty one may have no address */
-        memcpy(value->octets + w.size, payload.data, payload.size);
+    if (marker) { /* an empty payload may have no address */
+        value->octets[w.size] = COPAL__PAYLOAD_MARKER;
+        memcpy(value->octets + w.size + 1, payload.data, payload.size);
+    }
     return value;
 }
 

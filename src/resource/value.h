@@ -20,7 +20,7 @@ typedef struct {
     uint8_t tag;      /* octets of the ETag option; 0: ETag is off */
     uint8_t head;     /* octets of all options */
     uint8_t last;     /* number of the last option; 0: none */
-    uint8_t octets[]; /* options, payload */
+    uint8_t octets[]; /* options; where there is a payload its marker, and the payload */
 } copal__value_t;
 
 /** Whether the properties are in the range that copal_value_options_t documents; `patches`: the tree can patch values. */
@@ -34,7 +34,7 @@ void copal__value_options(const copal__value_t *value, copal_value_options_t *op
 
 static inline copal_bytes_t copal__value_payload(const copal__value_t *value)
 {
-    return (copal_bytes_t){value->octets + value->head, value->size};
+    return (copal_bytes_t){value->octets + value->head + (value->size > 0), value->size};
 }
 
 /** The value of the ETag option; empty while ETag is off. */

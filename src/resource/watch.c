@@ -14,10 +14,11 @@
 
 bool copal__tree_watch(copal__worker_t *w, copal__resource_t *r, const copal_call_t *call)
 {
+    if (call->options->observe != 0 && !call->notification)
+        return false;
     copal_code_t method = call->request->code;
     bool observable = copal__value_of(r) ? w->tree->config.observable : r->handler.observable;
-    if (!observable || (call->options->observe != 0 && !call->notification) ||
-        (method != COPAL_GET && method != COPAL_FETCH))
+    if (!observable || (method != COPAL_GET && method != COPAL_FETCH))
         return false;
     atomic_fetch_or(&w->marks[r->slot], WATCHED);
     return !atomic_load(&r->removed); /* else nobody would tell this worker */
