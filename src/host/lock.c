@@ -1,11 +1,7 @@
 #define _GNU_SOURCE 1
 #include "lock.h"
 
-uintptr_t copal__thread(void)
-{
-    static _Thread_local char here;
-    return (uintptr_t)&here;
-}
+_Thread_local char copal__thread_is_here;
 
 int copal__lock_init(copal__lock_t *lock)
 {
@@ -32,11 +28,6 @@ void copal__lock_destroy(copal__lock_t *lock)
     pthread_mutex_destroy(&lock->mutex);
 }
 
-bool copal__lock_is_mine(const copal__lock_t *lock)
-{
-    return atomic_load_explicit(&lock->owner, memory_order_relaxed) == copal__thread();
-}
-
 static bool grab(copal__lock_t *lock)
 {
     bool expected = false;
@@ -60,18 +51,22 @@ static void own(copal__lock_t *lock)
     lock->depth = 1;
 }
 
+static void wait_in_line(copal__lock_t *lock)
+{
+    pthread_mutex_lock(&lock->mutex);
+    stand_in_line(lock);
+    pthread_mutex_unlock(&lock->mutex);
+    own(lock);
+}
+
 void copal__lock_enter(copal__lock_t *lock)
 {
-    if (copal__lock_is_mine(lock)) {
+    if (copal__lock_is_mine(lock))
         lock->depth++;
-        return;
-    }
-    if (atomic_load_explicit(&lock->waiting, memory_order_relaxed) > 0 || !grab(lock)) {
-        pthread_mutex_lock(&lock->mutex);
-        stand_in_line(lock);
-        pthread_mutex_unlock(&lock->mutex);
-    }
-    own(lock);
+    else if (atomic_load_explicit(&lock->waiting, memory_order_relaxed) == 0 && grab(lock))
+        own(lock);
+    else
+        wait_in_line(lock);
 }
 
 /* Both of these are sequentially consistent, and so is what who waits does first: count himself, then try to grab.
@@ -83,13 +78,17 @@ static bool let_go(copal__lock_t *lock)
     return atomic_load(&lock->waiting) > 0;
 }
 
-void copal__lock_leave(copal__lock_t *lock)
+static void call_next(copal__lock_t *lock)
 {
-    if (--lock->depth > 0 || !let_go(lock))
-        return;
     pthread_mutex_lock(&lock->mutex);
     pthread_cond_broadcast(&lock->freed);
     pthread_mutex_unlock(&lock->mutex);
+}
+
+void copal__lock_leave(copal__lock_t *lock)
+{
+    if (--lock->depth == 0 && let_go(lock))
+        call_next(lock);
 }
 
 void copal__lock_yield(copal__lock_t *lock)

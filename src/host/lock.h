@@ -23,20 +23,24 @@ typedef struct {
 int copal__lock_init(copal__lock_t *lock);
 void copal__lock_destroy(copal__lock_t *lock);
 
+/** A number that no other living thread has. */
+extern _Thread_local char copal__thread_is_here;
+static inline uintptr_t copal__thread(void) { return (uintptr_t)&copal__thread_is_here; }
+
+/** Whether this thread holds it. */
+static inline bool copal__lock_is_mine(const copal__lock_t *lock)
+{
+    return atomic_load_explicit(&lock->owner, memory_order_relaxed) == copal__thread();
+}
+
 void copal__lock_enter(copal__lock_t *lock);
 void copal__lock_leave(copal__lock_t *lock);
 
 /** Lets another thread have it that waits for it; then enters it again. Entered once. */
 void copal__lock_yield(copal__lock_t *lock);
 
-/** Whether this thread holds it. */
-bool copal__lock_is_mine(const copal__lock_t *lock);
-
 /** Leaves it, entered once, until another thread calls copal__lock_notify; then enters it again. */
 void copal__lock_wait(copal__lock_t *lock);
 void copal__lock_notify(copal__lock_t *lock);
-
-/** A number that no other living thread has. */
-uintptr_t copal__thread(void);
 
 #endif

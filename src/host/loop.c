@@ -45,12 +45,14 @@ void copal__host_changed(void *user)
 
 /* ---- sleeping ------------------------------------------------------------------------------------- */
 
-/* Milliseconds from `now` until something is due; -1: never. */
+/* Milliseconds from `now` until something is due; -1: never. A client without sockets has asked nobody yet. */
 static int due_in(const copal_host_t *host, copal_time_t now)
 {
-    copal_time_t server = copal__side_next_timeout(&host->server);
-    copal_time_t client = copal__side_next_timeout(&host->client);
-    copal_time_t next = server < client ? server : client;
+    copal_time_t next = copal__side_next_timeout(&host->server);
+    if (host->client.count > 0) {
+        copal_time_t client = copal__side_next_timeout(&host->client);
+        next = client < next ? client : next;
+    }
     if (next == COPAL_NEVER)
         return -1;
     return next <= now ? 0 : next - now > INT_MAX ? INT_MAX : (int)(next - now);
@@ -80,11 +82,12 @@ static bool note(copal__side_t *side, const struct pollfd *fds, nfds_t count)
  * heard, and until the one that is to stop has. */
 static void hear(copal_host_t *host, uint32_t wakes, bool readable)
 {
-    uintptr_t runner = atomic_load(&host->runner);
-    bool stops_another = atomic_load(&host->stopping) && runner != 0 && runner != copal__thread();
     host->sleepers--;
     host->unheard -= wakes != host->wakes;
-    if (!readable || host->unheard > 0 || stops_another)
+    if (!readable || host->unheard > 0)
+        return;
+    uintptr_t runner = atomic_load(&host->runner);
+    if (atomic_load(&host->stopping) && runner != 0 && runner != copal__thread())
         return;
     copal__wake_clear(host->wake);
     host->woken = false;
@@ -117,11 +120,26 @@ static int sleep_until_ready(copal_host_t *host, int timeout)
 /* ---- turns ---------------------------------------------------------------------------------------- */
 
 /* Peers that observe what was changed are told with what is sent next. */
-static void tell_changes(copal_host_t *host, copal_time_t now)
+static void tell_of(copal_host_t *host, copal_time_t now, uint32_t slot)
+{
+    do
+        copal_notify(host->server.endpoint, now, slot);
+    while (copal_tree_next_change(host->tree, 0, &slot));
+}
+
+static inline void tell_changes(copal_host_t *host, copal_time_t now)
 {
     uint32_t slot;
-    while (copal_tree_next_change(host->tree, 0, &slot))
-        copal_notify(host->server.endpoint, now, slot);
+    if (copal_tree_next_change(host->tree, 0, &slot))
+        tell_of(host, now, slot);
+}
+
+static void serve_client(copal_host_t *host, copal_time_t now)
+{
+    if (copal__side_receive(&host->client, now))
+        host->more = true;
+    copal__side_run(&host->client, now);
+    copal__side_send(&host->client, now);
 }
 
 static void turn(copal_host_t *host)
@@ -129,12 +147,10 @@ static void turn(copal_host_t *host)
     copal_time_t now = host->now = clock_now();
     host->turning = true;
     copal_tree_quiescent(host->tree, 0);
-    host->more = host->server.count > 0 && copal__side_receive(&host->server, now);
-    if (host->client.count > 0 && copal__side_receive(&host->client, now))
-        host->more = true;
-    copal__side_run(&host->client, now);
+    host->more = copal__side_receive(&host->server, now);
     copal__side_run(&host->server, now);
-    copal__side_send(&host->client, now);
+    if (host->client.count > 0)
+        serve_client(host, now);
     tell_changes(host, now);
     copal__side_send(&host->server, now);
     tell_changes(host, now); /* what a handler changed that was asked for a notification is due at once */

@@ -60,17 +60,10 @@ void copal__side_forget(copal__side_t *side, copal_time_t now, const copal__fail
         copal_endpoint_receive(side->endpoint, now, &from, (copal_bytes_t){reset, sizeof reset});
 }
 
-void copal__side_run(copal__side_t *side, copal_time_t now)
+void copal__side_run_filter(copal__side_t *side, copal_time_t now)
 {
-    if (!side->dtls || copal_dtls_next_timeout(side->dtls) > now)
+    if (copal_dtls_next_timeout(side->dtls) > now)
         return;
     copal_dtls_run(side->dtls, now);
     copal__side_settle(side, now);
-}
-
-copal_time_t copal__side_next_timeout(const copal__side_t *side)
-{
-    const copal_time_t endpoint = copal_endpoint_next_timeout(side->endpoint);
-    const copal_time_t dtls = side->dtls ? copal_dtls_next_timeout(side->dtls) : COPAL_NEVER;
-    return endpoint < dtls ? endpoint : dtls;
 }

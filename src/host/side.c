@@ -90,7 +90,7 @@ static void note(copal__side_t *side, uint32_t socket, const copal__slot_t *slot
                      &(copal_datagram_t){&to, socket, {vector->iov_base, vector->iov_len}});
 }
 
-void copal__side_settle(copal__side_t *side, copal_time_t now)
+void copal__side_tell_failures(copal__side_t *side, copal_time_t now)
 {
     copal__batch_t *batch = side->batch;
     for (unsigned i = 0; i < batch->failed; i++) {
@@ -192,7 +192,8 @@ void copal__side_transmit(copal__side_t *side, const copal_datagram_t *datagram)
     push(side, COPAL__VIA_SOCKET(datagram->via), &slot, 1);
 }
 
-bool copal__side_send_batch(copal__side_t *side, copal_time_t now)
+/* Up to one batch of what is due. False: nothing is. */
+static bool send_batch(copal__side_t *side, copal_time_t now)
 {
     size_t count = copal_endpoint_send(side->endpoint, now, side->batch->datagrams, side->batch->capacity);
     if (count == 0)
@@ -201,6 +202,13 @@ bool copal__side_send_batch(copal__side_t *side, copal_time_t now)
     if (!side->receiving) /* else inside of what must not be called now */
         copal__side_settle(side, now);
     return true;
+}
+
+void copal__side_send_batches(copal__side_t *side, copal_time_t now)
+{
+    unsigned left = COPAL__BATCHES;
+    while (send_batch(side, now) && --left > 0 && copal_endpoint_next_timeout(side->endpoint) <= now)
+        ;
 }
 
 /* ---- receiving ---------------------------------------------------------------------------------- */

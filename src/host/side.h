@@ -47,26 +47,33 @@ void copal__side_close(copal__side_t *side);
 /** Makes its filter, of what `config` says but for the callbacks. */
 int copal__side_secure(copal__side_t *side, void *memory, size_t size, copal_dtls_config_t *config);
 
-/** Does what is due of its filter. */
-void copal__side_run(copal__side_t *side, copal_time_t now);
+/** Does what is due of its filter, if it has one. */
+void copal__side_run_filter(copal__side_t *side, copal_time_t now);
+static inline void copal__side_run(copal__side_t *side, copal_time_t now)
+{
+    if (side->dtls)
+        copal__side_run_filter(side, now);
+}
 
 /** When there is something to be sent or run. */
-copal_time_t copal__side_next_timeout(const copal__side_t *side);
+static inline copal_time_t copal__side_next_timeout(const copal__side_t *side)
+{
+    const copal_time_t endpoint = copal_endpoint_next_timeout(side->endpoint);
+    const copal_time_t dtls = side->dtls ? copal_dtls_next_timeout(side->dtls) : COPAL_NEVER;
+    return endpoint < dtls ? endpoint : dtls;
+}
 
 /** Receives one batch from each socket that is ready. Returns whether any still is. */
 bool copal__side_receive(copal__side_t *side, copal_time_t now);
 
-/** Sends up to one batch of what is due. False: nothing is. */
-bool copal__side_send_batch(copal__side_t *side, copal_time_t now);
-
 /** Sends what is due, up to a number of batches: where one change is told to very many, others are not kept waiting. What
  *  is left is due when the next turn comes. */
 enum { COPAL__BATCHES = 16 };
+void copal__side_send_batches(copal__side_t *side, copal_time_t now);
 static inline void copal__side_send(copal__side_t *side, copal_time_t now)
 {
-    for (unsigned i = 0; i < COPAL__BATCHES && copal_endpoint_next_timeout(side->endpoint) <= now; i++)
-        if (!copal__side_send_batch(side, now))
-            return;
+    if (copal_endpoint_next_timeout(side->endpoint) <= now)
+        copal__side_send_batches(side, now);
 }
 
 /* ---- between side.c and secure.c ---------------------------------------------------------------- */
@@ -87,6 +94,11 @@ void copal__side_note(copal__side_t *side, copal__failed_t what, const copal_dat
 void copal__side_forget(copal__side_t *side, copal_time_t now, const copal__failure_t *failure);
 
 /** Tells of all that could not be sent. */
-void copal__side_settle(copal__side_t *side, copal_time_t now);
+void copal__side_tell_failures(copal__side_t *side, copal_time_t now);
+static inline void copal__side_settle(copal__side_t *side, copal_time_t now)
+{
+    if (side->batch->failed > 0)
+        copal__side_tell_failures(side, now);
+}
 
 #endif
