@@ -33,13 +33,13 @@ def test_the_watcher_registers_and_is_told_of_changes_by_every_server():
         assert observers == registered == 20 and told >= 20, table
 
 
-def test_a_get_takes_less_than_1700_instructions():
+def test_a_get_takes_less_than_1500_instructions():
     found = re.fullmatch(r"copal +(\d+) instructions for a GET\n", run("bench/instructions", "copal"))
-    assert int(found[1]) < 1700
+    assert int(found[1]) < 1500
 
 
-def test_the_core_is_under_44_kilobytes_of_thumb_2_and_a_server_and_client_under_35():
+def test_the_core_is_under_44_kilobytes_of_thumb_2_and_a_server_and_client_under_36():
     table = run("bench/size")
     assert int(re.search(r"^core +(\d+)$", table, re.MULTILINE)[1]) < 44 * 1024
     linked = [int(octets) for octets in re.findall(r"^of it in +(\d+) ", table, re.MULTILINE)]
-    assert linked[0] < 35 * 1024 and linked[1] < linked[0] and linked[2] < linked[0]
+    assert linked[0] < 36 * 1024 and linked[1] < linked[0] and linked[2] < linked[0]
