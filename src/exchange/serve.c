@@ -258,13 +258,11 @@ void copal__serving_execute(copal__serving_t *s)
 static bool is_complete(const copal__serving_t *s)
 {
     return COPAL_CODE_CLASS(s->code) == 2 && !s->w.error && s->w.total <= s->w.window && s->options.block1 < 0 &&
-           s->options.block2 < 0;
+           s->options.block2 < 0 && !s->keeping.rest;
 }
 
 void copal__serving_close(copal__serving_t *s)
 {
-    if (is_complete(s))
-        return;
     const copal__asked_t asked = copal__asked(&s->options);
     copal__keeping_end(&s->keeping, &s->w);
     copal_code_t instead = copal__answer_close(&s->w, s->code, &asked);
@@ -306,7 +304,8 @@ static void finish(copal__serving_t *s)
     copal_endpoint_t *e = s->call.endpoint;
     size_t surely = e->credit + copal__guard_least_room(&e->guard);
     bool fits = s->w.size + COPAL__CLOSING_MOST <= surely || is_unwanted(s) || fit(s);
-    copal__serving_close(s);
+    if (!is_complete(s))
+        copal__serving_close(s);
     if (e->observing && s->options.observe == 0 && fits)
         e->observing->answered(s);
     if (s->memory) /* a duplicate NON is ignored: its reply is not needed */
@@ -332,7 +331,6 @@ static bool answer_rest(copal__serving_t *s)
         copal__rest_reply(&s->call, rest);
     else
         copal_reply_text(&s->call, fetch ? COPAL_REQUEST_ENTITY_INCOMPLETE : COPAL_BAD_REQUEST, "no such block");
-    finish(s);
     return true;
 }
 
@@ -387,6 +385,43 @@ static void read_wishes(copal__serving_t *s)
         s->options.accept = (int32_t)copal_option_uint(&option);
 }
 
+/* The answer to a request that is not to be executed as it is. */
+static void decline(copal__serving_t *s, copal_code_t code, uint16_t culprit)
+{
+    copal_reply_text(&s->call, code, NULL);
+    if (culprit)
+        explain(&s->w, culprit);
+    if (code == COPAL_REQUEST_ENTITY_TOO_LARGE)
+        suggest_smaller(s);
+    read_wishes(s);
+}
+
+/* Executes it, unless something forbids that. False: there is nothing to be answered. */
+static bool serve(copal__serving_t *s)
+{
+    copal_endpoint_t *e = s->call.endpoint;
+    bool multicast = s->call.from->multicast;
+    if (multicast)
+        read_interest(s);
+    if (wants_rest(s) && answer_rest(s))
+        return true;
+    if (runs_once(s) && !multicast)
+        copal__keeping_begin(&s->keeping, &s->call);
+    if (e->observing && s->options.observe == 1)
+        e->observing->deregister(s); /* whatever becomes of it (RFC 7641 section 4.1) */
+    /* A safe one is looked up only among calls in progress. Copies of one by multicast would be answers to many. */
+    bool safe = is_safe(s) && !multicast;
+    if (((!safe || e->deferred) && is_duplicate(s, safe)) || (!safe && is_answered_already(s))) {
+        e->counters.duplicates++;
+        return false;
+    }
+    if (safe && s->options.echo.size)
+        take_proof(s);
+    if (safe || admit(s))
+        copal__serving_execute(s);
+    return !s->deferred;
+}
+
 int copal__request_receive(copal_endpoint_t *e, copal__arrival_t *a)
 {
     copal__serving_t s;
@@ -407,35 +442,10 @@ int copal__request_receive(copal_endpoint_t *e, copal__arrival_t *a)
         refusal = COPAL_REQUEST_ENTITY_TOO_LARGE;
     if (refusal == COPAL_BAD_OPTION && m->type == COPAL_NON)
         return COPAL_EIGNORED; /* section 5.4.1: a NON with an unknown critical option is rejected silently */
-    if (refusal) {
-        copal_reply_text(&s.call, (copal_code_t)refusal, NULL);
-        if (culprit)
-            explain(&s.w, culprit);
-        if (a->oversize)
-            suggest_smaller(&s);
-        read_wishes(&s);
-        finish(&s);
+    if (refusal)
+        decline(&s, (copal_code_t)refusal, culprit);
+    else if (!serve(&s))
         return 0;
-    }
-    if (a->from->multicast)
-        read_interest(&s);
-    if (wants_rest(&s) && answer_rest(&s))
-        return 0;
-    if (runs_once(&s) && !a->from->multicast)
-        copal__keeping_begin(&s.keeping, &s.call);
-    if (e->observing && s.options.observe == 1)
-        e->observing->deregister(&s); /* whatever becomes of it (RFC 7641 section 4.1) */
-    /* A safe one is looked up only among calls in progress. Copies of one by multicast would be answers to many. */
-    bool safe = is_safe(&s) && !a->from->multicast;
-    if (((!safe || e->deferred) && is_duplicate(&s, safe)) || (!safe && is_answered_already(&s))) {
-        e->counters.duplicates++;
-        return 0;
-    }
-    if (safe && s.options.echo.size)
-        take_proof(&s);
-    if (safe || admit(&s))
-        copal__serving_execute(&s);
-    if (!s.deferred)
-        finish(&s);
+    finish(&s);
     return 0;
 }

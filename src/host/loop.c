@@ -58,11 +58,12 @@ static int due_in(const copal_host_t *host, copal_time_t now)
     return next <= now ? 0 : next - now > INT_MAX ? INT_MAX : (int)(next - now);
 }
 
-static nfds_t watch(const copal__side_t *side, struct pollfd *fds)
+static inline nfds_t watch(const copal__side_t *side, struct pollfd *fds)
 {
-    for (unsigned i = 0; i < side->count; i++)
-        fds[i] = (struct pollfd){.fd = side->sockets[i].fd, .events = POLLIN};
-    return side->count;
+    nfds_t count = 0;
+    for (; count < side->count; count++)
+        fds[count] = (struct pollfd){.fd = side->sockets[count].fd, .events = POLLIN};
+    return count;
 }
 
 /* POLLERR counts as ready: to receive is to learn of the error, and to clear it. */

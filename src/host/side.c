@@ -137,7 +137,7 @@ static void push_on(copal__side_t *side, uint32_t socket, copal__slot_t *slots, 
     }
 }
 
-static void push(copal__side_t *side, uint32_t socket, copal__slot_t *slots, unsigned count)
+static inline void push(copal__side_t *side, uint32_t socket, copal__slot_t *slots, unsigned count)
 {
     int sent = count > 0 ? copal__udp_send(side->sockets[socket].fd, slots, count) : 0;
     if (sent != (int)count)

@@ -32,7 +32,13 @@ static inline bool copal__outbox_has_room(copal__outbox_t *o)
 static inline uint8_t *copal__outbox_place(const copal__outbox_t *o) { return o->buffer + o->tail; }
 
 /** Posts the first `size` octets of that room. */
-void copal__outbox_post(copal__outbox_t *o, const copal_from_t *to, size_t size);
+static inline void copal__outbox_post(copal__outbox_t *o, const copal_from_t *to, size_t size)
+{
+    copal__posted_t *posted = &o->posted[o->count++];
+    posted->to = to->peer;
+    posted->datagram = (copal_datagram_t){&posted->to, to->via, {copal__outbox_place(o), size}};
+    o->tail += size;
+}
 /** Takes the next one; false where there is none. It stays as it is until the next copal__outbox_has_room. */
 static inline bool copal__outbox_take(copal__outbox_t *o, copal_datagram_t *out)
 {
