@@ -13,7 +13,7 @@
 #define UPLOAD_MOST ((size_t)1 << 30) /* copal_directory_options_t.upload_size */
 
 enum { ENDPOINT = 96 }; /* octets for an IPv6 address with its zone, brackets and port */
-enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN };
+enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPTION_DISCOVERABLE };
 
 #define NO_PORT UINT64_MAX
 
@@ -24,7 +24,9 @@ typedef struct {
     tool_keys_t *keys;
     copal_credentials_t *credentials; /* NULL: without DTLS */
     const char **addresses, **resources;
+    uint16_t *ports; /* two for each address: the port that is bound, and with DTLS that of coap beside it */
     size_t address_count, resource_count;
+    bool discoverable;
     const char *directory; /* its name; NULL: none is served */
     copal_directory_options_t directory_options;
 } serve_t;
@@ -86,6 +88,9 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
     case 'r':
         serve->resources[serve->resource_count++] = value;
         return 0;
+    case OPTION_DISCOVERABLE:
+        serve->discoverable = true;
+        return 0;
     case OPTION_DIR:
         if (serve->directory)
             return tool_option_error(command, "--dir may be given once; it was given '%s' already", serve->directory);
@@ -139,8 +144,7 @@ static void print_scale(copal_host_config_t config)
     print_bound(config.server.remembered_bytes, "octets for their replies");
     print_bound(config.server.proven, "client addresses known to be real");
     print_bound(config.server.networks, "networks of other clients, told apart");
-    print_bound(config.server.deferred, "requests answered later");
-    print_bound(config.server.leisurely, "requests by multicast whose answers wait");
+    print_bound(config.server.deferred, "requests answered later, half of them by multicast");
     print_bound(config.server.observers, "observations, three quarters of them by unproven clients");
     print_bound(config.server.observed, "different requests that they are of");
     print_bound(config.server.datagram_size, "octets in a message");
@@ -177,18 +181,51 @@ static int listen_failed(const tool_command_t *command, const char *address, uin
 }
 
 static int listen_on(const tool_command_t *command, copal_host_t *host, copal_credentials_t *credentials,
-                     const char *address, uint64_t port)
+                     const char *address, uint64_t port, uint16_t *bound)
 {
-    uint16_t bound;
-    int error = credentials ? copal_host_listen_secure(host, credentials, address, (uint16_t)port, &bound)
-                            : copal_host_listen(host, address, (uint16_t)port, &bound);
-    if (error)
-        return listen_failed(command, address, port, error);
+    int error = credentials ? copal_host_listen_secure(host, credentials, address, (uint16_t)port, bound)
+                            : copal_host_listen(host, address, (uint16_t)port, bound);
+    return error ? listen_failed(command, address, port, error) : TOOL_OK;
+}
+
+static int listen_on_all(const tool_command_t *command, const serve_t *serve, copal_host_t *host)
+{
+    int status = TOOL_OK;
+    for (size_t i = 0; i < serve->address_count && !status; i++) {
+        status = listen_on(command, host, serve->credentials, serve->addresses[i], serve->port, &serve->ports[2 * i]);
+        if (!status && serve->plain_port != NO_PORT)
+            status = listen_on(command, host, NULL, serve->addresses[i], serve->plain_port, &serve->ports[2 * i + 1]);
+    }
+    return status;
+}
+
+static void print_one(const char *scheme, const char *address, uint16_t port)
+{
     char endpoint[ENDPOINT];
-    write_endpoint(endpoint, sizeof endpoint, address, bound);
-    printf("listening on coap%s://%s\n", credentials ? "s" : "", endpoint);
+    write_endpoint(endpoint, sizeof endpoint, address, port);
+    printf("listening on %s://%s\n", scheme, endpoint);
+}
+
+static void print_listening(const serve_t *serve)
+{
+    for (size_t i = 0; i < serve->address_count; i++) {
+        print_one(serve->credentials ? "coaps" : "coap", serve->addresses[i], serve->ports[2 * i]);
+        if (serve->plain_port != NO_PORT)
+            print_one("coap", serve->addresses[i], serve->ports[2 * i + 1]);
+    }
     fflush(stdout);
-    return 0;
+}
+
+static int become_discoverable(copal_host_t *host)
+{
+    int error = copal_host_discoverable(host), saved = errno;
+    if (error == COPAL_ENOTFOUND)
+        tool_say("--discoverable: no interface of what is served is up and does multicast\n");
+    else if (error == COPAL_EFULL)
+        tool_say("--discoverable: too many addresses; each takes two or three of 24 sockets\n");
+    else if (error)
+        tool_say("--discoverable: %s\n", error == COPAL_ESYSTEM ? strerror(saved) : copal_error_text(error));
+    return error ? TOOL_REFUSED : TOOL_OK;
 }
 
 static int serve_until_signal(const tool_command_t *command, const serve_t *serve, copal_host_t *host)
@@ -202,13 +239,12 @@ static int serve_until_signal(const tool_command_t *command, const serve_t *serv
     struct sigaction action = {.sa_handler = stop};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    for (size_t i = 0; i < serve->address_count; i++) {
-        int status = listen_on(command, host, serve->credentials, serve->addresses[i], serve->port);
-        if (!status && serve->plain_port != NO_PORT)
-            status = listen_on(command, host, NULL, serve->addresses[i], serve->plain_port);
-        if (status)
-            return status;
-    }
+    int status = listen_on_all(command, serve, host);
+    if (status == TOOL_OK && serve->discoverable)
+        status = become_discoverable(host);
+    if (status)
+        return status;
+    print_listening(serve);
     int error = copal_host_run(host);
     if (error == 0)
         return TOOL_OK;
@@ -320,8 +356,9 @@ static int run(const tool_command_t *command, int argc, char **argv)
     serve_t serve = {.port = NO_PORT, .plain_port = NO_PORT, .config = {.patch = copal_json_patch}};
     serve.addresses = calloc((size_t)argc, sizeof *serve.addresses);
     serve.resources = calloc((size_t)argc, sizeof *serve.resources);
+    serve.ports = calloc(2 * (size_t)argc, sizeof *serve.ports);
     int status = TOOL_REFUSED;
-    if (serve.addresses && serve.resources)
+    if (serve.addresses && serve.resources && serve.ports)
         status = run_with(command, &serve, argc, argv);
     else
         tool_say("%s\n", copal_error_text(COPAL_ENOMEM));
@@ -329,12 +366,14 @@ static int run(const tool_command_t *command, int argc, char **argv)
     tool_keys_close(serve.keys);
     free(serve.addresses);
     free(serve.resources);
+    free(serve.ports);
     return status;
 }
 
 static const tool_option_t options[] = {
     {'b', "bind", "ADDRESS", "serve on this address; may be given again (::)"},
     {'p', "port", "N", "serve on this port, 0: any (5683; DTLS: 5684)"},
+    {OPTION_DISCOVERABLE, "discoverable", NULL, "answer those who look for servers by multicast"},
     {'r', "resource", "DESCRIPTION", "serve this resource; see below; may be given again"},
     {OPTION_DIR, "dir", "DIR", "serve the files of this directory, at the root"},
     {OPTION_WRITE, "write", NULL, "let them be created, replaced and deleted"},

@@ -17,9 +17,9 @@ typedef struct {
                                 * less), 16 to datagram_size; a longer answer goes by Block2 */
     uint32_t token_size;       /* octets of the largest token kept for later (8), at most 255; longer: 4.00 (RFC 8974 2.2.2) */
     uint32_t requests;         /* own requests that await an answer (16); past it copal_request_begin: EFULL */
-    uint32_t deferred;         /* peers' requests to be answered later (16); past it copal_defer: EFULL */
-    uint32_t leisurely;        /* requests by multicast whose answers wait for their moment, or are deferred (4); past it
-                                * no answer is sent, and copal_defer: EFULL */
+    uint32_t deferred;         /* peers' requests to be answered later (16); past it copal_defer: EFULL. Of these at most half,
+                                * rounded up, came by multicast, whose answers wait for their moment here; past that no
+                                * answer is sent, and copal_defer: EFULL */
     uint32_t remembered;       /* requests with effects kept against duplicates (256); past it 5.03, past a quarter
                                 * of it for one peer (peers are told apart by hash) 4.29, both with Max-Age */
     uint32_t remembered_bytes; /* octets for those replies that are more than a code (32 KiB), 64 for every 60 of the
@@ -132,7 +132,7 @@ typedef struct {
     uint64_t retransmitted;         /* datagrams sent again */
     uint64_t challenged;            /* 4.01 with Echo */
     uint64_t refused;               /* 5.03 or 4.29 for a bound that was reached */
-    uint64_t dropped;               /* answers not sent since no message ID was free, or limits.leisurely were waiting */
+    uint64_t dropped;               /* answers not sent since no message ID was free, or by multicast too many were waiting */
     uint64_t notifications;         /* sent, without retransmissions */
     uint64_t withheld;              /* answers cut, challenged or dropped since they were long for an unproven address */
 } copal_counters_t;
@@ -147,8 +147,9 @@ typedef struct {
     copal_bytes_t token;            /* the request's token */
     int status;                     /* 0: `message` is the response (NULL for a ping, and where none was wanted); or
                                      * ETIMEOUT, ERESET, ECRITICAL, EUNREACHABLE, ESPACE (a response over datagram_size) */
-    bool ended;                     /* nothing more comes: false only for an observation that goes on. With a status it
-                                     * then says what befell a re-registration that will be tried again */
+    bool ended;                     /* nothing more comes: false only for an observation that goes on, where with a status it
+                                     * says what befell a re-registration that will be tried again; and for what comes
+                                     * from a group, whose time ends with status 0 and no message */
     const copal_message_t *message; /* NULL unless status is 0 */
     const copal_from_t *from;       /* NULL unless a message came */
     copal_time_t now;
@@ -163,6 +164,11 @@ typedef struct copal_receiver_t {
 
 typedef struct {
     const copal_peer_t *to; /* copied */
+    bool group;             /* `to` is many (section 8): whoever of them answers is told of, with `from`, until the time is
+                             * over. Sent once, so not confirmable; answers are known by the token alone, so not the empty
+                             * one. Where 4.01 asks for an Echo, or Block2 says that there is more, the one who answered
+                             * is to be asked alone. Its `via` is to be that of no other requests: a Reset says nothing
+                             * but a message ID (section 8.1) */
     uint32_t via;           /* which of our own sockets or addresses it leaves by */
     copal_code_t code;      /* a method; COPAL_EMPTY is a ping (section 4.3), which takes no options and no token */
     bool confirmable;
@@ -173,13 +179,16 @@ typedef struct {
                           * dropped (section 3.4). Observe is written by the endpoint */
     bool given_token;    /* true: `token` is used as it is, empty too; false: one is drawn */
     copal_bytes_t token; /* copied */
-    uint32_t timeout;    /* milliseconds from commit to the (first) response; 0 is EXCHANGE_LIFETIME, 247 s at default timing */
+    uint32_t timeout;    /* milliseconds from commit to the (first) response; 0 is EXCHANGE_LIFETIME, 247 s at default timing. Of a
+                          * group: to its end; 0 is timing.leisure and ack_timeout, 7 s */
 } copal_request_t;
 
 /** Reserves a request and lends a writer that stands behind its token: write options and payload, then commit.
  *  COPAL_EFULL: limits.requests are open. COPAL_EINVAL: token over limits.token_size, or no request code; `observe` with
- *  another method than GET or FETCH, or with the empty token.
- *  COPAL_EEXIST: an open request to that peer has the same given, non-empty token. */
+ *  another method than GET or FETCH, or with the empty token; `group` with what cannot be: confirmable, to observe, the
+ *  empty token, and, as copal_request_commit finds, an ETag (section 8.2.1).
+ *  COPAL_EEXIST: an open request to that peer, or where this is to a group, to any group, has the same given, non-empty
+ *  token. */
 int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, copal_handle_t *handle, copal_writer_t **w);
 
 /** Starts it; it leaves with the next copal_endpoint_send, or once NSTART, PROBING_RATE and the message IDs allow
@@ -266,7 +275,7 @@ uint32_t copal_endpoint_observers(const copal_endpoint_t *e);
  *  comes first. After EXCHANGE_LIFETIME the call is dropped and its handle stale. A notification can be deferred, too: its
  *  peer is told of nothing else meanwhile, and the handle is stale as soon as the observation ends.
  *  COPAL_EEXIST: it is deferred already; from then on copal_reply has no effect. COPAL_EFULL: limits.deferred are
- *  waiting, or limits.leisurely. COPAL_EINVAL: the token is longer than limits.token_size. On these two answer now, or just
+ *  waiting, or half of them by multicast. COPAL_EINVAL: the token is longer than limits.token_size. On these two answer now, or just
  *  return: then the answer is 5.03, or 4.00 for the token; a notification is tried again some seconds later. */
 int copal_defer(copal_call_t *call, copal_handle_t *later);
 

@@ -66,6 +66,16 @@ int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, ui
 int copal_host_listen_secure(copal_host_t *host, copal_credentials_t *credentials, const char *address, uint16_t port,
                              uint16_t *bound);
 
+/** Lets what listens by now be discovered by multicast (RFC 7252 section 8): joins the groups of all CoAP nodes, 224.0.1.187,
+ *  ff02::fd and ff05::fd, on the port that is listened on, and answers requests that come by them, from the address that it
+ *  listens on and as copal_endpoint_hear_groups says. An address decides the interface; "0.0.0.0" and "::" are all that are
+ *  up and do multicast now (the loopback interface only where there is no other; those that come later are left out). For
+ *  any other address each group takes one of the 24 sockets.
+ *  COPAL_ENOTFOUND: nothing listens, or no such interface is there. COPAL_EEXIST: it was called already. COPAL_EFULL: no
+ *  sockets are left. COPAL_ESYSTEM: errno says why (ENOBUFS: the system lets a socket join fewer groups). On an error
+ *  nothing is answered by multicast. */
+int copal_host_discoverable(copal_host_t *host);
+
 /** Runs until copal_host_stop; a stop that came just before counts. 0, COPAL_EEXIST: a thread runs it already,
  *  COPAL_EINVAL: inside a callback, or COPAL_ESYSTEM. */
 int copal_host_run(copal_host_t *host);
@@ -86,13 +96,18 @@ int copal_host_timeout(copal_host_t *host);
 
 /* ---- addresses ----------------------------------------------------------------------------------- */
 
-/** A peer from a literal address or, with `resolve`, a host name (may block on the network).
- *  An IPv4-mapped IPv6 address is the IPv4 one. COPAL_EINVAL; COPAL_ERESOLVE. */
+/** A peer from a literal address or, with `resolve`, a host name (may block on the network). A group may have a zone, the
+ *  interface that it is asked by: "ff02::fd%eth0", "224.0.1.187%eth0"; without, the system chooses. An IPv4-mapped IPv6 address is the IPv4 one. COPAL_EINVAL; COPAL_ERESOLVE. */
 int copal_peer_from_text(copal_peer_t *peer, const char *address, uint16_t port, bool resolve);
 /** The addresses of a URI's host into `peers`, the likeliest first; a host name is looked up (may block on the network). How
  *  many, 1 to `most`; or COPAL_EURI, COPAL_ERESOLVE. For asking the next one where one is
  *  unreachable, as copal_host_ask does. */
 int copal_peers_from_uri(copal_peer_t *peers, int most, const char *uri);
+/** The peers that a group is (a literal address): one for each interface that is up and does multicast, for asking by every
+ *  one; or where it has a zone that one. IPv4 groups are asked on the loopback interface, too. How many, up to `most`, of
+ *  which COPAL_INTERFACES are enough. COPAL_EINVAL: it is no group. COPAL_ESYSTEM. */
+#define COPAL_INTERFACES 64
+int copal_peers_of_group(copal_peer_t *peers, int most, const char *group, uint16_t port);
 /** The address of a peer or a session as text (at least 64 octets), and its port. */
 void copal_peer_to_text(const copal_peer_t *peer, char *address, size_t capacity, uint16_t *port);
 
@@ -109,7 +124,7 @@ typedef struct {
                                        * until it has not been used for client_dtls.idle_timeout */
     copal_bytes_t path;         /* with `to` and no uri: "a/b?c=d" */
     copal_code_t method;        /* 0 is GET */
-    bool non_confirmable;
+    bool non_confirmable;         /* a group is asked so anyway */
     bool ping;                  /* empty CON instead of a request */
     bool observe;               /* as copal_request_t: whoever asked is told of each state until it is cancelled */
     bool no_options;            /* header, token and payload only */
@@ -131,9 +146,10 @@ typedef struct {
     uint32_t timeout;             /* milliseconds, as copal_request_t; of each exchange */
 } copal_ask_t;
 
-/** Sends a request in one datagram; the receiver is called in the thread that runs the host. `handle` may be NULL.
+/** Sends a request in one datagram; the receiver is called in the thread that runs the host. `handle` may be NULL. To a
+ *  group, as copal_request_t says of one: it leaves once, by a socket of its own and on the link only (hop limit 1).
  *  COPAL_EURI, COPAL_ERESOLVE, COPAL_EINVAL, COPAL_EFULL (also: client_dtls.handshakes are under way),
- *  COPAL_EEXIST, COPAL_ESPACE, COPAL_EUNSUPPORTED (a group, or coaps without a backend), COPAL_ENOMEM, COPAL_ESYSTEM.
+ *  COPAL_EEXIST, COPAL_ESPACE, COPAL_EUNSUPPORTED (coaps without a backend, or a group by coaps), COPAL_ENOMEM, COPAL_ESYSTEM.
  *  COPAL_EINVAL too for coaps without credentials, coap with such, and credentials of a server or of another backend.
  *  The receiver may hear of COPAL_EHANDSHAKE, ECERTIFICATE, ECLOSED and ESTALE (there was no room for the session any more),
  *  too; see copal_host_problem. The request's message ID, 0 to 65535, is returned. */
@@ -171,7 +187,10 @@ struct copal_task_t {
 
 /** Starts it: as copal_host_request, but a body that does not fit a datagram goes in blocks, and one that comes in blocks is
  *  fetched whole. The host keeps a copy of what `ask` borrows, but not of what `read` reads. With `no_options`,
- *  `no_response` or `ping` it is one exchange of a datagram each way.
+ *  `no_response` or `ping` it is one exchange of a datagram each way. To a group the request goes in one datagram, and
+ *  `done` is called for each answer, with response->from and without response->ended, after `write` got all of its body:
+ *  what does not fit a datagram is then fetched from its sender alone. All those bodies together may be as large as the
+ *  config's `memory`; past it an answer has the status ESPACE. At the end `done` is called without a message.
  *  Also COPAL_ENOMEM, and as copal_transfer_start. */
 int copal_host_transfer(copal_host_t *host, const copal_ask_t *ask, copal_task_t *task);
 /** As copal_transfer_cancel: when it returns 0, `done` was not called with response->ended, and will not be called. Not
@@ -198,8 +217,8 @@ typedef struct {
  *  unreachable.
  *  0: `answer` holds a response, whatever its code (of a ping, and where none was wanted: nothing but `id`); or as
  *  copal_host_transfer, ETIMEOUT, ERESET, ECRITICAL, EUNREACHABLE, and those of a session; EFORMAT: blocks that do not fit together, or a value
- *  that changed twice meanwhile; ESPACE: the body is larger than the config's `memory`; EINVAL: inside a callback, or to
- *  be observed. */
+ *  that changed twice meanwhile; ESPACE: the body is larger than the config's `memory`; EINVAL: inside a callback, to
+ *  be observed, or a group. */
 int copal_host_ask(copal_host_t *host, const copal_ask_t *ask, copal_answer_t *answer);
 
 /** The same, with progress, and the body of a 2.xx answer goes to task->write, piece by piece: then `answer` has no payload.

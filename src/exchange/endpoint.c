@@ -15,7 +15,6 @@ static const copal_limits_t default_limits = {
     .token_size = 8,
     .requests = 16,
     .deferred = 16,
-    .leisurely = 4,
     .remembered = 256,
     .remembered_bytes = 32 * 1024,
     .proven = 64,
@@ -70,7 +69,7 @@ static bool limits_are_valid(const copal_limits_t *l)
     return l->datagram_size >= 64 && l->datagram_size <= UINT16_MAX && l->payload_size >= 16 &&
            l->payload_size <= l->datagram_size && l->token_size <= UINT8_MAX && !(l->counters & (l->counters - 1)) &&
            !(l->networks & (l->networks - 1)) && l->network_bytes <= INT32_MAX &&
-           l->remembered_bytes >= reply && l->requests < 1u << 29 && l->deferred < 1u << 28 && l->leisurely < 1u << 28 &&
+           l->remembered_bytes >= reply && l->requests < 1u << 29 && l->deferred < 1u << 29 &&
            l->notifications < 1u << 29 && l->observers < 1u << 30 && l->observed < 1u << 30 &&
            l->observed_size <= l->datagram_size && l->rests <= 4096 && l->rest_size <= INT32_MAX;
 }
@@ -111,7 +110,7 @@ static void lay_out_observers(copal__observers_t *t, copal__carver_t *carver, co
 static size_t lay_out(copal_endpoint_t *e, void *memory, const copal_limits_t *l)
 {
     copal__carver_t carver = {memory, sizeof *e};
-    uint32_t slots = l->requests + l->deferred + l->leisurely + l->notifications;
+    uint32_t slots = l->requests + l->deferred + l->notifications;
     copal__outbox_lay(&e->outbox, &carver, l->batch, l->datagram_size);
     copal__timers_lay(&e->timers, &carver, slots + 1); /* and that of the observers */
     copal__identifiers_lay(&e->identifiers, &carver, l->counters);
@@ -215,6 +214,8 @@ static int settle(copal_endpoint_t *e, const copal__arrival_t *a)
     if (a->message.type == COPAL_RST && copal__is_proof(e, a))
         return 0;
     copal__slot_t *s = copal__slot_by_id(e, &a->from->peer, a->from->via, a->message.id);
+    if (s && e->asks_groups && a->message.type == COPAL_RST && s->via != a->from->via)
+        s = NULL; /* it may mean what was sent to a group by another of our sockets (section 8.1) */
     bool is_request = a->message.code != COPAL_EMPTY && COPAL_CODE_CLASS(a->message.code) == 0;
     if (!s && e->observing && a->message.type == COPAL_RST)
         return e->observing->reset(e, a);

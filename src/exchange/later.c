@@ -130,10 +130,11 @@ static copal_time_t draw_moment(copal_endpoint_t *e)
     return e->now + (copal_time_t)((uint64_t)e->config.timing.leisure * draw >> 32);
 }
 
+/* A group that is asked much is not to keep the calls of others out. */
 static bool has_room(const copal_endpoint_t *e, bool leisurely)
 {
-    return leisurely ? e->leisurely < e->config.limits.leisurely
-                     : e->deferred - e->leisurely < e->config.limits.deferred;
+    const uint32_t limit = e->config.limits.deferred;
+    return e->deferred < limit && (!leisurely || e->leisurely < (limit + 1) / 2);
 }
 
 /* Takes a slot, of which there is one, for a call. */

@@ -111,6 +111,8 @@ static void part(copal_endpoint_t *e, copal__slot_t *s)
  * all that it asked for (RFC 7967 section 2.1). */
 static int status_at_end(const copal__slot_t *s)
 {
+    if (s->asking.group && s->stand == COPAL__EXPECTING)
+        return 0; /* whoever has not answered does not */
     bool acknowledged = s->confirmable && s->stand == COPAL__EXPECTING;
     return acknowledged && copal__is_unwanted(s->asking.unwanted, COPAL_CONTENT) ? 0 : COPAL_ETIMEOUT;
 }
@@ -181,11 +183,17 @@ void copal__request_redraw(copal_endpoint_t *e, copal__slot_t *s)
         return;
     do {
         e->config.random(e->config.random_state, token, TOKEN_DRAWN);
-        name = copal__hash(&e->key, s->hash, token, TOKEN_DRAWN);
+        name = copal__request_name(e, s->hash, s->asking.group, (copal_bytes_t){token, TOKEN_DRAWN});
     } while (copal__slot_named(e, name, NULL));
     copal__index_remove(&e->named, s->name, s->number);
     s->name = name;
     copal__index_add(&e->named, name, s->number);
+}
+
+/* "Such multicast requests MUST be Non-confirmable" (section 8.1); "only the token MUST match" (section 8.2). */
+static bool can_be_asked(const copal_request_t *request, copal_bytes_t token)
+{
+    return !request->group || (!request->confirmable && !request->observe && token.size);
 }
 
 int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, copal_handle_t *handle, copal_writer_t **w)
@@ -196,10 +204,10 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
     if (request->given_token)
         token = request->token;
     if ((ping ? !request->confirmable || token.size : COPAL_CODE_CLASS(request->code) != 0) ||
-        (!draws && token.size > e->config.limits.token_size) ||
+        (!draws && token.size > e->config.limits.token_size) || !can_be_asked(request, token) ||
         (request->observe && (!token.size || (request->code != COPAL_GET && request->code != COPAL_FETCH))))
         return COPAL_EINVAL;
-    uint64_t hash = copal__peer_hash(e, request->to), name = copal__hash(&e->key, hash, token.data, token.size);
+    uint64_t hash = copal__peer_hash(e, request->to), name = copal__request_name(e, hash, request->group, token);
     if (!draws && token.size && copal__slot_named(e, name, NULL))
         return COPAL_EEXIST;
     if (e->asking == e->config.limits.requests)
@@ -208,9 +216,12 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
     e->respond = copal__response_receive;
     copal__slot_t *s = copal__slot_open(e, &copal__requests, request->to, request->via, hash, name);
     s->confirmable = request->confirmable;
-    s->deadline = request->timeout ? (copal_time_t)request->timeout : e->exchange_lifetime;
+    copal_time_t usual = request->group ? e->config.timing.leisure + e->config.timing.ack_timeout : e->exchange_lifetime;
+    s->deadline = request->timeout ? (copal_time_t)request->timeout : usual;
     copal_write_header(&s->w, request->confirmable ? COPAL_CON : COPAL_NON, request->code, 0, token);
     s->asking.drawn = draws;
+    s->asking.group = request->group;
+    e->asks_groups |= request->group;
     s->asking.observes = request->observe ? COPAL__ASKED : COPAL__PLAIN;
     s->asking.token_size = (uint8_t)token.size;
     s->asking.token_at = (uint16_t)(s->w.size - token.size);
@@ -218,6 +229,15 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
     *handle = copal__slot_handle(s);
     *w = &s->w;
     return 0;
+}
+
+/* "A GET request to a multicast group MUST NOT contain an ETag option" (section 8.2.1). */
+static bool has_etag(const copal_writer_t *w)
+{
+    copal_message_t m;
+    copal_option_t option;
+    return !copal_message_parse(&m, (copal_bytes_t){w->data, w->size}) &&
+           copal_option_find(&m, COPAL_OPTION_ETAG, &option);
 }
 
 static uint8_t unwanted(const copal_writer_t *w)
@@ -238,7 +258,7 @@ int copal_request_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t h
     if (s->asking.observes)
         copal_write_option_uint(&s->w, COPAL_OPTION_OBSERVE, 0);
     int error = s->w.error;
-    if (!error && s->w.data[1] == COPAL_EMPTY && s->w.size > 4)
+    if (!error && ((s->w.data[1] == COPAL_EMPTY && s->w.size > 4) || (s->asking.group && has_etag(&s->w))))
         error = COPAL_EINVAL;
     if (error) {
         copal__request_discard(e, s);

@@ -36,17 +36,25 @@ static bool waits_for(const copal__slot_t *s, const copal_message_t *m)
            ((s->stand == COPAL__SENT || s->stand == COPAL__EXPECTING) && !is_ping(s));
 }
 
-static copal__slot_t *by_token(const copal_endpoint_t *e, uint64_t hash, const copal__arrival_t *a)
+/* The one to this peer, or to a group, that it answers. */
+static copal__slot_t *search(const copal_endpoint_t *e, uint64_t hash, bool group, const copal__arrival_t *a)
 {
     copal_bytes_t token = a->message.token;
-    uint64_t name = copal__hash(&e->key, hash, token.data, token.size);
+    uint64_t name = copal__request_name(e, hash, group, token);
     copal__slot_t *best = NULL;
     for (copal__slot_t *s = NULL; (s = copal__slot_named(e, name, s));) {
-        if (s->kind == &copal__requests && copal__peer_equal(&s->peer, &a->from->peer) && token_matches(s, token) &&
+        if (s->kind == &copal__requests && s->asking.group == group &&
+            (group || copal__peer_equal(&s->peer, &a->from->peer)) && token_matches(s, token) &&
             waits_for(s, &a->message) && is_better(best, s))
             best = s;
     }
     return best;
+}
+
+static copal__slot_t *by_token(const copal_endpoint_t *e, uint64_t hash, const copal__arrival_t *a)
+{
+    copal__slot_t *s = search(e, hash, false, a);
+    return s || !e->asks_groups || a->from->multicast ? s : search(e, hash, true, a);
 }
 
 /* A second challenge, made when a copy of the first request came in, says nothing about the one with the Echo. */
@@ -84,9 +92,19 @@ static int status_of(const copal__arrival_t *a)
     return a->oversize ? COPAL_ESPACE : copal__response_is_critical(&a->message) ? COPAL_ECRITICAL : 0;
 }
 
+/* One of many; more may come. */
+static void take_answer(copal_endpoint_t *e, copal__slot_t *s, int status, const copal__arrival_t *a)
+{
+    copal__request_release(e, s);
+    copal__slot_wake(e, s, COPAL_NEVER);
+    copal__request_tell(e, s, status, false, status ? NULL : &a->message, a->from);
+}
+
 static void conclude(copal_endpoint_t *e, copal__slot_t *s, int status, const copal__arrival_t *a, bool piggybacked)
 {
-    if (status)
+    if (s->asking.group)
+        take_answer(e, s, status, a);
+    else if (status)
         copal__request_tell(e, s, status, true, NULL, a->from);
     else if (!answer_challenge(e, s, &a->message) && !copal__watch_take(e, s, a, piggybacked))
         copal__request_tell(e, s, 0, true, &a->message, a->from);

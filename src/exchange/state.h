@@ -121,6 +121,7 @@ typedef struct {
     uint8_t misses;   /* registrations in a row that nothing came of */
     bool counts; /* is an outstanding interaction with its peer (section 4.7), or waits until it may be */
     bool drawn;  /* the token is ours to change */
+    bool group;  /* many may answer */
     bool echoed; /* an Echo challenge was answered */
     uint8_t unwanted; /* classes of responses (RFC 7967): a bit for each */
 } copal__asking_t;
@@ -203,6 +204,7 @@ struct copal_endpoint_t {
     copal__index_t sent;    /* slots by peer and message ID */
     copal__index_t named;   /* slots by name */
     copal__index_t by_peer; /* requests that count toward NSTART or wait, by peer */
+    bool asks_groups;       /* there was a request to one */
     const copal__observing_t *observing; /* NULL until copal_observe was called */
     copal__observers_t observers;
     copal__rests_t rests;
@@ -262,6 +264,13 @@ bool copal__slot_transmit(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_
 /* request.c, response.c: the client */
 
 extern const copal__kind_t copal__requests;
+#define COPAL__GROUP_TWEAK 0x67726f7570u
+
+/** The name of a request to the peer of that hash; or to a group, whose answers come from anywhere. */
+static inline uint64_t copal__request_name(const copal_endpoint_t *e, uint64_t hash, bool group, copal_bytes_t token)
+{
+    return copal__hash(&e->key, group ? COPAL__GROUP_TWEAK : hash, token.data, token.size);
+}
 
 static inline bool copal__request_is_older(const copal__slot_t *a, const copal__slot_t *b)
 {

@@ -54,8 +54,7 @@ static void map(copal__address_t *address, const copal_peer_t *peer)
 
 socklen_t copal__address_from_peer(copal__address_t *address, const copal_peer_t *peer, int family)
 {
-    const uint8_t size = copal__peer_address_size(peer);
-    if (size == COPAL__PEER_IPV4 && family == AF_INET) {
+    if (copal__peer_family(peer) == AF_INET && family == AF_INET) {
         memset(address, 0, sizeof address->v4);
         address->v4.sin_family = AF_INET;
         memcpy(&address->v4.sin_addr, peer->data, 4);
@@ -64,7 +63,7 @@ socklen_t copal__address_from_peer(copal__address_t *address, const copal_peer_t
     }
     if (family != AF_INET6 || copal__peer_family(peer) == 0)
         return 0;
-    if (size == COPAL__PEER_IPV4) {
+    if (copal__peer_family(peer) == AF_INET) {
         map(address, peer);
         return sizeof address->v6;
     }
@@ -72,18 +71,14 @@ socklen_t copal__address_from_peer(copal__address_t *address, const copal_peer_t
     address->v6.sin6_family = AF_INET6;
     memcpy(&address->v6.sin6_addr, peer->data, 16);
     memcpy(&address->v6.sin6_port, peer->data + 16, 2);
-    if (size == COPAL__PEER_SCOPED) {
-        uint32_t scope;
-        memcpy(&scope, peer->data + 18, 4);
-        address->v6.sin6_scope_id = scope;
-    }
+    address->v6.sin6_scope_id = copal__peer_scope(peer);
     return sizeof address->v6;
 }
 
 int copal__peer_family(const copal_peer_t *peer)
 {
     const uint8_t size = copal__peer_address_size(peer);
-    if (size == COPAL__PEER_IPV4)
+    if (size == COPAL__PEER_IPV4 || size == COPAL__PEER_IPV4_SCOPED)
         return AF_INET;
     return size == COPAL__PEER_IPV6 || size == COPAL__PEER_SCOPED ? AF_INET6 : 0;
 }
@@ -97,6 +92,21 @@ bool copal__peer_is_any(const copal_peer_t *peer)
 bool copal__peer_is_multicast(const copal_peer_t *peer)
 {
     return copal__peer_family(peer) == AF_INET ? peer->data[0] >> 4 == 0xe : peer->data[0] == 0xff;
+}
+
+uint32_t copal__peer_scope(const copal_peer_t *peer)
+{
+    const uint8_t size = copal__peer_address_size(peer);
+    uint32_t scope = 0;
+    if (size == COPAL__PEER_IPV4_SCOPED || size == COPAL__PEER_SCOPED)
+        memcpy(&scope, peer->data + size - 4, 4);
+    return scope;
+}
+
+void copal__peer_set_scope(copal_peer_t *group, uint32_t interface)
+{
+    group->size = copal__peer_family(group) == AF_INET ? COPAL__PEER_IPV4_SCOPED : COPAL__PEER_SCOPED;
+    memcpy(group->data + group->size - 4, &interface, 4);
 }
 
 uint16_t copal__peer_port(const copal_peer_t *peer)

@@ -14,9 +14,10 @@ typedef union {
     struct sockaddr_in6 v6;
 } copal__address_t;
 
-/** A peer is its address (4 or 16 octets), its port (2) and, where the address is link-local, its scope (4, an
- *  interface's index). An IPv4-mapped IPv6 address is the IPv4 one, so that a peer looks the same on every socket. */
-enum { COPAL__PEER_IPV4 = 6, COPAL__PEER_IPV6 = 18, COPAL__PEER_SCOPED = 22 };
+/** A peer is its address (4 or 16 octets), its port (2) and, where the address is link-local or a group's, its scope (4, an
+ *  interface's index; of a group it may be absent). An IPv4-mapped IPv6 address is the IPv4 one, so that a peer looks the
+ *  same on every socket. */
+enum { COPAL__PEER_IPV4 = 6, COPAL__PEER_IPV4_SCOPED = 10, COPAL__PEER_IPV6 = 18, COPAL__PEER_SCOPED = 22 };
 
 /** The octets of a peer's address: a peer that is a DTLS session has COPAL_DTLS_PEER_SIZE more. */
 uint8_t copal__peer_address_size(const copal_peer_t *peer);
@@ -35,6 +36,11 @@ bool copal__peer_is_any(const copal_peer_t *peer);
 
 /** Whether the peer's address is a group's. */
 bool copal__peer_is_multicast(const copal_peer_t *peer);
+
+/** The interface that a peer is asked by, if it says so; else 0. */
+uint32_t copal__peer_scope(const copal_peer_t *peer);
+/** Says so of a group. */
+void copal__peer_set_scope(copal_peer_t *group, uint32_t interface);
 
 /** The peers of a literal address, or of a host name, which is looked up (may block): up to `most`. How many;
  *  COPAL_ERESOLVE. */

@@ -16,7 +16,8 @@ enum {
 
 /** What one slot points to. */
 typedef struct {
-    struct iovec vector;
+    struct iovec vector; /* first, so that it leads back here */
+    uint32_t interface;  /* that a datagram to a group leaves by */
     copal__address_t address;
     _Alignas(size_t) uint8_t control[COPAL__CONTROL_SIZE];
 } copal__place_t;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE 1
 #include "../dtls/backend.h"
 #include "../message/characters.h"
+#include "group.h"
 #include "host.h"
 
 #include <errno.h>
@@ -49,7 +50,22 @@ int copal_peers_from_uri(copal_peer_t *peers, int most, const char *whole)
     return status < 0 ? status : copal__resolve(peers, most, text, uri.port);
 }
 
-static int open_socket(copal_host_t *host, int family, bool secure)
+/* What a socket is for. "the sender MUST avoid using a Message ID that is also still active from this endpoint with any unicast
+ * endpoint" (RFC 7252 section 8.1): what asks groups is another endpoint. */
+typedef enum { PLAIN, GROUPS, SECURE } purpose_t;
+
+/* The address that it is bound to decides the interface; of IPv4 the system sees to that. */
+static int prepare(copal__socket_t *socket, const copal_peer_t *local, purpose_t purpose)
+{
+    const bool chooses = purpose == GROUPS && socket->family == AF_INET6;
+    const uint32_t interface = chooses ? copal__interface_of(local) : 0;
+    socket->secure = purpose == SECURE;
+    socket->group = purpose == GROUPS;
+    return interface == 0 ? 0
+                          : setsockopt(socket->fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &interface, sizeof interface);
+}
+
+static int open_socket(copal_host_t *host, int family, purpose_t purpose)
 {
     copal_peer_t local = host->client_address;
     if (local.size > 0 && copal__peer_family(&local) != family && !copal__peer_is_any(&local)) {
@@ -59,23 +75,21 @@ static int open_socket(copal_host_t *host, int family, bool secure)
     if (copal__peer_family(&local) != family)
         local = (copal_peer_t){.size = family == AF_INET ? COPAL__PEER_IPV4 : COPAL__PEER_IPV6};
     const int socket = copal__side_open(&host->client, &local, false);
-    if (socket >= 0)
-        host->client.sockets[socket].secure = secure;
-    return socket;
+    return socket < 0 || prepare(&host->client.sockets[socket], &local, purpose) == 0 ? socket : COPAL_ESYSTEM;
 }
 
-static bool fits(const copal__socket_t *socket, int family, bool secure)
+static bool fits(const copal__socket_t *socket, int family, purpose_t purpose)
 {
-    return socket->family == family && socket->secure == secure;
+    return socket->family == family && socket->secure == (purpose == SECURE) && socket->group == (purpose == GROUPS);
 }
 
 /* The number of the client's next socket of a kind behind `after`, round about; -1: there is none. */
-static int next_socket(const copal_host_t *host, int family, bool secure, int after)
+static int next_socket(const copal_host_t *host, int family, purpose_t purpose, int after)
 {
     const copal__side_t *side = &host->client;
     for (int i = 1; i <= side->count; i++) {
         const int at = (after + i) % side->count;
-        if (fits(&side->sockets[at], family, secure))
+        if (fits(&side->sockets[at], family, purpose))
             return at;
     }
     return -1;
@@ -84,17 +98,18 @@ static int next_socket(const copal_host_t *host, int family, bool secure, int af
 /* The number of the client's socket that reaches `to`; it is opened when it is first needed. */
 static int client_socket(copal_host_t *host, const copal_peer_t *to, bool secure)
 {
-    const int family = copal__peer_family(to), socket = next_socket(host, family, secure, host->client.count - 1);
-    return socket < 0 ? open_socket(host, family, secure) : socket;
+    const purpose_t purpose = secure ? SECURE : copal__peer_is_multicast(to) ? GROUPS : PLAIN;
+    const int family = copal__peer_family(to), socket = next_socket(host, family, purpose, host->client.count - 1);
+    return socket < 0 ? open_socket(host, family, purpose) : socket;
 }
 
 /* The one after `after`; on the first `tries` those that are there, then a new one. */
-static int another_socket(copal_host_t *host, int family, bool secure, int after, unsigned tries)
+static int another_socket(copal_host_t *host, int family, purpose_t purpose, int after, unsigned tries)
 {
     unsigned there = 0;
     for (int i = 0; i < host->client.count; i++)
-        there += fits(&host->client.sockets[i], family, secure);
-    return tries < there ? next_socket(host, family, secure, after) : open_socket(host, family, secure);
+        there += fits(&host->client.sockets[i], family, purpose);
+    return tries < there ? next_socket(host, family, purpose, after) : open_socket(host, family, purpose);
 }
 
 /* Makes of the address `to` the session that there is with it by this socket, or where that has one of other credentials, by
@@ -113,7 +128,7 @@ static int connect_session(copal_host_t *host, const copal_ask_t *ask, int socke
     if (ask->uri && uri.literal)
         name[strcspn(name, "%")] = 0;
     const int family = copal__peer_family(to);
-    for (unsigned tried = 0; socket >= 0; socket = another_socket(host, family, true, socket, ++tried)) {
+    for (unsigned tried = 0; socket >= 0; socket = another_socket(host, family, SECURE, socket, ++tried)) {
         status = copal_dtls_connect(host->client.dtls, copal__host_now(host), ask->credentials, &address,
                                     (uint32_t)socket, ask->uri ? name : NULL, to);
         if (status != COPAL_EEXIST)
@@ -125,7 +140,7 @@ static int connect_session(copal_host_t *host, const copal_ask_t *ask, int socke
 int copal__client_move(copal_host_t *host, const copal_ask_t *ask, copal_peer_t *to, uint32_t via, unsigned tries)
 {
     const bool secure = ask->credentials != NULL;
-    const int socket = another_socket(host, copal__peer_family(to), secure, (int)via, tries);
+    const int socket = another_socket(host, copal__peer_family(to), secure ? SECURE : PLAIN, (int)via, tries);
     if (!secure || socket < 0)
         return socket;
     to->size = copal__peer_address_size(to);
@@ -165,11 +180,13 @@ static copal_code_t method_of(const copal_ask_t *ask)
 
 copal_request_t copal__ask_request(const copal_ask_t *ask, const copal_peer_t *to, int socket)
 {
+    const bool group = copal__peer_is_multicast(ask->to);
     return (copal_request_t){
         .to = to,
+        .group = group,
         .via = (uint32_t)socket,
         .code = method_of(ask),
-        .confirmable = !ask->non_confirmable || ask->ping,
+        .confirmable = (!ask->non_confirmable && !group) || ask->ping,
         .observe = ask->observe,
         .given_token = ask->given_token,
         .token = ask->token,
@@ -183,7 +200,7 @@ int copal__ask_prepare(copal_host_t *host, const copal_ask_t *ask, copal_uri_t *
     if (status < 0)
         return status;
     const bool secure = ask->uri ? uri->secure : ask->credentials != NULL;
-    if (copal__peer_is_multicast(ask->to) || (secure && !host->client.dtls))
+    if (secure && (!host->client.dtls || copal__peer_is_multicast(ask->to)))
         return COPAL_EUNSUPPORTED;
     if (secure != (ask->credentials != NULL))
         return COPAL_EINVAL;

@@ -1,10 +1,12 @@
 #define _GNU_SOURCE 1
 #include "host.h"
 #include "../dtls/backend.h"
+#include "group.h"
 #include "scale.h"
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* ---- open and close ------------------------------------------------------------------------------- */
 
@@ -258,6 +260,43 @@ int copal_host_listen_secure(copal_host_t *host, copal_credentials_t *credential
     if (!copal__credentials_server(credentials) || copal__credentials_backend(credentials) != host->dtls)
         return COPAL_EINVAL;
     return listen_on(host, credentials, address, port, bound);
+}
+
+static void close_from(copal__side_t *side, uint8_t count)
+{
+    const int reason = errno;
+    while (side->count > count)
+        close(side->sockets[--side->count].fd);
+    errno = reason;
+}
+
+static int become_discoverable(copal__side_t *server)
+{
+    const uint8_t count = server->count;
+    int heard = 0;
+    for (uint8_t i = 0; i < count; i++) {
+        const bool open = !server->sockets[i].group && !server->sockets[i].secure; /* DTLS knows no groups (section 8.1) */
+        const int more = open ? copal__groups_hear(server, i) : 0;
+        if (more < 0) {
+            close_from(server, count);
+            return more;
+        }
+        heard += more;
+    }
+    return heard > 0 ? 0 : COPAL_ENOTFOUND;
+}
+
+int copal_host_discoverable(copal_host_t *host)
+{
+    copal__lock_enter(&host->lock);
+    int status = host->discoverable ? COPAL_EEXIST : become_discoverable(&host->server);
+    if (status == 0) {
+        host->discoverable = true;
+        copal_endpoint_hear_groups(host->server.endpoint);
+        copal__host_wake(host);
+    }
+    copal__lock_leave(&host->lock);
+    return status;
 }
 
 int copal_host_reply(copal_host_t *host, copal_handle_t later, copal_code_t code,

@@ -16,6 +16,7 @@ struct copal_host_t {
     copal__batch_t batch;
     copal__locals_t locals;
     copal_peer_t client_address; /* size 0: any */
+    bool discoverable;           /* it hears groups */
     copal_task_t *tasks;         /* those under way; the last one's next_ is NULL */
     void (*created)(void *user, copal_tree_t *tree, copal_handle_t resource); /* NULL: nobody cares */
     copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out,

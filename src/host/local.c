@@ -14,13 +14,27 @@ int copal__local_enable(int fd, int family)
     return family == AF_INET ? 0 : setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
 }
 
-static void add_control(copal__local_t *local, int level, int type, const void *data, size_t size)
+static size_t put_control(uint8_t *control, int level, int type, const void *data, size_t size)
 {
     struct cmsghdr head = {.cmsg_len = CMSG_LEN(size), .cmsg_level = level, .cmsg_type = type};
+    memset(control, 0, CMSG_SPACE(size));
+    memcpy(control, &head, sizeof head);
+    memcpy(control + CMSG_LEN(0), data, size);
+    return CMSG_SPACE(size);
+}
+
+static void add_control(copal__local_t *local, int level, int type, const void *data, size_t size)
+{
     memset(local->answer, 0, sizeof local->answer);
-    memcpy(local->answer, &head, sizeof head);
-    memcpy(local->answer + CMSG_LEN(0), data, size);
-    local->answer_size = (uint8_t)CMSG_SPACE(size);
+    local->answer_size = (uint8_t)put_control(local->answer, level, type, data, size);
+}
+
+size_t copal__local_by_interface(void *control, int family, uint32_t interface)
+{
+    const struct in_pktinfo v4 = {.ipi_ifindex = (int)interface};
+    const struct in6_pktinfo v6 = {.ipi6_ifindex = interface};
+    return family == AF_INET ? put_control(control, IPPROTO_IP, IP_PKTINFO, &v4, sizeof v4)
+                             : put_control(control, IPPROTO_IPV6, IPV6_PKTINFO, &v6, sizeof v6);
 }
 
 /* `ipi_spec_dst` is the address to answer from; it differs from the one asked for groups and broadcasts only. */

@@ -32,6 +32,9 @@ typedef struct {
 /** Makes an unbound socket hand out the address that each datagram was sent to. -1: errno. */
 int copal__local_enable(int fd, int family);
 
+/** Control data that makes a datagram leave by an interface, whatever its route; its size. */
+size_t copal__local_by_interface(void *control, int family, uint32_t interface);
+
 /** As copal__local_find, for an address that was not the last one. */
 uint32_t copal__local_learn(copal__locals_t *table, uint8_t socket, const struct msghdr *header, bool *multicast);
 

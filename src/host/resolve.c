@@ -24,22 +24,17 @@ static uint32_t zone_index(const char *zone)
     return plain && number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 
-static bool literal_ipv6(copal__address_t *address, const char *text)
+/* Splits the zone off; `*index` is 0 where there is none. False: that is no literal address. */
+static bool split_zone(char plain[INET6_ADDRSTRLEN], uint32_t *index, const char *text)
 {
-    char plain[INET6_ADDRSTRLEN];
     const char *zone = strchr(text, '%');
     size_t size = zone ? (size_t)(zone - text) : strlen(text);
-    if (size >= sizeof plain)
+    if (size >= INET6_ADDRSTRLEN)
         return false;
     memcpy(plain, text, size);
     plain[size] = 0;
-    address->v6.sin6_family = AF_INET6;
-    if (inet_pton(AF_INET6, plain, &address->v6.sin6_addr) != 1)
-        return false;
-    if (!zone)
-        return true;
-    address->v6.sin6_scope_id = zone_index(zone + 1);
-    return address->v6.sin6_scope_id != 0;
+    *index = zone ? zone_index(zone + 1) : 0;
+    return !zone || *index != 0;
 }
 
 static void make_peer(copal_peer_t *peer, copal__address_t *address, uint16_t port)
@@ -54,14 +49,24 @@ static void make_peer(copal_peer_t *peer, copal__address_t *address, uint16_t po
 
 static int literal(copal_peer_t *peer, const char *text, uint16_t port)
 {
+    char plain[INET6_ADDRSTRLEN];
+    uint32_t zone;
     copal__address_t address;
     memset(&address, 0, sizeof address);
-    if (inet_pton(AF_INET, text, &address.v4.sin_addr) == 1)
-        address.v4.sin_family = AF_INET;
-    else if (!literal_ipv6(&address, text))
+    if (!split_zone(plain, &zone, text))
         return COPAL_EINVAL;
+    if (inet_pton(AF_INET, plain, &address.v4.sin_addr) == 1)
+        address.v4.sin_family = AF_INET;
+    else if (inet_pton(AF_INET6, plain, &address.v6.sin6_addr) == 1)
+        address.v6.sin6_family = AF_INET6;
+    else
+        return COPAL_EINVAL;
+    if (address.any.sa_family == AF_INET6)
+        address.v6.sin6_scope_id = zone;
     make_peer(peer, &address, port);
-    return 0;
+    if (zone != 0 && copal__peer_is_multicast(peer))
+        copal__peer_set_scope(peer, zone);
+    return zone == 0 || copal__peer_family(peer) == AF_INET6 || copal__peer_is_multicast(peer) ? 0 : COPAL_EINVAL;
 }
 
 static int look_up(copal_peer_t *peers, int most, const char *name, uint16_t port)
@@ -101,15 +106,12 @@ void copal_peer_to_text(const copal_peer_t *peer, char *text, size_t capacity, u
     int family = copal__peer_family(peer);
     if (family != 0)
         inet_ntop(family, peer->data, address, sizeof address);
-    if (copal__peer_address_size(peer) == COPAL__PEER_SCOPED) {
-        char name[IF_NAMESIZE];
-        uint32_t scope;
-        memcpy(&scope, peer->data + 18, 4);
-        if (if_indextoname(scope, name))
-            snprintf(zone, sizeof zone, "%%%s", name);
-        else if (scope != 0)
-            snprintf(zone, sizeof zone, "%%%u", (unsigned)scope);
-    }
+    const uint32_t scope = copal__peer_scope(peer);
+    char name[IF_NAMESIZE];
+    if (scope != 0 && if_indextoname(scope, name))
+        snprintf(zone, sizeof zone, "%%%s", name);
+    else if (scope != 0)
+        snprintf(zone, sizeof zone, "%%%u", (unsigned)scope);
     snprintf(text, capacity, "%s%s", address, zone);
     if (port)
         *port = family != 0 ? copal__peer_port(peer) : 0;

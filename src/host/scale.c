@@ -68,7 +68,6 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest_sizes(&config->client);
     suggest(&config->server.requests, 1);
     suggest(&config->server.deferred, clamp(memory >> 14, 2, 1 << 20));
-    suggest(&config->server.leisurely, clamp(memory >> 18, 2, 1 << 12));
     suggest(&config->server.remembered, clamp(memory >> 10, 16, 1 << 24));
     suggest(&config->server.remembered_bytes,
             larger(clamp(memory >> 4, 0, (size_t)1 << 30), 2 * config->server.datagram_size));
@@ -84,7 +83,6 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest(&config->server.rest_size, clamp(memory >> 6, 1, 1 << 15));
     suggest(&config->client.requests, clamp(memory >> 15, 2, 1 << 20));
     suggest(&config->client.deferred, 1);
-    suggest(&config->client.leisurely, 1);
     suggest(&config->client.remembered, 4);
     suggest(&config->client.remembered_bytes, 2 * config->client.datagram_size);
     suggest(&config->client.proven, 4);

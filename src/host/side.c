@@ -47,7 +47,7 @@ int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual)
         errno = reason;
         return COPAL_ESYSTEM;
     }
-    side->sockets[side->count] = (copal__socket_t){.fd = fd, .family = family};
+    side->sockets[side->count] = (copal__socket_t){.fd = fd, .family = family, .answers = side->count};
     return side->count++;
 }
 
@@ -86,6 +86,8 @@ static void note(copal__side_t *side, uint32_t socket, const copal__slot_t *slot
     if (reason == EAGAIN || reason == EWOULDBLOCK || reason == ENOBUFS || reason == ENOMEM)
         return;
     copal__address_to_peer(slot->header.msg_name, &to);
+    if (slot->header.msg_controllen > 0 && copal__peer_is_multicast(&to))
+        copal__peer_set_scope(&to, ((const copal__place_t *)(const void *)vector)->interface);
     copal__side_note(side, side->sockets[socket].secure ? COPAL__FAILED_RECORD : COPAL__FAILED_MESSAGE,
                      &(copal_datagram_t){&to, socket, {vector->iov_base, vector->iov_len}});
 }
@@ -156,6 +158,10 @@ static void fill(const copal__side_t *side, copal__slot_t *slot, copal__place_t 
         copal__local_t *from = &side->locals->entries[local - 1];
         slot->header.msg_control = from->answer;
         slot->header.msg_controllen = from->answer_size;
+    } else if (copal__peer_scope(datagram->to) != 0 && copal__peer_is_multicast(datagram->to)) {
+        place->interface = copal__peer_scope(datagram->to);
+        slot->header.msg_control = place->control;
+        slot->header.msg_controllen = copal__local_by_interface(place->control, family, place->interface);
     }
     place->vector = (struct iovec){(void *)(uintptr_t)datagram->bytes.data, datagram->bytes.size};
 }
@@ -230,11 +236,12 @@ static void hand_in(copal__side_t *side, uint8_t number, copal__slot_t *slot, co
     uint8_t *datagram = slot->header.msg_iov->iov_base;
     uint32_t local = 0;
     copal__address_to_peer(slot->header.msg_name, &from.peer);
-    from.proven = from.multicast = false;
+    from.proven = false;
+    from.multicast = socket->group && !side->client;
     from.network = from.peer.size == COPAL__PEER_IPV4 ? 3 : 7; /* /24, /56 */
     if (slot->header.msg_controllen > 0)
-        local = copal__local_find(side->locals, number, &slot->header, &from.multicast);
-    from.via = local << 8 | number;
+        local = copal__local_find(side->locals, socket->answers, &slot->header, &from.multicast);
+    from.via = local << 8 | socket->answers;
     if (!socket->secure)
         copal__side_take(side, now, &from, (copal_bytes_t){datagram, slot->size});
     else if (!from.multicast) /* a group has no session */

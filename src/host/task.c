@@ -1,18 +1,12 @@
 /* Requests of any size, as faces make them. */
 #define _GNU_SOURCE 1
 #include "../dtls/backend.h"
-#include "host.h"
+#include "task.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The host's copy of what was asked for. */
-typedef struct copal__kept_t {
-    copal_ask_t ask; /* borrows from what follows */
-    copal_peer_t to;
-    copal_uri_t uri;
-    uint8_t octets[];
-} kept_t;
+typedef struct copal__kept_t kept_t;
 
 /* ---- the copy --------------------------------------------------------------------------------------------- */
 
@@ -39,6 +33,7 @@ static kept_t *keep(const copal_ask_t *ask)
     kept->ask.to = &kept->to;
     if (ask->credentials)
         kept->ask.credentials = copal__credentials_hold(ask->credentials);
+    kept->crowd = (copal__crowd_t){0};
     kept->ask.payload.size = payload;
     move_to(&at, &uri);
     if (ask->uri)
@@ -62,8 +57,9 @@ static void track(copal_host_t *host, copal_task_t *task, kept_t *kept)
     host->tasks = task;
 }
 
-static void drop(copal_task_t *task)
+void copal__task_drop(copal_task_t *task)
 {
+    copal__crowd_drop(task);
     *task->link_ = task->next_;
     if (task->next_)
         task->next_->link_ = task->link_;
@@ -75,7 +71,7 @@ static void drop(copal_task_t *task)
 void copal__tasks_drop(copal_host_t *host)
 {
     while (host->tasks)
-        drop(host->tasks);
+        copal__task_drop(host->tasks);
 }
 
 /* ---- what the transfer asks for ------------------------------------------------------------------------------ */
@@ -120,16 +116,16 @@ static void show_progress(copal_transfer_t *t)
     task->progress(task);
 }
 
-static void end(copal_task_t *task, const copal_response_t *response)
+void copal__task_tell(copal_task_t *task, const copal_response_t *response)
 {
     if (response->ended)
-        drop(task);
+        copal__task_drop(task);
     task->done(task, response);
 }
 
 static void transfer_done(copal_transfer_t *t, const copal_response_t *response)
 {
-    end(task_of(t), response);
+    copal__task_tell(task_of(t), response);
 }
 
 /* The outcome of a single exchange. */
@@ -142,14 +138,14 @@ static void receive(copal_receiver_t *self, const copal_response_t *response)
         outcome.status = task->write(task, 0, m->payload);
     if (outcome.status < 0)
         outcome.message = NULL;
-    end(task, &outcome);
+    copal__task_tell(task, &outcome);
 }
 
 /* ---- start and cancel ----------------------------------------------------------------------------------------- */
 
 static bool is_single(const copal_ask_t *ask)
 {
-    return ask->ping || ask->no_options || ask->no_response;
+    return ask->ping || ask->no_options || ask->no_response || copal__peer_is_multicast(ask->to);
 }
 
 static int start_transfer(copal_task_t *task, int socket)
@@ -177,13 +173,13 @@ int copal__host_transfer(copal_host_t *host, const copal_ask_t *ask, copal_task_
     if (!kept)
         return COPAL_ENOMEM;
     track(host, task, kept);
-    task->receiver_.receive = receive;
+    task->receiver_.receive = copal__peer_is_multicast(ask->to) ? copal__crowd_receive : receive;
     int status = copal__ask_prepare(host, &kept->ask, &kept->uri, &kept->to);
     if (status >= 0)
         status = is_single(ask) ? copal__host_request(host, &kept->ask, &task->receiver_, &task->request_)
                                 : start_transfer(task, status);
     if (status < 0)
-        drop(task);
+        copal__task_drop(task);
     return status;
 }
 
@@ -213,7 +209,7 @@ int copal__task_cancel(copal_task_t *task)
         copal_request_deregister(host->client.endpoint, now, task->request_);
     else
         copal_transfer_cancel(&task->transfer, now);
-    drop(task);
+    copal__task_drop(task);
     return 0;
 }
 

@@ -20,7 +20,7 @@ static copal_bytes_t get(message_t *m, copal_type_t type, uint16_t id)
 /* ---- init -------------------------------------------------------------------------------------------------- */
 
 static const copal_limits_t defaults = {.datagram_size = 1152, .payload_size = 1024, .token_size = 8, .requests = 16,
-                                        .deferred = 16, .leisurely = 4, .remembered = 256, .remembered_bytes = 32768, .proven = 64,
+                                        .deferred = 16, .remembered = 256, .remembered_bytes = 32768, .proven = 64,
                                         .counters = 256, .batch = 64};
 
 static void limits_of_zero_are_the_documented_defaults(void **state)
@@ -46,7 +46,7 @@ static void memory_of_one_octet_less_is_refused(void **state)
     (void)state;
     assert_int_equal(init(&defaults, 0), 0);
     assert_int_equal(init(&defaults, 1), COPAL_ESPACE);
-    copal_limits_t small = {.requests = 1, .deferred = 1, .leisurely = 1, .remembered = 1, .proven = 1, .counters = 1, .batch = 1};
+    copal_limits_t small = {.requests = 1, .deferred = 1, .remembered = 1, .proven = 1, .counters = 1, .batch = 1};
     assert_int_equal(init(&small, 0), 0);
     assert_int_equal(init(&small, 1), COPAL_ESPACE);
 }
@@ -110,7 +110,7 @@ static void an_endpoint_with_one_of_everything_still_does_everything(void **stat
     server_t s;
     message_t m;
     outcome_t o;
-    copal_limits_t limits = {.requests = 1, .deferred = 1, .leisurely = 1, .remembered = 1, .remembered_bytes = 1280, .proven = 1,
+    copal_limits_t limits = {.requests = 1, .deferred = 1, .remembered = 1, .remembered_bytes = 1280, .proven = 1,
                              .counters = 1, .batch = 1};
     bench_open(&b, &(copal_config_t){.limits = limits, .service = server_service(&s)});
     bench_accept(&b, 1, get(&m, COPAL_CON, 1));

@@ -102,7 +102,9 @@ static void what_cannot_be_asked_is_told_apart(void **state)
     assert_int_equal(ask(host, &(copal_ask_t){.uri = "http://localhost/"}, &outcome), COPAL_EURI);
     assert_int_equal(ask(host, &(copal_ask_t){.uri = "coaps://localhost/"}, &outcome), COPAL_EUNSUPPORTED);
     assert_int_equal(ask(host, &(copal_ask_t){.uri = "coap://x%00y/"}, &outcome), COPAL_ERESOLVE);
-    assert_int_equal(ask(host, &(copal_ask_t){.to = &group}, &outcome), COPAL_EUNSUPPORTED);
+    assert_int_equal(ask(host, &(copal_ask_t){.to = &group, .ping = true}, &outcome), COPAL_EINVAL);
+    assert_int_equal(ask(host, &(copal_ask_t){.to = &group, .observe = true}, &outcome), COPAL_EINVAL);
+    assert_int_equal(ask(host, &(copal_ask_t){.to = &group, .etag = copal_text("x")}, &outcome), COPAL_EINVAL);
     assert_int_equal(ask(host, &(copal_ask_t){.to = &none}, &outcome), COPAL_EINVAL);
     assert_int_equal(ask(host, &(copal_ask_t){.path = copal_text("v")}, &outcome), COPAL_EINVAL);
     copal_peer_t to = wire_peer("127.0.0.1", 9);

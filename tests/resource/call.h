@@ -48,7 +48,7 @@ static inline void begin(ask_t *ask, copal_code_t method, const char *path)
 static inline copal_code_t ask_worker(ask_t *ask, copal_tree_t *tree, uint32_t worker)
 {
     const copal_config_t config = {
-        .limits = {.datagram_size = sizeof ask->datagram, .payload_size = 2048, .requests = 1, .deferred = 1, .leisurely = 1, .remembered = 8,
+        .limits = {.datagram_size = sizeof ask->datagram, .payload_size = 2048, .requests = 1, .deferred = 1, .remembered = 8,
                    .remembered_bytes = 16384, .proven = 1, .counters = 1, .batch = 4},
         .timing = {.leisure = 1},
         .random = fixed_random,

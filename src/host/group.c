@@ -1,0 +1,189 @@
+#define _GNU_SOURCE 1 /* struct group_req (RFC 3678) */
+#include "group.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- interfaces ------------------------------------------------------------------------------------- */
+
+/* Adds it unless it is there already; the number there are. */
+static int add(uint32_t indices[COPAL_INTERFACES], int count, uint32_t index)
+{
+    for (int i = 0; i < count; i++)
+        if (indices[i] == index)
+            return count;
+    if (index == 0 || count == COPAL_INTERFACES)
+        return count; /* 0: it has gone meanwhile */
+    indices[count] = index;
+    return count + 1;
+}
+
+int copal__interfaces(int family, bool loopback, uint32_t indices[COPAL_INTERFACES])
+{
+    struct ifaddrs *all;
+    int count = 0;
+    uint32_t inner = 0;
+    if (getifaddrs(&all) != 0)
+        return -1;
+    for (const struct ifaddrs *at = all; at; at = at->ifa_next) {
+        if (!at->ifa_addr || at->ifa_addr->sa_family != family || !(at->ifa_flags & IFF_UP))
+            continue;
+        if (at->ifa_flags & IFF_LOOPBACK)
+            inner = if_nametoindex(at->ifa_name);
+        else if (at->ifa_flags & IFF_MULTICAST)
+            count = add(indices, count, if_nametoindex(at->ifa_name));
+    }
+    freeifaddrs(all);
+    return count > 0 && !loopback ? count : add(indices, count, inner);
+}
+
+static bool is_at(const struct ifaddrs *at, const copal_peer_t *local)
+{
+    copal__address_t address;
+    copal_peer_t peer = {0};
+    if (!at->ifa_addr || at->ifa_addr->sa_family != copal__peer_family(local))
+        return false;
+    memcpy(&address, at->ifa_addr, at->ifa_addr->sa_family == AF_INET ? sizeof address.v4 : sizeof address.v6);
+    copal__address_to_peer(&address, &peer);
+    const size_t octets = local->size == COPAL__PEER_IPV4 ? 4 : 16;
+    if (octets == 4 && at->ifa_flags & IFF_LOOPBACK && local->data[0] == 127)
+        return true; /* all of 127.0.0.0/8 is there */
+    return memcmp(peer.data, local->data, octets) == 0 && /* but for ports; a scope counts */
+           copal__peer_scope(&peer) == copal__peer_scope(local);
+}
+
+uint32_t copal__interface_of(const copal_peer_t *local)
+{
+    struct ifaddrs *all;
+    uint32_t index = 0;
+    if (copal__peer_is_any(local) || getifaddrs(&all) != 0)
+        return 0;
+    for (const struct ifaddrs *at = all; at && index == 0; at = at->ifa_next)
+        if (is_at(at, local))
+            index = if_nametoindex(at->ifa_name);
+    freeifaddrs(all);
+    return index;
+}
+
+/* "loopback" can do IPv4 groups, and has no IPv6 route for them. */
+int copal_peers_of_group(copal_peer_t *peers, int most, const char *group, uint16_t port)
+{
+    copal_peer_t peer;
+    uint32_t indices[COPAL_INTERFACES];
+    const int status = copal_peer_from_text(&peer, group, port, false);
+    if (status < 0 || !copal__peer_is_multicast(&peer))
+        return COPAL_EINVAL;
+    const bool four = copal__peer_family(&peer) == AF_INET;
+    int count = copal__peer_scope(&peer) != 0 ? 1 : copal__interfaces(four ? AF_INET : AF_INET6, four, indices);
+    if (count < 0)
+        return COPAL_ESYSTEM;
+    if (copal__peer_scope(&peer) != 0)
+        indices[0] = copal__peer_scope(&peer);
+    for (int i = 0; i < count && i < most; i++) {
+        peers[i] = peer;
+        copal__peer_set_scope(&peers[i], indices[i]);
+    }
+    return count < most ? count : most;
+}
+
+/* ---- hearing ------------------------------------------------------------------------------------------ */
+
+static const struct {
+    int family;
+    const char *address;
+} groups[] = {{AF_INET, "224.0.1.187"}, {AF_INET6, "ff02::fd"}, {AF_INET6, "ff05::fd"}};
+enum { GROUPS = sizeof groups / sizeof groups[0] };
+
+/* 1: heard, 0: the interface has gone or cannot, -1: errno. */
+static int join(int fd, const copal__address_t *group, socklen_t size, uint32_t interface)
+{
+    struct group_req request = {.gr_interface = interface};
+    const int level = group->any.sa_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+    memcpy(&request.gr_group, group, size);
+    if (setsockopt(fd, level, MCAST_JOIN_GROUP, &request, sizeof request) == 0 || errno == EADDRINUSE)
+        return 1; /* EADDRINUSE: it was joined before */
+    return errno == ENODEV || errno == EADDRNOTAVAIL ? 0 : -1;
+}
+
+static int join_all(int fd, const copal__address_t *group, socklen_t size)
+{
+    uint32_t indices[COPAL_INTERFACES];
+    const int count = copal__interfaces(group->any.sa_family, false, indices);
+    int joined = count < 0 ? -1 : 0;
+    for (int i = 0; i < count && joined >= 0; i++) {
+        const int one = join(fd, group, size, indices[i]);
+        joined = one < 0 ? one : joined + one;
+    }
+    return joined;
+}
+
+/* Several servers of one machine may hear a group, each by its own address: each gets a copy. */
+static int open_group(copal__address_t *group, socklen_t size, uint32_t interface)
+{
+    const int on = 1, family = group->any.sa_family;
+    const int fd = copal__udp_open(family, false);
+    if (fd < 0)
+        return -1;
+    if (family == AF_INET6)
+        group->v6.sin6_scope_id = interface; /* ff02::fd is a group for each link */
+    if ((family == AF_INET || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 && bind(fd, &group->any, size) == 0 &&
+        join(fd, group, size, interface) == 1)
+        return fd;
+    const int reason = errno;
+    close(fd);
+    errno = reason;
+    return -1;
+}
+
+static int hear_apart(copal__side_t *side, uint8_t number, copal__address_t *group, socklen_t size, uint32_t interface)
+{
+    if (side->count == COPAL__SOCKETS)
+        return COPAL_EFULL;
+    const int fd = open_group(group, size, interface);
+    if (fd < 0)
+        return COPAL_ESYSTEM;
+    side->sockets[side->count++] =
+        (copal__socket_t){.fd = fd, .family = group->any.sa_family, .group = true, .answers = number};
+    return 1;
+}
+
+/* The group's address with the port of `local`, as far as that hears groups of its family. 0: it does not. */
+static socklen_t address_of(copal__address_t *address, size_t group, const copal_peer_t *local)
+{
+    copal_peer_t peer;
+    const int family = copal__peer_family(local);
+    if (groups[group].family != family && !(family == AF_INET6 && copal__peer_is_any(local)))
+        return 0;
+    if (copal_peer_from_text(&peer, groups[group].address, copal__peer_port(local), false) < 0)
+        return 0;
+    memset(address, 0, sizeof *address);
+    return copal__address_from_peer(address, &peer, groups[group].family);
+}
+
+int copal__groups_hear(copal__side_t *side, uint8_t number)
+{
+    copal_peer_t local = {0};
+    copal__address_t address;
+    socklen_t size = sizeof address;
+    const int fd = side->sockets[number].fd;
+    if (getsockname(fd, &address.any, &size) != 0)
+        return COPAL_ESYSTEM;
+    copal__address_to_peer(&address, &local);
+    const bool any = copal__peer_is_any(&local);
+    const uint32_t interface = any ? 0 : copal__interface_of(&local);
+    int heard = 0;
+    for (size_t i = 0; i < GROUPS; i++) {
+        size = address_of(&address, i, &local);
+        if (size == 0 || (!any && interface == 0))
+            continue;
+        const int more = any ? join_all(fd, &address, size) : hear_apart(side, number, &address, size, interface);
+        if (more < 0)
+            return any ? COPAL_ESYSTEM : more;
+        heard += more;
+    }
+    return heard;
+}
