@@ -42,6 +42,16 @@ def test_cases_of_a_cmocka_program_are_counted(runner, tmp_path, body, passed, f
     assert counts(runner.cmocka(program)) == (passed, failed)
 
 
+@pytest.mark.parametrize("word", ["asan-mbedtls", "tests/micropython", "message"])
+def test_a_part_of_the_plan_has_all_that_it_needs(runner, monkeypatch, word):
+    monkeypatch.setattr(runner, "ROOT", ROOT)
+    monkeypatch.setattr(runner, "BUILD", ROOT / "build")
+    jobs = runner.plan([word])
+    names = {job.name for job in jobs}
+    assert any(word in name for name in names)
+    assert all(need in names for job in jobs for need in job.needs)
+
+
 def test_a_program_that_hangs_is_ended_and_fails(runner, tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "SUITE_SECONDS", 0.2)
     program = tmp_path / "program"

@@ -7,7 +7,7 @@
 #include "dtls/backend.h"
 #include "support/random.h"
 
-/** A certificate is a text: the server's `certificate`, which a client with `authorities` believes if it is the name. */
+/** A certificate is a text: a server's `certificate`, which a client with `authorities` believes if it is the name. */
 extern const copal_dtls_backend_t toy_dtls;
 
 typedef struct {
