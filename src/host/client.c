@@ -113,8 +113,8 @@ static int another_socket(copal_host_t *host, int family, purpose_t purpose, int
 }
 
 /* Makes of the address `to` the session that there is with it by this socket, or where that has one of other credentials, by
- * the next. Returns the socket. A certificate is for the
- * host of the URI, whatever address that is asked at; a zone is of this machine only. */
+ * the next. Returns the socket. A certificate is for the host of the URI, whatever address that is asked at; a zone is of this
+ * machine only. */
 static int connect_session(copal_host_t *host, const copal_ask_t *ask, int socket, copal_peer_t *to)
 {
     copal_uri_t uri;

@@ -134,6 +134,7 @@ static int init(copal_host_t *host, const copal__layout_t *layout, const copal_h
 {
     host->batch = layout->batch;
     host->dtls = config->dtls;
+    host->moves = config->client.counters > 1;
     host->body_size = config->memory;
     host->created = config->created;
     host->patch = config->patch;

@@ -27,6 +27,7 @@ struct copal_host_t {
     uint8_t random_pool[COPAL__RANDOM_POOL];
     size_t random_left;
     const copal_dtls_backend_t *dtls; /* NULL: no coaps */
+    bool moves;       /* another socket has other message IDs: there is more than one counter of them */
     size_t body_size;                 /* octets of the largest body that a blocking request puts together from blocks */
 
     int wake[2];

@@ -160,7 +160,7 @@ static int start_transfer(copal_task_t *task, int socket)
     t->size = ask->read ? ask->size : ask->payload.size;
     t->write = task->write ? take_piece : NULL;
     t->done = transfer_done;
-    t->move = move;
+    t->move = task->host_->moves ? move : NULL;
     t->progress = task->progress ? show_progress : NULL;
     t->block_size = ask->block_size;
     t->blocks = ask->block_size > 0;

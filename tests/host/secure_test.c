@@ -204,6 +204,39 @@ static void bodies_of_any_size_go_and_come_through_a_session(void **state)
     copal_credentials_close(theirs);
 }
 
+static void rfc7252_4_4_a_download_that_has_used_up_its_message_ids_goes_on_in_another_session(void **state)
+{
+    enum { BLOCK = 16, SIZE = 40000 * BLOCK }; /* a counter has 65,536, of which 49,152 can be used at least */
+    uint16_t port;
+    char uri[64];
+    copal_answer_t answer;
+    copal_credentials_t *theirs = server_key("secret"), *ours = client_key("secret", "us");
+    copal_host_t *server = secure_host(NULL, theirs, "127.0.0.1", &port);
+    copal_host_t *client = secure_client(NULL);
+    uint8_t *body = malloc(SIZE);
+    copal_handle_t v;
+    (void)state;
+    assert_non_null(body);
+    for (size_t i = 0; i < SIZE; i++)
+        body[i] = (uint8_t)(i * i >> 7);
+    assert_int_equal(copal_tree_find(copal_host_tree(server), "v", &v), 0);
+    assert_int_equal(copal_tree_set_value(copal_host_tree(server), v, (copal_bytes_t){body, SIZE}), 0);
+    snprintf(uri, sizeof uri, "coaps://127.0.0.1:%u/v", (unsigned)port);
+    const copal_ask_t ask = {.uri = uri, .credentials = ours, .block_size = BLOCK};
+    for (unsigned i = 1; i <= 2; i++) {
+        assert_int_equal(copal_host_ask(client, &ask, &answer), 0);
+        assert_int_equal(answer.size, SIZE);
+        assert_memory_equal(answer.payload, body, SIZE);
+        assert_int_equal(copal_dtls_sessions(server->server.dtls), i);
+        copal_answer_free(&answer);
+    }
+    free(body);
+    copal_host_close(client);
+    copal_host_close(server);
+    copal_credentials_close(ours);
+    copal_credentials_close(theirs);
+}
+
 typedef struct {
     copal_receiver_t receiver;
     unsigned told;
@@ -357,6 +390,7 @@ int main(void)
         cmocka_unit_test(a_host_name_is_asked_at_the_address_where_the_server_is),
         cmocka_unit_test(where_nobody_listens_a_session_is_unreachable),
         cmocka_unit_test(bodies_of_any_size_go_and_come_through_a_session),
+        cmocka_unit_test(rfc7252_4_4_a_download_that_has_used_up_its_message_ids_goes_on_in_another_session),
         cmocka_unit_test(what_is_observed_is_told_through_the_session),
         cmocka_unit_test(credentials_and_scheme_go_together),
         cmocka_unit_test(a_server_that_is_full_gives_the_oldest_session_up_and_what_it_observes),
