@@ -98,7 +98,7 @@ bench: benches tools/installed/bench ## answers per second beside a raw echo and
 	@bench/secure
 observers: benches tools/installed/bench ## CPU for a notification and memory for an observer, beside libcoap's server
 	@bench/observers
-instructions: build tools/installed/bench ## user-space instructions for a GET, by callgrind
+instructions: benches tools/installed/bench ## user-space instructions for a GET, one after another and many at once, by callgrind
 	@bench/instructions
 size: tools/installed/bench ## octets of the core for a Cortex-M4
 	@bench/size

@@ -1,8 +1,8 @@
-/* A closed-loop loader: load PORT PATH SOCKETS OUTSTANDING SECONDS asks 127.0.0.1:PORT from that many sockets, each with that
- * many confirmable GETs under way at any time, and prints how many right answers came in a second. A request without an
- * answer is sent again; a challenge (RFC 9175) and a ping are answered as a real client does, or it would soon be taken for
- * one whose address is forged. An answer is right when it is a 2.05 ACK with the message ID and token of an open request;
- * anything else that is no late answer ends the run with status 1. */
+/* A closed-loop loader: load PORT PATH SOCKETS OUTSTANDING SECONDS [put] asks 127.0.0.1:PORT from that many sockets, each with
+ * that many confirmable GETs, or PUTs of 20 octets, under way at any time, and prints how many right answers came in a second.
+ * A request without an answer is sent again; a challenge (RFC 9175) and a ping are answered as a real client does, or it would
+ * soon be taken for one whose address is forged. An answer is right when it is a 2.05 or 2.04 ACK with the message ID and token
+ * of an open request; anything else that is no late answer ends the run with status 1. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -18,7 +18,7 @@
 
 enum { MAX_SOCKETS = 1024, MAX_OUTSTANDING = 64, MAX_REQUEST = 64, SIZE = 1500 };
 enum { PATIENCE_MS = 1000, WARM_UP_MS = 300, CON_TOKEN_2 = 0x42, ACK_TOKEN_2 = 0x62, GET = 1, CONTENT = 0x45, UNAUTHORIZED = 0x81 };
-enum { CON = 0x40, RST = 0x70, URI_PATH = 11, ECHO = 252 };
+enum { PUT = 3, CHANGED = 0x44, CON = 0x40, RST = 0x70, URI_PATH = 11, ECHO = 252 };
 enum { TOKEN_END = 0xc0 }; /* second octet of every token; the first is the slot's number */
 
 typedef struct {
@@ -36,7 +36,9 @@ typedef struct {
 
 static client_t clients[MAX_SOCKETS];
 static int sockets, outstanding;
-static size_t request_size; /* without Echo */
+static size_t request_size; /* without Echo and payload */
+static bool putting;
+static const uint8_t payload[] = "\xff" "0123456789abcdefghij"; /* of a PUT, with its marker */
 static unsigned long answers, resent, late, wrong;
 
 static int64_t now_ms(void)
@@ -52,6 +54,14 @@ static void fail(const char *what)
     exit(1);
 }
 
+/* Behind the `size` octets of header, token and options. */
+static void end_request(slot_t *slot, size_t size)
+{
+    size_t more = putting ? sizeof payload - 1 : 0;
+    memcpy(slot->request + size, payload, more);
+    slot->size = size + more;
+}
+
 /* The request's fixed part: header, token, one Uri-Path option (11). */
 static void prepare(slot_t *slot, int number, const char *path)
 {
@@ -61,7 +71,7 @@ static void prepare(slot_t *slot, int number, const char *path)
         exit(2);
     }
     slot->request[0] = CON_TOKEN_2;
-    slot->request[1] = GET;
+    slot->request[1] = putting ? PUT : GET;
     slot->request[4] = (uint8_t)number;
     slot->request[5] = TOKEN_END;
     slot->request[6] = (uint8_t)(11 << 4 | size);
@@ -73,7 +83,7 @@ static void renew(client_t *client, slot_t *slot, int64_t now)
 {
     slot->id = client->next_id++;
     slot->since = now;
-    slot->size = request_size;
+    end_request(slot, request_size);
     slot->request[2] = (uint8_t)(slot->id >> 8);
     slot->request[3] = (uint8_t)slot->id;
 }
@@ -118,14 +128,16 @@ static bool takes_challenge(slot_t *slot, const uint8_t *answer, size_t size)
     at[0] = answer[6];
     at[1] = ECHO - URI_PATH - 13;
     memcpy(at + 2, answer + 8, length);
-    slot->size = request_size + 2 + length;
+    end_request(slot, request_size + 2 + length);
     return true;
 }
+
+static bool is_success(uint8_t code) { return code == CONTENT || (putting && code == CHANGED); }
 
 /* The slot that `answer` is for, or NULL where it is for none that is open. */
 static slot_t *judge(client_t *client, const uint8_t *answer, size_t size)
 {
-    bool known = size >= 6 && answer[0] == ACK_TOKEN_2 && (answer[1] == CONTENT || answer[1] == UNAUTHORIZED);
+    bool known = size >= 6 && answer[0] == ACK_TOKEN_2 && (is_success(answer[1]) || answer[1] == UNAUTHORIZED);
     if (!known || answer[4] >= outstanding || answer[5] != TOKEN_END) {
         wrong++;
         return NULL;
@@ -164,7 +176,7 @@ static void exchange(client_t *client, int64_t now)
         renew(client, slot, now);
         bool challenged = takes_challenge(slot, buffers[i], size);
         answers += !challenged;
-        wrong += !challenged && buffers[i][1] != CONTENT;
+        wrong += !challenged && !is_success(buffers[i][1]);
         again[ready++] = slot;
     }
     send_slots(client, again, ready);
@@ -220,10 +232,11 @@ static void run_until(int poll, int64_t end)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6) {
-        fprintf(stderr, "usage: load PORT PATH SOCKETS OUTSTANDING SECONDS\n");
+    if (argc != 6 && (argc != 7 || strcmp(argv[6], "put") != 0)) {
+        fprintf(stderr, "usage: load PORT PATH SOCKETS OUTSTANDING SECONDS [put]\n");
         return 2;
     }
+    putting = argc == 7;
     sockets = atoi(argv[3]);
     outstanding = atoi(argv[4]);
     int64_t duration = (int64_t)(atof(argv[5]) * 1000);

@@ -16,7 +16,7 @@ def test_the_loader_gets_right_answers_from_every_server():
     table = run("bench/run", "0.2", "1")
     for server in ("echo", "copal", "libcoap"):
         rates = re.findall(rf"^ +{server} +(\d+) answers/s", table, re.MULTILINE)
-        assert len(rates) == 3 and all(int(rate) > 0 for rate in rates), table
+        assert len(rates) == 4 and all(int(rate) > 0 for rate in rates), table
 
 
 def test_the_loader_has_sessions_with_every_server_that_speaks_dtls():
@@ -33,9 +33,10 @@ def test_the_watcher_registers_and_is_told_of_changes_by_every_server():
         assert observers == registered == 20 and told >= 20, table
 
 
-def test_a_get_takes_less_than_1500_instructions():
-    found = re.fullmatch(r"copal +(\d+) instructions for a GET\n", run("bench/instructions", "copal"))
-    assert int(found[1]) < 1500
+def test_a_get_takes_less_than_1450_instructions_alone_and_1250_among_others():
+    table = run("bench/instructions", "copal")
+    alone, crowd = re.fullmatch(r"copal +(\d+) instructions for a GET +(\d+) at 8 x 16 outstanding\n", table).groups()
+    assert int(alone) < 1450 and int(crowd) < 1250
 
 
 def test_the_core_is_under_44_kilobytes_of_thumb_2_and_a_server_and_client_under_36():
