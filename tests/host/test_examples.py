@@ -1,5 +1,4 @@
 """The examples do what their first comment says."""
-import os
 import socket
 import subprocess
 import threading
@@ -10,7 +9,7 @@ import pytest
 from support import coap
 from support.coap import Message
 from support.observed import Observed, error
-from support.process import SECONDS, Program, Serve, build, copal, environment
+from support.process import ROOT, SECONDS, Program, Serve, build, copal, environment
 from support.udp import Answerer, free_port, piggyback
 
 COAP_CLIENT = "coap-client-notls"  # Debian's libcoap3-bin
@@ -59,6 +58,57 @@ def test_upload(tmp_path):
     assert (tmp_path / "dir" / "copy").read_bytes() == content
     assert run(example("upload"))[0] == 2
     assert run(example("upload"), str(tmp_path / "file"), f"coap://127.0.0.1:{free_port()}/a")[0] == 3
+
+
+def test_message():
+    assert run(example("message")) == (0, """27 octets, PUT, message ID 4711
+Uri-Path: rooms
+Uri-Path: kitchen
+Content-Format: 50
+payload: 21.5
+""")
+
+
+def test_uri():
+    assert run(example("uri"), "coap://Example.net:61616/a%20b//c?d=1&e") == (0, """UDP to Example.net, port 61616
+Uri-Host: "example.net"
+Uri-Path: "a b"
+Uri-Path: ""
+Uri-Path: "c"
+Uri-Query: "d=1"
+Uri-Query: "e"
+""")
+    assert run(example("uri"), "coaps://[::1]")[1] == "DTLS to ::1, port 5684\n"
+    assert run(example("uri"), "http://x/") == (2, "")
+
+
+def test_links():
+    document = '</t>;rt="heat sensor";ct=0,</fan>;rt=actuator'
+    heat = "/t\n    rt = heat sensor\n    ct = 0\n"
+    assert run(example("links"), document) == (0, heat + "/fan\n    rt = actuator\n")
+    assert run(example("links"), document, "rt=heat") == (0, heat)
+    assert run(example("links"), "</t>,x") == (1, "/t\n")
+
+
+def test_patch():
+    assert run(example("patch"), '{"rate": 1, "unit": "s"}', '{"rate": 5, "unit": null}') == (0, '{"rate":5}\n')
+    assert run(example("patch"), "[1]", '[{"op": "add", "path": "/0", "value": 0}]') == (0, "[0,1]\n")
+    assert run(example("patch"), "{}", "{") == (1, "")
+
+
+def test_bare():
+    assert run(example("bare")) == (0, "C: 14 octets\nS: 18 octets\nContent: 21.5\n")
+
+
+def test_files(tmp_path):
+    program = Program(example("files"), str(tmp_path), "0")
+    with program:
+        port = program.wait_for(r"^listening on port (\d+)$").group(1)
+        ask(f"coap://127.0.0.1:{port}/files/note.txt", "-m", "put", "-e", "hello")
+        assert program.wait_for("^PUT").string == "PUT note.txt by 127.0.0.1: 2.01"
+        assert ask(f"coap://127.0.0.1:{port}/files/note.txt") == "hello"
+    assert (tmp_path / "note.txt").read_text() == "hello"
+    assert run(example("files")) == (2, "")
 
 
 def test_server():
@@ -176,8 +226,7 @@ def test_observe():
     assert run(example("observe"), "http://x/") == (2, "")
 
 
-@pytest.mark.parametrize("name", ["server", "get", "async", "poll", "uv", "later", "observe", "notify", "secure_server",
-                                  "secure_get"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "examples").glob("*.c")))
 def test_every_example_can_be_run_as_its_comment_says(name):
-    first = open(f"{os.path.dirname(__file__)}/../../examples/{name}.c").read().split("*/")[0]
+    first = (ROOT / f"examples/{name}.c").read_text().split("*/")[0]
     assert f"$ build/examples/{name}" in first

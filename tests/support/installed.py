@@ -1,5 +1,6 @@
 """`make install` into a directory of the test's own."""
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -35,3 +36,14 @@ class Installed:
 
 def files(directory):
     return sorted(path.relative_to(directory).as_posix() for path in Path(directory).rglob("*") if not path.is_dir())
+
+
+def declared():
+    """The names of functions and objects that the public headers declare and somebody else has to define."""
+    names = set()
+    for header in (ROOT / "include/copal").glob("*.h"):
+        text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.DOTALL)
+        text = re.sub(r"^static inline .*$", "", text, flags=re.MULTILINE)
+        names |= set(re.findall(r"^[a-z][\w *]*\b(copal_\w+)\(", text, re.MULTILINE))
+        names |= set(re.findall(r"^extern [\w ]*\b(copal_\w+);", text, re.MULTILINE))
+    return names
