@@ -10,7 +10,7 @@
 /* Its members are aligned for any type. */
 typedef union {
     max_align_t align;
-    uint8_t octets[32768];
+    uint8_t octets[40960];
 } memory_t;
 
 static memory_t tree_memory, server_memory, client_memory; /* all zero */
@@ -50,8 +50,9 @@ int main(void)
     uint32_t seed = 1;
     copal_tree_t *tree;
     copal_endpoint_t *server, *client;
-    copal_limits_t small = {.requests = 2, .deferred = 1, .remembered = 8, .remembered_bytes = 2048, .counters = 1,
-                            .batch = 4, .observers = 2, .observed = 2, .networks = 4, .proven = 4};
+    copal_limits_t small = {.datagram_size = 384, .payload_size = 256, .requests = 2, .deferred = 1, .remembered = 8,
+                            .remembered_bytes = 2048, .proven = 4, .counters = 1, .batch = 4, .observers = 2,
+                            .observed = 2, .networks = 4};
     copal_tree_config_t tree_config = {.limits = {.resources = 4}, .random = draw, .random_state = &seed};
     copal_config_t config = {.limits = small, .random = draw, .random_state = &seed};
     if (copal_tree_init(&tree, &tree_memory, sizeof tree_memory, &tree_config) != 0 ||
