@@ -50,6 +50,35 @@ static void two_handshakes_have_nothing_of_their_keys_in_common(void **state)
     }
 }
 
+/* The curve of a ServerKeyExchange with an empty hint (RFC 5489 section 2, RFC 8422 section 5.4); 0: there was none. */
+static unsigned curve_of(const end_t *server)
+{
+    enum { RECORD = 13, HANDSHAKE = 12, HINT = 2, SERVER_KEY_EXCHANGE = 12, NAMED_CURVE = 3 };
+    for (unsigned i = 0; i < server->sent; i++) {
+        const datagram_t *d = &server->all[i];
+        for (size_t at = 0; at + RECORD + HANDSHAKE + HINT + 3 < d->size; at += RECORD + (size_t)d->data[at + 12]) {
+            const uint8_t *params = d->data + at + RECORD + HANDSHAKE + HINT;
+            if (d->data[at] == 22 && d->data[at + RECORD] == SERVER_KEY_EXCHANGE && params[0] == NAMED_CURVE)
+                return (unsigned)params[1] << 8 | params[2];
+        }
+    }
+    return 0;
+}
+
+static void ephemeral_keys_are_of_curve25519_which_costs_least(void **state)
+{
+    (void)state;
+    EACH_PAIR(client, server)
+    {
+        pair_t pair;
+        pair_make(&pair, client, &client_config, server, &server_config);
+        pair_shake(&pair, NULL);
+        check_agreement(&pair);
+        check_equal(curve_of(&pair.ends[SERVER]), 29);
+        pair_free(&pair);
+    }
+}
+
 /* ---- a server that knows identities ---- */
 
 typedef struct {
@@ -242,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ends_agree_on_keys_with_each_suite),
         cmocka_unit_test(two_handshakes_have_nothing_of_their_keys_in_common),
+        cmocka_unit_test(ephemeral_keys_are_of_curve25519_which_costs_least),
         cmocka_unit_test(a_server_is_asked_for_the_key_of_the_identity_as_it_was_sent),
         cmocka_unit_test(an_unknown_identity_looks_like_a_wrong_key_on_the_wire),
         cmocka_unit_test(ends_without_a_suite_in_common_fail_with_a_sentence),

@@ -15,6 +15,11 @@
         MBEDTLS_TLS_PSK_WITH_AES_128_CCM, MBEDTLS_TLS_PSK_WITH_AES_128_GCM_SHA256,           \
         MBEDTLS_TLS_PSK_WITH_CHACHA20_POLY1305_SHA256
 
+/* Left alone, 2.28 takes the largest curve that both have, at six milliseconds a handshake. RFC 7252 section 9.1.3 wants
+ * secp256r1; Curve25519 is a little quicker. */
+static const mbedtls_ecp_group_id curves[] = {MBEDTLS_ECP_DP_CURVE25519, MBEDTLS_ECP_DP_SECP256R1,
+                                              MBEDTLS_ECP_DP_SECP384R1, MBEDTLS_ECP_DP_SECP521R1, MBEDTLS_ECP_DP_NONE};
+
 static const int certificate_suites[] = {CERTIFICATE_SUITES, 0};
 static const int psk_suites[] = {PSK_SUITES, 0};
 static const int all_suites[] = {CERTIFICATE_SUITES, PSK_SUITES, 0};
@@ -133,6 +138,7 @@ static int configure(copal__mbedtls_credentials_t *credentials, const copal_cred
     mbedtls_ssl_conf_rng(conf, mbedtls_ctr_drbg_random, &credentials->random);
     mbedtls_ssl_conf_min_version(conf, MBEDTLS_SSL_MAJOR_VERSION_3, MBEDTLS_SSL_MINOR_VERSION_3);
     mbedtls_ssl_conf_session_tickets(conf, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+    mbedtls_ssl_conf_curves(conf, curves);
     mbedtls_ssl_conf_ciphersuites(conf, keys && certificates ? all_suites : keys ? psk_suites : certificate_suites);
     if (config->server)
         mbedtls_ssl_conf_dtls_cookies(conf, write_cookie, check_cookie, NULL);

@@ -68,7 +68,8 @@ static int proceed(copal__openssl_handshake_t *handshake)
     return copal__openssl_failure(handshake->ssl, &handshake->reason);
 }
 
-/* A server takes message_seq 1 as the first by no other way than DTLSv1_listen; it writes nothing when the cookie is right. */
+/* A server takes message_seq 1 as the first by no other way than DTLSv1_listen; it writes nothing when the cookie is right. It
+ * takes no other: a client whose cookie grew old on the way, so that it was asked twice, is not answered and begins anew. */
 static bool take_hello(copal__openssl_handshake_t *handshake)
 {
     BIO_ADDR *nobody = BIO_ADDR_new();
