@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH, RT, IF, CT, TITLE, MORE, COLUMNS };
-static const char *const headings[COLUMNS] = {"path", "rt", "if", "ct", "title", "more"};
+enum { SERVER, PATH, RT, IF, CT, TITLE, MORE, COLUMNS };
+static const char *const headings[COLUMNS] = {"server", "path", "rt", "if", "ct", "title", "more"};
 
 /** How many links `document` holds; -1: it is no link-format. */
 static long count_links(copal_bytes_t document)
@@ -90,13 +90,15 @@ static void print_value(FILE *out, const copal_attribute_t *attribute)
 }
 
 /** What stands in `column` for a link, to be freed; NULL without memory. */
-static char *make_cell(copal_link_t link, int column)
+static char *make_cell(const char *server, copal_link_t link, int column)
 {
     char *text = NULL;
     size_t size;
     FILE *out = open_memstream(&text, &size);
     if (!out)
         return NULL;
+    if (column == SERVER)
+        fputs(server, out);
     if (column == PATH)
         tool_print_safe(out, link.target);
     copal_attribute_t attribute;
@@ -141,18 +143,23 @@ static void print_row(const char *const *cells, const int *widths)
     }
 }
 
-/** Fills the table; false without memory. */
-static bool make_rows(copal_bytes_t document, char *(*rows)[COLUMNS], long count)
+typedef char *row_t[COLUMNS];
+
+/** The rows of a host's links, the first of which names it; one that has none gets one all the same. False without memory. */
+static bool make_rows(const char *server, copal_bytes_t document, row_t *rows, long count)
 {
     bool made = true;
-    copal_link_t link;
-    for (long i = 0; i < count && copal_link_next(&document, &link) == 1; i++)
+    for (long i = 0; i < (count > 0 ? count : 1); i++) {
+        copal_link_t link = {0};
+        if (count > 0)
+            copal_link_next(&document, &link);
         for (int column = 0; column < COLUMNS; column++)
-            made = (rows[i][column] = make_cell(link, column)) && made;
+            made = (rows[i][column] = make_cell(i == 0 ? server : "", link, column)) && made;
+    }
     return made;
 }
 
-static void print_table(char *(*rows)[COLUMNS], long count)
+static void print_table(row_t *rows, long count)
 {
     int widths[COLUMNS] = {0};
     for (int column = 0; column < COLUMNS; column++) {
@@ -172,20 +179,52 @@ static void print_table(char *(*rows)[COLUMNS], long count)
     }
 }
 
+static void free_rows(row_t *rows, long count)
+{
+    for (long i = 0; i < count; i++)
+        for (int column = 0; column < COLUMNS; column++)
+            free(rows[i][column]);
+    free(rows);
+}
+
 bool tool_print_link_table(copal_bytes_t document)
 {
     long count = count_links(document);
     if (count <= 0)
         return count == 0;
-    char *(*rows)[COLUMNS] = calloc((size_t)count, sizeof *rows);
+    row_t *rows = calloc((size_t)count, sizeof *rows);
     if (!rows)
         return false;
-    bool made = make_rows(document, rows, count);
+    bool made = make_rows("", document, rows, count);
     if (made)
         print_table(rows, count);
-    for (long i = 0; i < count; i++)
-        for (int column = 0; column < COLUMNS; column++)
-            free(rows[i][column]);
-    free(rows);
+    free_rows(rows, count);
     return made;
+}
+
+/** How many links a host has told of; what is no link-format has none. */
+static long links_of(const tool_found_t *found)
+{
+    long count = found->content_format == 40 ? count_links((copal_bytes_t){found->payload, found->size}) : 0;
+    return count < 0 ? 0 : count;
+}
+
+void tool_print_found_table(const tool_found_t *found, size_t count)
+{
+    long total = 0, at = 0;
+    for (size_t i = 0; i < count; i++)
+        total += links_of(&found[i]) ? links_of(&found[i]) : 1;
+    row_t *rows = calloc((size_t)total, sizeof *rows);
+    bool made = rows;
+    for (size_t i = 0; i < count && made; i++) {
+        const long links = links_of(&found[i]);
+        made = make_rows(found[i].uri, (copal_bytes_t){found[i].payload, found[i].size}, rows + at, links);
+        at += links ? links : 1;
+    }
+    if (made)
+        print_table(rows, total);
+    else
+        tool_say("%s\n", copal_error_text(COPAL_ENOMEM));
+    if (rows)
+        free_rows(rows, total);
 }

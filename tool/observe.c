@@ -328,7 +328,7 @@ static int check(const tool_command_t *command, const observation_t *o, int oper
 
 static int run(const tool_command_t *command, int argc, char **argv)
 {
-    observation_t o = {.request = {.ask = {.observe = true, .timeout = TOOL_DEFAULT_TIMEOUT}},
+    observation_t o = {.request = {.ask = {.observe = true}},
                        .times = isatty(STDOUT_FILENO)};
     const char *value;
     int id;

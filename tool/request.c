@@ -152,6 +152,9 @@ int tool_request_option(const tool_command_t *command, tool_request_t *request, 
     case 'q':
         request->quiet = true;
         return 0;
+    case 'i':
+        request->interface = value;
+        return 0;
     case TOOL_OPTION_NO_RESPONSE:
         return no_response_option(command, value, &ask->no_response);
     case TOOL_OPTION_HOP_LIMIT:
@@ -217,7 +220,7 @@ static int check(const tool_command_t *command, const tool_request_t *request, c
 
 static int ask(const tool_command_t *command, int argc, char **argv, const manner_t *manner)
 {
-    tool_request_t request = {.ask = {.method = manner->method, .timeout = TOOL_DEFAULT_TIMEOUT}};
+    tool_request_t request = {.ask = {.method = manner->method}};
     copal_uri_t uri;
     int status = tool_request_options(command, &request, argc, argv);
     if (status >= 0)
@@ -230,7 +233,8 @@ static int ask(const tool_command_t *command, int argc, char **argv, const manne
         request.ask.payload = copal_text(argv[optind + 1]);
     status = request.file ? tool_open_payload(command, &request) : 0;
     if (status == 0)
-        status = tool_ask(&request, tool_print_payload);
+        status = request.group ? tool_ask_group(command, &request, tool_print_found, NULL)
+                               : tool_ask(&request, tool_print_payload);
     tool_close_request(&request);
     return status;
 }
@@ -267,16 +271,16 @@ static int run_patch(const tool_command_t *command, int argc, char **argv)
 
 static const tool_option_t getting[] = {TOOL_ROW_NON,   TOOL_ROW_ACCEPT,     ROW_ETAG,       ROW_IF_MATCH,
                                         ROW_IF_NONE_MATCH, TOOL_ROW_OUTPUT,  ROW_CONTINUE,   TOOL_ROW_BLOCK_SIZE,
-                                        TOOL_ROW_QUIET, TOOL_ROW_TOKEN,      ROW_HOP_LIMIT,  TOOL_ROW_TIMEOUT("93"),
+                                        TOOL_ROW_QUIET, TOOL_ROW_TOKEN,      ROW_HOP_LIMIT,  TOOL_ROW_TIMEOUT("93; group: 7"),
                                         TOOL_ROWS_SECURE, TOOL_ROW_VERBOSE,  {0}};
 static const tool_option_t deleting[] = {TOOL_ROW_NON,           TOOL_ROW_ACCEPT,   ROW_ETAG,
                                          ROW_IF_MATCH,           ROW_IF_NONE_MATCH, TOOL_ROW_TOKEN,
-                                         ROW_NO_RESPONSE,        ROW_HOP_LIMIT,     TOOL_ROW_TIMEOUT("93"),
+                                         ROW_NO_RESPONSE,        ROW_HOP_LIMIT,     TOOL_ROW_TIMEOUT("93; group: 7"),
                                          TOOL_ROWS_SECURE,       TOOL_ROW_VERBOSE,  {0}};
 #define ROWS_SENDING                                                                                               \
     TOOL_ROW_NON, ROW_FORMAT, ROW_FILE, TOOL_ROW_ACCEPT, ROW_ETAG, ROW_IF_MATCH, ROW_IF_NONE_MATCH,                  \
         TOOL_ROW_BLOCK_SIZE, TOOL_ROW_QUIET, TOOL_ROW_TOKEN, ROW_NO_RESPONSE, ROW_HOP_LIMIT,                       \
-        TOOL_ROW_TIMEOUT("93"), TOOL_ROWS_SECURE, TOOL_ROW_VERBOSE
+        TOOL_ROW_TIMEOUT("93; group: 7"), TOOL_ROWS_SECURE, TOOL_ROW_VERBOSE
 static const tool_option_t sending[] = {ROWS_SENDING, {0}};
 static const tool_option_t fetching[] = {ROWS_SENDING, TOOL_ROW_OUTPUT, {0}};
 static const tool_option_t patching[] = {ROW_IDEMPOTENT, ROWS_SENDING, {0}};

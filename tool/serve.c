@@ -144,7 +144,7 @@ static void print_scale(copal_host_config_t config)
     print_bound(config.server.remembered_bytes, "octets for their replies");
     print_bound(config.server.proven, "client addresses known to be real");
     print_bound(config.server.networks, "networks of other clients, told apart");
-    print_bound(config.server.deferred, "requests answered later, half of them by multicast");
+    print_bound(config.server.deferred, "requests answered later");
     print_bound(config.server.observers, "observations, three quarters of them by unproven clients");
     print_bound(config.server.observed, "different requests that they are of");
     print_bound(config.server.datagram_size, "octets in a message");

@@ -127,9 +127,15 @@ int tool_take_uri(const tool_command_t *command, tool_request_t *request, const 
         return bad_uri(command, text);
     if (uri->port == 0)
         return bad_port(command, text);
-    if (is_group(uri))
-        return tool_usage_error(command, "%.*s is a group of hosts; asking by multicast is not in this build yet",
-                                (int)uri->host.size, (const char *)uri->host.data);
+    request->group = is_group(uri);
+    if (request->group && (command == &tool_ping || command == &tool_observe))
+        return tool_usage_error(command, "%.*s is a group of hosts, and %s asks one; 'copal discover' tells who is there",
+                                (int)uri->host.size, (const char *)uri->host.data, command->name);
+    if (request->group && uri->secure)
+        return tool_usage_error(command, "%.*s is a group of hosts, which cannot be asked by DTLS; did you mean 'coap%s'?",
+                                (int)uri->host.size, (const char *)uri->host.data, strstr(text, "://"));
+    if (!request->ask.timeout)
+        request->ask.timeout = request->group ? TOOL_GROUP_TIMEOUT : TOOL_DEFAULT_TIMEOUT;
     if (given && !uri->secure)
         return tool_usage_error(command, "%s is for coaps://; did you mean 'coaps%s'?", given, strstr(text, "://"));
     request->ask.uri = text;

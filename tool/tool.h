@@ -154,7 +154,7 @@ int tool_server_credentials(const tool_command_t *command, const tool_secrets_t 
     }
 #define TOOL_ROW_TIMEOUT(usual)                                                                        \
     {                                                                                                  \
-        TOOL_OPTION_TIMEOUT, "timeout", "SECONDS", "wait for at most so long, such as 2.5 (" usual ")" \
+        TOOL_OPTION_TIMEOUT, "timeout", "SECONDS", "wait at most so long, such as 2.5 (" usual ")" \
     }
 #define TOOL_ROW_BLOCK_SIZE                                                                   \
     {                                                                                         \
@@ -173,6 +173,14 @@ int tool_server_credentials(const tool_command_t *command, const tool_secrets_t 
         'v', "verbose", NULL, "show each message as it goes, on standard error" \
     }
 
+#define TOOL_ROW_INTERFACE                                                                   \
+    {                                                                                        \
+        'i', "interface", "NAME", "ask groups on this interface only, such as eth0" \
+    }
+
+/* DEFAULT_LEISURE, in which a server answers what came by multicast (RFC 7252 section 8.2), and two seconds for the way. */
+#define TOOL_GROUP_TIMEOUT (7u * 1000u)
+
 /* MAX_TRANSMIT_WAIT: after that even the last retransmission has gone unanswered (RFC 7252 section 4.8.2). */
 #define TOOL_DEFAULT_TIMEOUT (93u * 1000u)
 
@@ -185,6 +193,8 @@ typedef struct {
     const char *output; /* where the payload of the answer goes; NULL: to standard output as people and pipes like it */
     bool resume;        /* what an earlier run has left there */
     bool verbose, quiet;
+    bool group;            /* the URI is that of many hosts */
+    const char *interface; /* that these are asked on; NULL: all of them */
     tool_secrets_t secrets;
     uint8_t token[255], etag[8], if_match[8];
 } tool_request_t;
@@ -196,7 +206,7 @@ int tool_request_option(const tool_command_t *command, tool_request_t *request, 
 int tool_request_options(const tool_command_t *command, tool_request_t *request, int argc, char **argv);
 
 /** Takes the URI in, and opens the credentials that it needs; 0, or TOOL_USAGE after saying what is wrong and what to write
- *  instead. */
+ *  instead. A time-out that was not given becomes the usual one. */
 int tool_take_uri(const tool_command_t *command, tool_request_t *request, const char *text, copal_uri_t *uri);
 
 /** Gives back what a request has opened. */
@@ -221,6 +231,34 @@ bool tool_print_outcome(const copal_answer_t *answer);
 /** Asks, prints the outcome's code line and what goes with it, and hands `answer` to `print`, where the payload is what
  *  was asked for. Returns the exit status. */
 int tool_ask(const tool_request_t *request, void (*print)(const copal_answer_t *answer));
+
+/* ---- groups (group.c) ------------------------------------------------------------------------------------ */
+
+enum { TOOL_SENDER_SIZE = 128 };
+
+/** What one host has answered. */
+typedef struct {
+    char uri[TOOL_SENDER_SIZE]; /* of the host */
+    copal_peer_t sender;
+    copal_code_t code;
+    int32_t content_format; /* -1: none */
+    uint8_t *payload;
+    size_t size;
+} tool_found_t;
+
+/** The peers of a group on the interface that was asked for, or on all of them. How many; COPAL_EINVAL or COPAL_ESYSTEM after
+ *  saying what is wrong. */
+int tool_group_peers(const tool_command_t *command, const tool_request_t *request, const char *group, uint16_t port,
+                     copal_peer_t *peers, int most);
+/** Asks these, and waits until the time is over. `tell` is handed each answer as it comes, `print` all of them at the end, one
+ *  for each sender; either may be NULL. Returns the exit status. */
+int tool_ask_peers(const tool_request_t *request, const copal_peer_t *peers, size_t count,
+                   void (*tell)(const tool_found_t *found), void (*print)(const tool_found_t *found, size_t count));
+/** The same for the group that the request's URI names. */
+int tool_ask_group(const tool_command_t *command, const tool_request_t *request,
+                   void (*tell)(const tool_found_t *found), void (*print)(const tool_found_t *found, size_t count));
+/** Prints an answer on a line behind its sender, or an error on standard error. */
+void tool_print_found(const tool_found_t *found);
 
 /* ---- transfers (progress.c, output.c) ------------------------------------------------------------------ */
 
@@ -287,6 +325,9 @@ bool tool_print_problem(copal_bytes_t octets);
 /** Prints link-format one link a line, or as a table. False: it is no link-format, nothing was printed. */
 bool tool_print_links(copal_bytes_t document);
 bool tool_print_link_table(copal_bytes_t document);
+
+/** Prints the links of many hosts as one table. */
+void tool_print_found_table(const tool_found_t *found, size_t count);
 
 /** A copal_trace_t: one line on standard error for each message. */
 void tool_trace(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes_t datagram);

@@ -21,15 +21,15 @@ def _collect(descriptor, into):
         into.append(part)
 
 
-def copal_on_terminal(*arguments, streams=("stdout", "stderr"), env=None):
+def copal_on_terminal(*arguments, streams=("stdout", "stderr"), env=None, prefix=()):
     """Runs the tool with `streams` on a terminal each, the others as pipes; returns (status, output, errors), as text
-    with the terminal's line ends made plain ones."""
+    with the terminal's line ends made plain ones. `prefix` is a command to run it by."""
     ends, parts, threads = {}, {}, []
     for name in ("stdout", "stderr"):
         reading, writing = pty.openpty() if name in streams else os.pipe()
         ends[name], parts[name] = (reading, writing), []
         threads.append(threading.Thread(target=_collect, args=(reading, parts[name])))
-    process = subprocess.Popen([copal_binary(), *arguments], stdin=subprocess.DEVNULL, stdout=ends["stdout"][1],
+    process = subprocess.Popen([*prefix, copal_binary(), *arguments], stdin=subprocess.DEVNULL, stdout=ends["stdout"][1],
                                stderr=ends["stderr"][1], env=environment(**(env or {})))
     for _, writing in ends.values():
         os.close(writing)

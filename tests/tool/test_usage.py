@@ -54,7 +54,13 @@ def refused(*arguments):
     (["ping", URI, "-c", "0"], "--count takes a number"),
     (["ping", URI, "-i", "x"], "--interval takes seconds"),
     (["ping", URI, URI], "one operand too many"),
-    (["discover"], "multicast is not in this build yet"),
+    (["discover", "--psk", "x"], "a group cannot be asked by DTLS"),
+    (["get", "coap://224.0.1.187/", "-o", "x"], "are for one host"),
+    (["get", "coap://224.0.1.187/", "--etag", "x"], "are for one host"),
+    (["get", "coaps://224.0.1.187/", "--psk", "x", "--identity", "x"], "did you mean 'coap://224.0.1.187/'?"),
+    (["get", "coap://[ff02::fd%25nowhere]/"], "no such interface"),
+    (["ping", "coap://224.0.1.187/"], "ping asks one"),
+    (["observe", "coap://[ff02::fd]/"], "observe asks one"),
     (["discover", URI, URI], "one operand too many"),
     (["serve", "a=1"], "--resource"),
     (["serve", "--port", "65536"], "--port takes a number from 0 to 65535"),
@@ -107,8 +113,6 @@ def test_says_what_to_do(arguments, hint):
     ("coap://[fe80::1%eth0]/a%2", "without two hexadecimal digits"),
     ("coap://localhost/a?b=100%", "without two hexadecimal digits"),
     ("coap://localhost/{a}", "no valid URI"),
-    ("coap://224.0.1.187/", "multicast is not in this build yet"),
-    ("coap://[ff02::fd]/", "multicast is not in this build yet"),
 ])
 @pytest.mark.parametrize("command", ["get", "discover", "ping"])
 def test_says_what_is_wrong_with_a_uri(command, uri, hint):
@@ -169,6 +173,6 @@ def test_help_of_serve_prints_what_the_memory_comes_to():
     usual, usual_bounds = bounds()
     small, small_bounds = bounds("--memory", "1M")
     assert (usual, small) == (64 * 1024, 1024)
-    assert len(usual_bounds) == 15 and all(usual_bounds.values()) and all(small_bounds.values())
+    assert len(usual_bounds) == 14 and all(usual_bounds.values()) and all(small_bounds.values())
     for bound in ("resources", "requests with effects remembered against duplicates", "requests answered later"):
         assert usual_bounds[bound] > small_bounds[bound]
