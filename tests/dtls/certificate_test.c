@@ -90,7 +90,7 @@ static const struct {
     {"host", "::2", "the certificate is for another host"},
     {"named", "other.example", "the certificate is for another host"},
     {"named", "127.0.0.1", "the certificate is for another host"},
-    {"wildcard", "host.example", "the certificate is for another host"},
+    {"wildcard", "host.site.example", "the certificate is for another host"},
     {"expired", "host.example", "the certificate has expired"},
     {"future", "host.example", "the certificate is not valid yet"},
     {"stranger", "host.example", "the certificate is of an unknown authority"},

@@ -28,7 +28,7 @@ static const struct {
     {"rsa", "a host", HOST_NAMES, AUTHORITY, -1, 1, 2048},
     {"chain", "a host", HOST_NAMES, BETWEEN, -1, 1, 0},
     {"named", "host.example", NULL, AUTHORITY, -1, 1, 0},
-    {"wildcard", "a host", "DNS:*.example", AUTHORITY, -1, 1, 0},
+    {"wildcard", "a host", "DNS:*.site.example", AUTHORITY, -1, 1, 0},
     {"expired", "a host", HOST_NAMES, AUTHORITY, -2, -1, 0},
     {"future", "a host", HOST_NAMES, AUTHORITY, 1, 2, 0},
     {"stranger", "a host", HOST_NAMES, OTHER_AUTHORITY, -1, 1, 0},

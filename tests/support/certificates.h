@@ -11,7 +11,7 @@
  *    rsa              as host, with an RSA key
  *    chain            as host, of an authority in between, which comes along
  *    named            without SubjectAltName; its common name is host.example
- *    wildcard         for *.example
+ *    wildcard         for *.site.example
  *    expired, future  as host; no more, and not yet, valid
  *    stranger         as host, of other_authority
  *    client           of authority, for client.example
