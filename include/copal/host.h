@@ -71,6 +71,8 @@ int copal_host_listen_secure(copal_host_t *host, copal_credentials_t *credential
  *  listens on and as copal_endpoint_hear_groups says. An address decides the interface; "0.0.0.0" and "::" are all that are
  *  up and do multicast now (the loopback interface only where there is no other; those that come later are left out). For
  *  any other address each group takes one of the 24 sockets.
+ *  Of a host that listens by DTLS only, COPAL_PORT of the groups is heard, and /.well-known/core alone answered, with links
+ *  that are coaps URIs: DTLS has no groups. For each address that takes another socket, which is any free port's.
  *  COPAL_ENOTFOUND: nothing listens, or no such interface is there. COPAL_EEXIST: it was called already. COPAL_EFULL: no
  *  sockets are left. COPAL_ESYSTEM: errno says why (ENOBUFS: the system lets a socket join fewer groups). On an error
  *  nothing is answered by multicast. */

@@ -25,6 +25,8 @@ typedef struct {
     uint32_t workers;    /* threads that serve it (1, at most 64) */
 } copal_tree_limits_t;
 
+#define COPAL_ORIGIN_SIZE 80u
+
 /** How writers exclude each other; the same thread may enter again. All NULL: only one thread uses the tree. */
 typedef struct {
     void (*enter)(void *context);
@@ -48,6 +50,9 @@ typedef struct {
     /** Called after a change of something observed, outside of `exclusion`, in the thread that made it: whoever runs the
      *  endpoints should look at copal_tree_next_change soon. NULL: it is looked at often enough. */
     void (*changed)(void *user);
+    /** What stands before the paths in the links that this call is shown, as "coaps://192.0.2.1", NUL-terminated, to `out`, which
+     *  takes COPAL_ORIGIN_SIZE octets, and its length is returned; 0: nothing. NULL: nothing for anybody. */
+    size_t (*origin)(void *user, const copal_call_t *call, char *out);
     /** Called after a peer's request created `resource`, in the thread that serves it. NULL: nobody cares. */
     void (*created)(void *user, copal_tree_t *tree, copal_handle_t resource);
     void *user; /* for all of these */

@@ -114,3 +114,10 @@ uint16_t copal__peer_port(const copal_peer_t *peer)
     const uint8_t *at = peer->data + (copal__peer_family(peer) == AF_INET ? 4 : 16);
     return (uint16_t)(at[0] << 8 | at[1]);
 }
+
+void copal__peer_set_port(copal_peer_t *peer, uint16_t port)
+{
+    uint8_t *at = peer->data + (copal__peer_family(peer) == AF_INET ? 4 : 16);
+    at[0] = (uint8_t)(port >> 8);
+    at[1] = (uint8_t)port;
+}

@@ -48,5 +48,6 @@ int copal__resolve(copal_peer_t *peers, int most, const char *text, uint16_t por
 
 /** The port. */
 uint16_t copal__peer_port(const copal_peer_t *peer);
+void copal__peer_set_port(copal_peer_t *peer, uint16_t port);
 
 #endif

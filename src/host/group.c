@@ -168,16 +168,14 @@ int copal__groups_hear(copal__side_t *side, uint8_t number)
 {
     copal_peer_t local = {0};
     copal__address_t address;
-    socklen_t size = sizeof address;
     const int fd = side->sockets[number].fd;
-    if (getsockname(fd, &address.any, &size) != 0)
+    if (copal__side_local(side, number, &local) != 0)
         return COPAL_ESYSTEM;
-    copal__address_to_peer(&address, &local);
     const bool any = copal__peer_is_any(&local);
     const uint32_t interface = any ? 0 : copal__interface_of(&local);
     int heard = 0;
     for (size_t i = 0; i < GROUPS; i++) {
-        size = address_of(&address, i, &local);
+        const socklen_t size = address_of(&address, i, &local);
         if (size == 0 || (!any && interface == 0))
             continue;
         const int more = any ? join_all(fd, &address, size) : hear_apart(side, number, &address, size, interface);
@@ -186,4 +184,89 @@ int copal__groups_hear(copal__side_t *side, uint8_t number)
         heard += more;
     }
     return heard;
+}
+
+/* ---- showing what is to be had by DTLS ------------------------------------------------------------------ */
+
+enum { ADDRESSES = 16 };
+
+/* Takes the first of `count` indices that is that of an address out. */
+static bool take(uint32_t indices[COPAL_INTERFACES], int *count, uint32_t index)
+{
+    for (int i = 0; i < *count; i++) {
+        if (indices[i] != index)
+            continue;
+        indices[i] = indices[--*count];
+        return true;
+    }
+    return false;
+}
+
+/* Adds one address of a family of each interface that is heard; how many there are then, or -1: errno. */
+static int add_addresses(int family, copal_peer_t addresses[ADDRESSES], int count)
+{
+    struct ifaddrs *all;
+    uint32_t indices[COPAL_INTERFACES];
+    int left = copal__interfaces(family, false, indices);
+    if (left < 0 || getifaddrs(&all) != 0)
+        return -1;
+    for (const struct ifaddrs *at = all; at && count < ADDRESSES; at = at->ifa_next) {
+        copal__address_t address;
+        if (!at->ifa_addr || at->ifa_addr->sa_family != family || !take(indices, &left, if_nametoindex(at->ifa_name)))
+            continue;
+        memcpy(&address, at->ifa_addr, family == AF_INET ? sizeof address.v4 : sizeof address.v6);
+        copal__address_to_peer(&address, &addresses[count++]);
+    }
+    freeifaddrs(all);
+    return count;
+}
+
+static int show_at(copal__side_t *side, uint8_t number, const copal_peer_t *local)
+{
+    copal_peer_t own = *local, asked = *local;
+    copal__address_t address;
+    const uint32_t interface = copal__interface_of(local);
+    copal__peer_set_port(&own, 0);
+    copal__peer_set_port(&asked, COPAL_PORT);
+    if (interface == 0)
+        return 0;
+    const int socket = copal__side_open(side, &own, false);
+    if (socket < 0)
+        return socket;
+    side->sockets[socket].shown = (uint8_t)(number + 1);
+    int heard = 0;
+    for (size_t i = 0; i < GROUPS; i++) {
+        const socklen_t size = address_of(&address, i, &asked);
+        const int more = size > 0 ? hear_apart(side, (uint8_t)socket, &address, size, interface) : 0;
+        if (more < 0)
+            return more;
+        heard += more;
+    }
+    return heard;
+}
+
+/* The addresses that a socket listens on, as many as are shown; IPv6's "any" takes IPv4, too. */
+static int addresses_of(const copal__side_t *side, uint8_t number, copal_peer_t addresses[ADDRESSES])
+{
+    if (copal__side_local(side, number, &addresses[0]) != 0)
+        return -1;
+    if (!copal__peer_is_any(&addresses[0]))
+        return 1;
+    const bool both = copal__peer_family(&addresses[0]) == AF_INET6;
+    const int count = add_addresses(AF_INET, addresses, 0);
+    return count < 0 || !both ? count : add_addresses(AF_INET6, addresses, count);
+}
+
+int copal__groups_show(copal__side_t *side, uint8_t number)
+{
+    copal_peer_t addresses[ADDRESSES] = {{0}};
+    const int count = addresses_of(side, number, addresses);
+    int heard = 0;
+    for (int i = 0; i < count; i++) {
+        const int more = show_at(side, number, &addresses[i]);
+        if (more < 0)
+            return more;
+        heard += more;
+    }
+    return count < 0 ? COPAL_ESYSTEM : heard;
 }

@@ -17,4 +17,8 @@ uint32_t copal__interface_of(const copal_peer_t *local);
  *  COPAL_EFULL, COPAL_ESYSTEM (errno), when some may be heard already. */
 int copal__groups_hear(copal__side_t *side, uint8_t number);
 
+/** The same for a secured socket, on COPAL_PORT: since there is no DTLS with groups (RFC 7252 section 9), what comes by them is
+ *  answered by a socket of its own for each address, that says where DTLS is to be had. */
+int copal__groups_show(copal__side_t *side, uint8_t number);
+
 #endif

@@ -75,6 +75,7 @@ static int init_tree(copal_host_t *host, const copal__layout_t *layout, const co
         .observable = true,
         .patch = config->patch ? patch : NULL,
         .changed = copal__host_changed,
+        .origin = config->dtls ? copal__host_origin : NULL,
         .created = created,
         .user = host,
     };
@@ -111,13 +112,18 @@ static int init_core(copal_host_t *host, const copal__layout_t *layout, const co
     int status = init_tree(host, layout, config);
     if (status < 0)
         return status;
+    host->service = copal_tree_service(host->tree, 0);
     copal_config_t endpoint = {
         .limits = config->server,
         .timing = config->timing,
         .random = host->random,
         .random_state = host->random_state,
-        .service = copal_tree_service(host->tree, 0),
+        .service = host->service,
     };
+    if (config->dtls) {
+        endpoint.service.handle = copal__host_serve;
+        endpoint.service.context = host;
+    }
     init_side(host, &host->server, config);
     init_side(host, &host->client, config);
     host->client.client = true;
@@ -271,20 +277,22 @@ static void close_from(copal__side_t *side, uint8_t count)
     errno = reason;
 }
 
+/* What listens without DTLS, or where there is nothing of that what listens by it. */
 static int become_discoverable(copal__side_t *server)
 {
     const uint8_t count = server->count;
     int heard = 0;
-    for (uint8_t i = 0; i < count; i++) {
-        const bool open = !server->sockets[i].group && !server->sockets[i].secure; /* DTLS knows no groups (section 8.1) */
-        const int more = open ? copal__groups_hear(server, i) : 0;
-        if (more < 0) {
-            close_from(server, count);
-            return more;
-        }
-        heard += more;
+    bool plain = false;
+    for (uint8_t i = 0; i < count; i++)
+        plain |= !server->sockets[i].secure;
+    for (uint8_t i = 0; i < count && heard >= 0; i++) {
+        const bool secure = server->sockets[i].secure;
+        const int more = secure && plain ? 0 : secure ? copal__groups_show(server, i) : copal__groups_hear(server, i);
+        heard = more < 0 ? more : heard + more;
     }
-    return heard > 0 ? 0 : COPAL_ENOTFOUND;
+    if (heard <= 0)
+        close_from(server, count);
+    return heard > 0 ? 0 : heard < 0 ? heard : COPAL_ENOTFOUND;
 }
 
 int copal_host_discoverable(copal_host_t *host)

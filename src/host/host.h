@@ -12,6 +12,7 @@ struct copal_host_t {
     copal__lock_t lock;        /* of all that follows, while it is not said otherwise */
     pthread_mutex_t exclusion; /* of the tree; never held while `lock` is waited for */
     copal_tree_t *tree;        /* excludes its users itself */
+    copal_service_t service;   /* of the tree */
     copal__side_t server, client;
     copal__batch_t batch;
     copal__locals_t locals;
@@ -60,6 +61,11 @@ void copal__host_wake(copal_host_t *host);
 
 /** For copal_tree_config_t.changed; `user` is the host. From any thread. */
 void copal__host_changed(void *user);
+
+/** As copal_service_t.handle, of a host that speaks DTLS; `context` is the host. */
+void copal__host_serve(void *context, copal_call_t *call);
+/** As copal_tree_config_t.origin; `user` is the host. */
+size_t copal__host_origin(void *user, const copal_call_t *call, char *out);
 
 /** copal_host_step, inside the lock. */
 int copal__host_step(copal_host_t *host, int timeout);

@@ -51,6 +51,16 @@ int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual)
     return side->count++;
 }
 
+int copal__side_local(const copal__side_t *side, uint32_t number, copal_peer_t *local)
+{
+    copal__address_t address;
+    socklen_t size = sizeof address;
+    if (getsockname(side->sockets[number].fd, &address.any, &size) != 0)
+        return -1;
+    copal__address_to_peer(&address, local);
+    return 0;
+}
+
 void copal__side_close(copal__side_t *side)
 {
     copal_dtls_close(side->dtls);

@@ -18,6 +18,8 @@ typedef struct {
     bool group;                         /* of a server: it hears a group, and sends nothing; of a client: it asks groups */
     uint8_t answers;                    /* the socket that answers what this one hears: itself, or whose group it is */
     copal_credentials_t *credentials;   /* of a server's secured socket; else NULL */
+    uint8_t shown;                      /* of a server: one more than the secured socket whose links it answers with, and
+                                         * with nothing else; 0: it serves */
 } copal__socket_t;
 
 typedef struct {
@@ -42,6 +44,9 @@ typedef struct {
  *  if `dual`. Returns its number; COPAL_EFULL: there are COPAL__SOCKETS; COPAL_ESYSTEM: errno, and nothing is half
  *  made. */
 int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual);
+
+/** The address and port that a socket is bound to. 0; -1: errno. */
+int copal__side_local(const copal__side_t *side, uint32_t number, copal_peer_t *local);
 
 /** Closes its sockets and its filter. */
 void copal__side_close(copal__side_t *side);

@@ -83,6 +83,8 @@ copal_code_t copal__serve_discovery(copal_tree_t *t, copal_call_t *call)
         return COPAL_NOT_ACCEPTABLE;
     if (o->queries > FILTERS_MOST)
         return COPAL_BAD_REQUEST;
+    char origin[COPAL_ORIGIN_SIZE];
+    const size_t origin_size = t->config.origin ? t->config.origin(t->config.user, call, origin) : 0;
     copal_writer_t *w = copal_reply(call, COPAL_CONTENT);
     copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, LINK_FORMAT);
     bool any = false;
@@ -92,9 +94,9 @@ copal_code_t copal__serve_discovery(copal_tree_t *t, copal_call_t *call)
         take_apart(t, r, &parts, ct);
         if (!fits(call, &parts))
             continue;
-        if (any)
-            copal_write_text(w, ",");
-        copal_write_payload(w, parts.target);
+        copal_write_text(w, any ? ",<" : "<");
+        copal_write_payload(w, (copal_bytes_t){(const uint8_t *)origin, origin_size});
+        copal_write_payload(w, (copal_bytes_t){parts.target.data + 1, parts.target.size - 1});
         copal_write_payload(w, parts.automatic);
         copal_write_payload(w, parts.own);
         copal_write_payload(w, parts.observe);

@@ -4,7 +4,7 @@
 #include "host/host.h"
 
 #include <errno.h>
-#include <stdatomic.h>
+#include <net/if.h>
 #include <stdlib.h>
 
 /* ---- a resource that shows who asks ----------------------------------------------------------------------- */
@@ -341,6 +341,79 @@ static void a_server_that_is_full_gives_the_oldest_session_up_and_what_it_observ
     copal_credentials_close(theirs);
 }
 
+/* ---- by multicast -------------------------------------------------------------------------------------------------- */
+
+static void send_to_group(int fd, uint16_t id, const char *path)
+{
+    uint8_t out[64];
+    const copal_peer_t group = wire_peer("224.0.1.187", COPAL_PORT);
+    const copal_bytes_t request = wire_get(out, sizeof out, id, path);
+    out[0] |= COPAL_NON << 4;
+    wire_send(fd, &group, request);
+}
+
+/* The next answer from 127.0.0.77: other servers may run on this machine. */
+static copal_message_t receive_answer(int fd, uint8_t *in, size_t capacity, copal_peer_t *from)
+{
+    copal_message_t answer;
+    do
+        answer = wire_receive(fd, in, capacity, from);
+    while (from->data[3] != 77);
+    return answer;
+}
+
+static void rfc7252_8_1_a_host_of_dtls_only_is_discovered_with_links_of_coaps_and_serves_nothing_else(void **state)
+{
+    uint16_t port;
+    uint8_t in[1280], out[64];
+    char links[64];
+    copal_peer_t from;
+    copal_credentials_t *theirs = server_key("secret");
+    copal_host_t *host = secure_host(&(copal_host_config_t){.timing.leisure = 1}, theirs, "127.0.0.77", &port);
+    const struct ip_mreqn by = {.imr_ifindex = (int)if_nametoindex("lo")};
+    int fd = wire_open("127.0.0.1");
+    (void)state;
+    assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &by, sizeof by), 0);
+    assert_int_equal(copal_host_discoverable(host), 0);
+    send_to_group(fd, 1, "v");
+    send_to_group(fd, 2, ".well-known/core");
+    copal_message_t answer = receive_answer(fd, in, sizeof in, &from);
+    snprintf(links, sizeof links, "<coaps://127.0.0.77:%u/v>;obs", (unsigned)port);
+    assert_int_equal(answer.code, COPAL_CONTENT);
+    assert_bytes(answer.payload, links);
+    wire_send(fd, &from, wire_get(out, sizeof out, 3, "v"));
+    answer = receive_answer(fd, in, sizeof in, &from);
+    assert_int_equal(answer.id, 3);
+    assert_int_equal(answer.code, COPAL_NOT_FOUND);
+    close(fd);
+    copal_host_close(host);
+    copal_credentials_close(theirs);
+}
+
+static void where_some_listen_without_dtls_those_are_discovered(void **state)
+{
+    uint16_t port;
+    uint8_t in[1280], out[64];
+    copal_peer_t from;
+    copal_credentials_t *theirs = server_key("secret");
+    copal_host_t *host = secure_host(&(copal_host_config_t){.timing.leisure = 1}, theirs, "127.0.0.77", &port);
+    const struct ip_mreqn by = {.imr_ifindex = (int)if_nametoindex("lo")};
+    int fd = wire_open("127.0.0.1");
+    (void)state;
+    assert_int_equal(setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &by, sizeof by), 0);
+    assert_int_equal(copal_host_listen(host, "127.0.0.77", 0, &port), 0);
+    assert_int_equal(copal_host_discoverable(host), 0);
+    copal_peer_t group = wire_peer("224.0.1.187", port);
+    const copal_bytes_t request = wire_get(out, sizeof out, 1, ".well-known/core");
+    out[0] |= COPAL_NON << 4;
+    wire_send(fd, &group, request);
+    assert_bytes(receive_answer(fd, in, sizeof in, &from).payload, "</v>;obs");
+    assert_int_equal(copal__peer_port(&from), port);
+    close(fd);
+    copal_host_close(host);
+    copal_credentials_close(theirs);
+}
+
 /* ---- tracing ---------------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -394,6 +467,8 @@ int main(void)
         cmocka_unit_test(what_is_observed_is_told_through_the_session),
         cmocka_unit_test(credentials_and_scheme_go_together),
         cmocka_unit_test(a_server_that_is_full_gives_the_oldest_session_up_and_what_it_observes),
+        cmocka_unit_test(rfc7252_8_1_a_host_of_dtls_only_is_discovered_with_links_of_coaps_and_serves_nothing_else),
+        cmocka_unit_test(where_some_listen_without_dtls_those_are_discovered),
         cmocka_unit_test(a_trace_shows_what_is_inside_of_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

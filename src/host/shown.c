@@ -1,0 +1,47 @@
+/* What is to be had by DTLS, shown to who asks by multicast: the links to it, and nothing else. */
+#define _GNU_SOURCE 1
+#include "host.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The socket that answers a call. */
+static const copal__socket_t *socket_of(const copal_host_t *host, const copal_call_t *call)
+{
+    return &host->server.sockets[COPAL__VIA_SOCKET(call->from->via)];
+}
+
+static bool is_discovery(const copal_call_t *call)
+{
+    char path[32];
+    return copal_path_text(path, sizeof path, call->options->path) > 0 && strcmp(path, ".well-known/core") == 0;
+}
+
+void copal__host_serve(void *context, copal_call_t *call)
+{
+    const copal_host_t *host = context;
+    if (socket_of(host, call)->shown > 0 && !is_discovery(call))
+        copal_reply_text(call, COPAL_NOT_FOUND, NULL);
+    else
+        host->service.handle(host->service.context, call);
+}
+
+/* A zone is of no use to another machine. */
+size_t copal__host_origin(void *user, const copal_call_t *call, char *out)
+{
+    const copal_host_t *host = user;
+    const uint8_t shown = socket_of(host, call)->shown;
+    copal_peer_t own, secured;
+    char address[64];
+    if (shown == 0 || copal__side_local(&host->server, COPAL__VIA_SOCKET(call->from->via), &own) != 0 ||
+        copal__side_local(&host->server, shown - 1u, &secured) != 0)
+        return 0;
+    copal_peer_to_text(&own, address, sizeof address, NULL);
+    address[strcspn(address, "%")] = 0;
+    const uint16_t port = copal__peer_port(&secured);
+    const bool six = strchr(address, ':') != NULL;
+    int size = snprintf(out, COPAL_ORIGIN_SIZE, "coaps://%s%s%s", six ? "[" : "", address, six ? "]" : "");
+    if (port != COPAL_SECURE_PORT)
+        size += snprintf(out + size, COPAL_ORIGIN_SIZE - (size_t)size, ":%u", (unsigned)port);
+    return (size_t)size;
+}
