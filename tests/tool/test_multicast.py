@@ -160,3 +160,20 @@ def test_a_server_whose_interface_cannot_be_found_by_multicast_says_so(asker):
     done = ask(asker, "serve", "--bind", "10.77.1.1", *[f"--bind=127.0.0.{i}" for i in range(1, 24)], "--discoverable")
     assert done.returncode == 1
     assert "--discoverable: too many addresses" in done.stderr
+
+
+def test_a_server_of_dtls_only_is_found_with_links_of_coaps():
+    with Host() as asker, Host(asker) as host:
+        asker.cable(host, 1)
+        command = [*host.enter, copal_binary(), "serve", "--psk", "secret", "-r", "who=me", "--discoverable"]
+        with Program(*command) as server:
+            server.wait_for("^listening on coaps://")
+            found = ask(asker, "discover", *PATIENCE)
+            links = re.findall(r"<(coaps://\S+)/who>;obs", found.stdout)
+            assert len(links) == len(found.stdout.splitlines()) == 2
+            assert sorted(link for link in links if "[" not in link) == ["coaps://10.77.1.2"]
+            for link in links:
+                link = link.replace("]", "%25v1]") if "fe80" in link else link
+                assert ask(asker, "get", "--psk", "secret", "--identity", "us", link + "/who").stdout == "me"
+            silent = ask(asker, "get", "coap://224.0.1.187/who", *PATIENCE)
+            assert (silent.returncode, silent.stdout) == (3, "")
