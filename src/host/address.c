@@ -54,16 +54,17 @@ static void map(copal__address_t *address, const copal_peer_t *peer)
 
 socklen_t copal__address_from_peer(copal__address_t *address, const copal_peer_t *peer, int family)
 {
-    if (copal__peer_family(peer) == AF_INET && family == AF_INET) {
+    const int of_peer = peer->size == COPAL__PEER_IPV4 ? AF_INET : copal__peer_family(peer);
+    if (of_peer == AF_INET && family == AF_INET) {
         memset(address, 0, sizeof address->v4);
         address->v4.sin_family = AF_INET;
         memcpy(&address->v4.sin_addr, peer->data, 4);
         memcpy(&address->v4.sin_port, peer->data + 4, 2);
         return sizeof address->v4;
     }
-    if (family != AF_INET6 || copal__peer_family(peer) == 0)
+    if (family != AF_INET6 || of_peer == 0)
         return 0;
-    if (copal__peer_family(peer) == AF_INET) {
+    if (of_peer == AF_INET) {
         map(address, peer);
         return sizeof address->v6;
     }

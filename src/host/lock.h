@@ -33,8 +33,45 @@ static inline bool copal__lock_is_mine(const copal__lock_t *lock)
     return atomic_load_explicit(&lock->owner, memory_order_relaxed) == copal__thread();
 }
 
-void copal__lock_enter(copal__lock_t *lock);
-void copal__lock_leave(copal__lock_t *lock);
+void copal__lock_stand_in_line(copal__lock_t *lock);
+void copal__lock_call_next(copal__lock_t *lock);
+
+static inline bool copal__lock_grab(copal__lock_t *lock)
+{
+    bool expected = false;
+    return atomic_compare_exchange_strong(&lock->held, &expected, true);
+}
+
+static inline void copal__lock_own(copal__lock_t *lock)
+{
+    atomic_store_explicit(&lock->owner, copal__thread(), memory_order_relaxed);
+    lock->depth = 1;
+}
+
+/** Both of these are sequentially consistent, and so is what who waits does first: count himself, then try to grab.
+ *  So either he is seen here, or he sees that it is free. True: he is seen. */
+static inline bool copal__lock_let_go(copal__lock_t *lock)
+{
+    atomic_store_explicit(&lock->owner, 0, memory_order_relaxed);
+    atomic_store(&lock->held, false);
+    return atomic_load(&lock->waiting) > 0;
+}
+
+static inline void copal__lock_enter(copal__lock_t *lock)
+{
+    if (copal__lock_is_mine(lock))
+        lock->depth++;
+    else if (atomic_load_explicit(&lock->waiting, memory_order_relaxed) == 0 && copal__lock_grab(lock))
+        copal__lock_own(lock);
+    else
+        copal__lock_stand_in_line(lock);
+}
+
+static inline void copal__lock_leave(copal__lock_t *lock)
+{
+    if (--lock->depth == 0 && copal__lock_let_go(lock))
+        copal__lock_call_next(lock);
+}
 
 /** Lets another thread have it that waits for it; then enters it again. Entered once. */
 void copal__lock_yield(copal__lock_t *lock);

@@ -160,18 +160,18 @@ static void fill(const copal__side_t *side, copal__slot_t *slot, copal__place_t 
                  const copal_datagram_t *datagram)
 {
     const uint32_t local = COPAL__VIA_LOCAL(datagram->via);
-    const int family = side->sockets[COPAL__VIA_SOCKET(datagram->via)].family;
-    slot->header.msg_namelen = copal__address_from_peer(&place->address, datagram->to, family);
+    const copal__socket_t *socket = &side->sockets[COPAL__VIA_SOCKET(datagram->via)];
+    slot->header.msg_namelen = copal__address_from_peer(&place->address, datagram->to, socket->family);
     slot->header.msg_control = NULL;
     slot->header.msg_controllen = 0;
     if (local > 0) {
         copal__local_t *from = &side->locals->entries[local - 1];
         slot->header.msg_control = from->answer;
         slot->header.msg_controllen = from->answer_size;
-    } else if (copal__peer_scope(datagram->to) != 0 && copal__peer_is_multicast(datagram->to)) {
+    } else if (socket->group && copal__peer_scope(datagram->to) != 0 && copal__peer_is_multicast(datagram->to)) {
         place->interface = copal__peer_scope(datagram->to);
         slot->header.msg_control = place->control;
-        slot->header.msg_controllen = copal__local_by_interface(place->control, family, place->interface);
+        slot->header.msg_controllen = copal__local_by_interface(place->control, socket->family, place->interface);
     }
     place->vector = (struct iovec){(void *)(uintptr_t)datagram->bytes.data, datagram->bytes.size};
 }
