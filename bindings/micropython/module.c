@@ -83,15 +83,38 @@ static bool is_any(const char *address)
 /* Milliseconds without progress: what is sent five times again, a second and more apart. Of a wrong key nothing else tells. */
 #define HANDSHAKE_PATIENCE 30000
 
-/* Opens the host, listens and starts the driver, or leaves nothing behind. `address` NULL: a client only. With `credentials` it
- * speaks DTLS only. */
-static int open_host(copal_credentials_t *credentials, const char *address, uint16_t port, bool dynamic, bool post_creates)
+/* What init() is asked for. */
+typedef struct {
+    const char *address; /* NULL: a client only */
+    uint16_t port;
+    bool discovery, dynamic, post_creates;
+    copal_credentials_t *credentials; /* with these the server speaks DTLS only */
+} wanted_t;
+
+static int listen_on(copal_host_t *host, const wanted_t *wanted)
 {
+    int error = wanted->credentials != NULL
+                    ? copal_host_listen_secure(host, wanted->credentials, wanted->address, wanted->port, NULL)
+                    : copal_host_listen(host, wanted->address, wanted->port, NULL);
+    if (error == 0 && wanted->discovery) {
+        error = copal_host_discoverable(host);
+    }
+    if (error == COPAL_ENOTFOUND) {
+        errno = ENODEV; /* no interface that does multicast */
+        error = COPAL_ESYSTEM;
+    }
+    return error;
+}
+
+/* Opens the host, listens and starts the driver, or leaves nothing behind. */
+static int open_host(const wanted_t *wanted)
+{
+    const char *address = wanted->address;
     copal_host_config_t config = {
         .client = {.counters = 1}, /* the message ID alone pairs answer and request, whatever the session */
         .first_only = true,        /* the manual's way with repeated options */
-        .dynamic = dynamic,
-        .post_creates = post_creates,
+        .dynamic = wanted->dynamic,
+        .post_creates = wanted->post_creates,
         .created = coap_created,
         .patch = copal_json_patch,
         .dtls = &COAP_DTLS,
@@ -104,8 +127,7 @@ static int open_host(copal_credentials_t *credentials, const char *address, uint
         return error;
     }
     if (address != NULL) {
-        error = credentials != NULL ? copal_host_listen_secure(host, credentials, address, port, NULL)
-                                    : copal_host_listen(host, address, port, NULL);
+        error = listen_on(host, wanted);
     }
     if (error == 0) {
         error = coap_driver_start(host);
@@ -119,15 +141,6 @@ static int open_host(copal_credentials_t *credentials, const char *address, uint
     coap_state.host = host;
     coap_state.tree = copal_host_tree(host);
     return 0;
-}
-
-static void say_once_that_discovery_is_not_there(void)
-{
-    static bool said;
-    if (!said) {
-        said = true;
-        mp_printf(MICROPY_ERROR_PRINTER, "network.Coap: service_discovery does not work yet, no multicast is heard\n");
-    }
 }
 
 static mp_obj_t init(size_t positional, const mp_obj_t *values, mp_map_t *named)
@@ -147,28 +160,32 @@ static mp_obj_t init(size_t positional, const mp_obj_t *values, mp_map_t *named)
     if (coap_state.host != NULL) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("Coap.init() was called already"));
     }
-    const char *address = coap_given(args[ADDRESS].u_obj) ? coap_text(args[ADDRESS].u_obj) : NULL;
     const uint16_t usual = coap_given(args[PSK].u_obj) ? COPAL_SECURE_PORT : COPAL_PORT;
-    uint16_t port = (uint16_t)coap_integer(args[PORT].u_obj, 0, UINT16_MAX, usual);
+    wanted_t wanted = {
+        .address = coap_given(args[ADDRESS].u_obj) ? coap_text(args[ADDRESS].u_obj) : NULL,
+        .port = (uint16_t)coap_integer(args[PORT].u_obj, 0, UINT16_MAX, usual),
+        .discovery = args[DISCOVERY].u_bool,
+        .dynamic = args[DYNAMIC].u_bool,
+        .post_creates = args[POST_CREATES].u_bool,
+    };
     keeper_t *keeper = mp_obj_malloc_with_finaliser(keeper_t, &keeper_type);
     keeper->epoch = coap_state.epoch;
     mp_obj_t resources = mp_obj_new_dict(0), sessions = mp_obj_new_list(0, NULL);
 
-    copal_credentials_t *credentials = coap_credentials_open(true, args[PSK].u_obj, args[HINT].u_obj);
+    wanted.credentials = coap_credentials_open(true, args[PSK].u_obj, args[HINT].u_obj);
     coap_defer_interrupt();
-    int error = open_host(credentials, address, port, args[DYNAMIC].u_bool, args[POST_CREATES].u_bool);
+    int error = open_host(&wanted);
     if (error != 0) {
-        coap_credentials_close(credentials);
+        int reason = errno;
+        coap_credentials_close(wanted.credentials);
         coap_allow_interrupt();
+        errno = reason;
         coap_raise(error);
     }
     keeper->epoch = ++coap_state.epoch;
     MP_STATE_VM(coap_keeper) = MP_OBJ_FROM_PTR(keeper);
     MP_STATE_VM(coap_resources) = resources;
     MP_STATE_VM(coap_sessions) = sessions;
-    if (args[DISCOVERY].u_bool) {
-        say_once_that_discovery_is_not_there();
-    }
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(init_obj, 0, init);

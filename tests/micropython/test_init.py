@@ -4,9 +4,11 @@ import socket
 
 import pytest
 
-from support.client import Client
+from support import coap
+from support.client import Client, path_options
 from support.coap import code
 from support.micropython import run
+from support.process import SECONDS, copal
 from support.udp import Answerer, critical, free_port, piggyback
 
 EVERY_FUNCTION = [
@@ -96,13 +98,44 @@ def test_none_for_a_keyword_means_not_given(interpreter):
     interpreter.do("Coap.init(None, port=None, psk=None, hint=None)")
 
 
-def test_service_discovery_is_accepted_and_says_once_that_it_does_not_work():
-    said = run("""
-        for _ in range(3):
-            Coap.init('127.0.0.1', port=0, service_discovery=True)
-            Coap.deinit()
+def ask_group(address, port, path):
+    """The first answer that comes from an address, and its port, to a request to the IPv4 group of all CoAP nodes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(SECONDS)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
+        sock.sendto(coap.encode(coap.Message(coap.NON, coap.GET, 1, b"t", path_options(path))), ("224.0.1.187", port))
+        while True:  # other servers may run on this machine
+            answer, sender = sock.recvfrom(2048)
+            if sender[0] == address:
+                return coap.decode(answer), sender[1]
+
+
+def test_with_service_discovery_who_asks_the_group_is_answered(interpreter):
+    port = free_port("127.0.0.78")
+    interpreter.do(f"""
+        Coap.init('127.0.0.78', port={port}, service_discovery=True)
+        Coap.add_resource('a', value='x').callback(Coap.REQUEST_GET, True)
     """)
-    assert said.count("service_discovery") == 1
+    answer, sender = ask_group("127.0.0.78", port, ".well-known/core")
+    assert (answer.type, answer.payload, sender) == (coap.NON, b"</a>;obs", port)
+    assert ask_group("127.0.0.78", port, "a")[0].payload == b"x"
+
+
+def test_with_psk_and_service_discovery_the_links_are_of_coaps(interpreter):
+    port = free_port("127.0.0.79")
+    interpreter.do(f"""
+        Coap.init('127.0.0.79', port={port}, service_discovery=True, psk='secret', hint='gate')
+        Coap.add_resource('a', value='x').callback(Coap.REQUEST_GET, True)
+    """)
+    answer, sender = ask_group("127.0.0.79", 5683, ".well-known/core")
+    assert answer.payload == f"<coaps://127.0.0.79:{port}/a>;obs".encode()
+    with Client(sender, "127.0.0.79") as client:
+        assert client.get("a").code == code("4.04")
+    assert copal("get", "--psk", "secret", "--identity", "us", f"coaps://127.0.0.79:{port}/a").stdout == b"x"
+
+
+def test_service_discovery_without_an_address_is_a_client_all_the_same(interpreter):
+    interpreter.do("Coap.init(service_discovery=True)")
 
 
 def test_the_clients_requests_leave_from_the_address_given_on_a_port_of_their_own(interpreter):
