@@ -44,9 +44,26 @@ install: build ## installs tool, library and headers to PREFIX=/usr/local, below
 uninstall: ## removes what the last `make install` installed
 	@sed 's|^|$(DESTDIR)|' build/install_manifest.txt | tr '\n' '\0' | xargs -0 rm -fv
 
+.PHONY: deb deb-test
+deb: tools/installed/deb ## builds the Debian packages into build/deb
+	@JOBS=$(JOBS) tools/deb
+deb-test: tools/installed/deb tools/installed/deb-test ## and asks lintian, and installs and tries them in a bare Debian; as root
+	@JOBS=$(JOBS) tools/deb try
+
+# What the documentation is built with is of PyPI.
+.PHONY: docs build/docs-venv
+docs: build/docs-venv ## builds the documentation to build/docs/html
+	@build/docs-venv/bin/python -m sphinx -q -W --keep-going -b html -d build/docs/doctrees docs build/docs/html
+	@echo build/docs/html/index.html
+build/docs-venv: build/docs-venv/installed
+build/docs-venv/installed: docs/requirements.txt | tools/installed/docs
+	$(PYTHON) -m venv build/docs-venv
+	build/docs-venv/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
-INSTALLED := $(addprefix tools/installed/,build run peers mbedtls test bench format)
+INSTALLED := $(addprefix tools/installed/,build run peers mbedtls test bench format docs deb deb-test)
 .PHONY: $(INSTALLED)
 $(INSTALLED): tools/installed/%:
 	@tools/install $*

@@ -89,7 +89,7 @@ class Handler(Resource):
 
 
 class Server:
-    """Serves resources.
+    """Serves resources::
 
         server = copal.Server("127.0.0.1")
         temperature = server.add_value("temperature", "21.5", content_format="text")
