@@ -1,7 +1,7 @@
 /* A loader with many DTLS sessions: sessions PORT PATH COUNT SECONDS KEY shakes hands with 127.0.0.1:PORT from COUNT addresses
  * of loopback, which one socket can have, 16 at a time, with the identity "bench". Then it says "N sessions", waits for a
- * line on standard input, and asks by each session one confirmable GET after the other, and prints how many right answers
- * came in a second. */
+ * line on standard input, and asks confirmable GETs by one session after the other, with up to 200 under way, as many as a
+ * socket's buffer holds; and prints how many right answers came in a second. */
 #define _GNU_SOURCE
 #include "copal/dtls.h"
 
@@ -15,17 +15,17 @@
 #include <sys/socket.h>
 #include <time.h>
 
-enum { MOST = 100000, AT_ONCE = 16, BATCH = 64, SIZE = 1500, WARM_UP_MS = 300, PATIENCE_MS = 2000 };
+enum { MOST = 100000, AT_ONCE = 16, OUTSTANDING = 200, BATCH = 64, SIZE = 1500, WARM_UP_MS = 300, PATIENCE_MS = 2000 };
 enum { CON = 0x40, ACK = 0x60, GET = 1, CONTENT = 0x45, URI_PATH = 11 };
 
 typedef struct {
     copal_peer_t peer;
-    int64_t asked;
+    int64_t asked; /* 0: no request is under way */
     uint16_t id;
 } session_t;
 
 static session_t sessions[MOST];
-static uint32_t count, begun;
+static uint32_t count, begun, turn;
 static int fd;
 static struct sockaddr_in server;
 static copal_dtls_t *dtls;
@@ -147,16 +147,26 @@ static void ask(uint32_t at, bool again)
         wrong++;
 }
 
+/* The session that has waited for its turn for longest. */
+static void ask_next(void)
+{
+    do
+        turn = (turn + 1) % count;
+    while (sessions[turn].asked);
+    ask(turn, false);
+}
+
 static void deliver(void *user, copal_time_t now, const copal_from_t *from, copal_bytes_t message)
 {
     (void)user, (void)now;
     const uint8_t *m = message.data;
-    if (message.size < 4 || m[0] >> 4 != ACK >> 4 || (m[2] << 8 | m[3]) != sessions[from->via].id)
+    session_t *s = &sessions[from->via];
+    if (message.size < 4 || m[0] >> 4 != ACK >> 4 || (m[2] << 8 | m[3]) != s->id || !s->asked)
         return;
+    s->asked = 0;
     wrong += m[1] != CONTENT;
     answers++;
-    if (asking)
-        ask(from->via, false);
+    ask_next();
 }
 
 static void changed(void *user, copal_time_t now, const copal_peer_t *peer, int status, const char *reason)
@@ -180,7 +190,7 @@ static void run_until(int64_t end)
             continue;
         look = now + 100;
         for (uint32_t i = 0; asking && i < count; i++)
-            if (now - sessions[i].asked > PATIENCE_MS) {
+            if (sessions[i].asked && now - sessions[i].asked > PATIENCE_MS) {
                 resent++;
                 ask(i, true);
             }
@@ -257,8 +267,8 @@ int main(int argc, char **argv)
     if (getchar() == EOF)
         return 0;
     asking = true;
-    for (uint32_t i = 0; i < count; i++)
-        ask(i, false);
+    for (uint32_t i = 0; i < count && i < OUTSTANDING; i++)
+        ask_next();
     run_until(now_ms() + WARM_UP_MS);
     unsigned long before = answers;
     since = now_ms();
