@@ -99,7 +99,7 @@ def test_what_keeps_an_answer_from_coming_is_an_exception():
 
 @pytest.mark.parametrize("uri, error", [
     ("http://127.0.0.1/", copal.BadUri), ("coap://127.0.0.1/#a", copal.BadUri), ("", copal.BadUri),
-    ("coap://nowhere.invalid/", copal.UnknownHost), ("coap://224.0.1.187/", copal.Unsupported),
+    ("coap://nowhere.invalid/", copal.UnknownHost), ("coaps://224.0.1.187/", copal.CopalError),
 ])
 def test_a_uri_that_cannot_be_asked_is_an_exception(uri, error):
     with pytest.raises(error):

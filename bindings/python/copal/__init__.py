@@ -9,14 +9,15 @@ module of Pycom's boards.
 from .aio import Client, Observation, Server
 from .blocking import delete, fetch, get, ipatch, observe, patch, post, put, request, stream
 from .codes import Code, Option, Type
-from .errors import (BadCertificate, BadResponse, BadUri, Changed, CopalError, Exists, Full, Gone, HandshakeFailed,
+from .credentials import Credentials, ServerCredentials
+from .errors import (BadCertificate, BadResponse, BadUri, Changed, Closed, CopalError, Exists, Full, Gone, HandshakeFailed,
                      InvalidArgument, NotFound, Reset, ResponseError, Timeout, TooLarge, UnknownHost, Unreachable,
                      Unsupported)
 from .message import Options, Request, Response
 
 __all__ = [
-    "BadCertificate", "BadResponse", "BadUri", "Changed", "Client", "Code", "CopalError", "Exists", "Full", "Gone",
+    "BadCertificate", "BadResponse", "BadUri", "Changed", "Client", "Closed", "Code", "CopalError", "Credentials", "Exists", "Full", "Gone",
     "HandshakeFailed", "InvalidArgument", "NotFound", "Observation", "Option", "Options", "Request", "Reset", "Response",
-    "ResponseError", "Server", "Timeout", "TooLarge", "Type", "UnknownHost", "Unreachable", "Unsupported", "delete",
+    "ResponseError", "Server", "ServerCredentials", "Timeout", "TooLarge", "Type", "UnknownHost", "Unreachable", "Unsupported", "delete",
     "fetch", "get", "ipatch", "observe", "patch", "post", "put", "request", "stream",
 ]

@@ -7,11 +7,14 @@ import stat
 from typing import TYPE_CHECKING, Any, BinaryIO, Dict, Optional, Tuple, Union
 
 from . import _copal
+from .credentials import default_credentials
 from .errors import InvalidArgument
 from .message import ContentFormat, Octets, content_format_number, octets
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict
+
+    from .credentials import Credentials
 
     class Asking(TypedDict, total=False):
         """What may be said of any request."""
@@ -25,11 +28,12 @@ if TYPE_CHECKING:
         timeout: float
         block_size: int
         hop_limit: int
+        credentials: Credentials
 
 
 Payload = Union[Octets, BinaryIO]
 NAMES = frozenset(("content_format", "accept", "etag", "if_match", "if_none_match", "confirmable", "timeout", "block_size",
-                   "hop_limit"))
+                   "hop_limit", "credentials"))
 
 
 def milliseconds(seconds: float) -> int:
@@ -73,7 +77,11 @@ def arguments(uri: str, method: int, payload: Optional[Payload], asked: Asking) 
             value = milliseconds(value)  # type: ignore[arg-type]
         elif name in ("etag", "if_match"):
             value = octets(value)  # type: ignore[arg-type]
+        elif name == "credentials":
+            value = value.opened  # type: ignore[attr-defined]
         given[name] = value
+    if uri[:6].lower() == "coaps:":
+        given.setdefault("credentials", default_credentials().opened)
     return given
 
 

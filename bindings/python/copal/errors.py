@@ -69,6 +69,10 @@ class Unsupported(CopalError):
     """This build cannot do that."""
 
 
+class Closed(CopalError, ConnectionError):
+    """The peer closed the DTLS session."""
+
+
 class HandshakeFailed(CopalError, ConnectionError):
     """The DTLS handshake failed: a wrong key, or nothing in common."""
 

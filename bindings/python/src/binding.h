@@ -14,7 +14,7 @@
 
 /** What belongs to one module object, that is to one interpreter. */
 typedef struct {
-    PyObject *host_type, *request_type, *call_type, *message_type;
+    PyObject *host_type, *request_type, *call_type, *message_type, *credentials_type;
     PyObject *errors; /* dict: status to class of exception */
 } binding_state_t;
 
@@ -22,8 +22,10 @@ typedef struct {
 
 /** Raises the exception for an error of copal's (of COPAL_ESYSTEM by errno), and returns NULL. */
 PyObject *binding_raise(const binding_state_t *state, int status);
+/** The same with a sentence of its own, unless it is empty or NULL. */
+PyObject *binding_raise_text(const binding_state_t *state, int status, const char *text);
 /** That exception as an object, not raised. */
-PyObject *binding_exception(const binding_state_t *state, int status);
+PyObject *binding_exception(const binding_state_t *state, int status, const char *text);
 /** The octets of a str (UTF-8) or of a bytes-like object, as a new bytes object; TypeError. */
 PyObject *binding_octets(PyObject *object);
 /** A view of the octets of a bytes object, or nothing of NULL. */
@@ -64,6 +66,7 @@ typedef struct binding_event_t {
     binding_handler_t *handler; /* CALL */
     copal_handle_t handle;      /* CALL: for the answer; CREATED: the resource */
     int status, reason;         /* reason: the errno of COPAL_ESYSTEM */
+    char problem[COPAL_PROBLEM_SIZE]; /* what there is to say of a session that failed; empty: nothing */
     bool ended, notification;
     size_t offset; /* PIECE */
     copal_peer_t peer;
@@ -111,14 +114,21 @@ typedef struct {
     PyObject *pending;            /* set of the requests that are open, or whose events wait */
     PyObject *created;            /* called for resources that peers create; NULL: nobody cares */
     binding_handler_t *handlers;
+    PyObject *credentials;        /* list of those that it listens with */
     PyThread_type_lock stepping;  /* held, without the GIL, by the thread that turns the host */
     bool closing;
 } binding_host_t;
 
-extern PyType_Spec binding_host_spec, binding_request_spec, binding_call_spec, binding_message_spec;
+extern PyType_Spec binding_host_spec, binding_request_spec, binding_call_spec, binding_message_spec,
+    binding_credentials_spec;
 
-/** open_host(...) of the module. */
+/* Functions of the module that stand in files of their own. */
 PyObject *binding_host_open(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *binding_credentials_open(PyObject *module, PyObject *args, PyObject *kwargs);
+PyObject *binding_interface(PyObject *module, PyObject *unused);
+
+/** Those in an object; NULL, with an exception: it is none. */
+copal_credentials_t *binding_credentials(const binding_state_t *state, PyObject *object);
 /** False, with an exception: it was closed. */
 bool binding_host_is_open(const binding_host_t *self);
 

@@ -30,8 +30,9 @@ static binding_host_t *new_host(PyObject *module)
     self->state = state;
     binding_queue_init(&self->queue);
     self->pending = PySet_New(NULL);
+    self->credentials = PyList_New(0);
     self->stepping = PyThread_allocate_lock();
-    if (self->pending == NULL || self->stepping == NULL) {
+    if (self->pending == NULL || self->credentials == NULL || self->stepping == NULL) {
         Py_DECREF(self);
         return PyErr_Occurred() != NULL ? NULL : (PyErr_NoMemory(), NULL);
     }
@@ -41,16 +42,17 @@ static binding_host_t *new_host(PyObject *module)
 PyObject *binding_host_open(PyObject *module, PyObject *args, PyObject *kwargs)
 {
     static char *names[] = {"created", "client_address", "memory", "body_size", "first_only", "dynamic", "post_creates",
-                            "counters", "nstart", "ack_timeout", "max_retransmit", NULL};
+                            "counters", "nstart", "ack_timeout", "max_retransmit", "handshake_timeout", NULL};
     PyObject *created = Py_None;
     const char *client_address = NULL;
     Py_ssize_t memory = 0, body_size = 0;
     int first_only = 0, dynamic = 0, post_creates = 0;
     copal_host_config_t config = {0};
     unsigned *counters = &config.client.counters, *nstart = &config.timing.nstart;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OznnpppIIII:open_host", names, &created, &client_address, &memory,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OznnpppIIIII:open_host", names, &created, &client_address, &memory,
                                      &body_size, &first_only, &dynamic, &post_creates, counters, nstart,
-                                     &config.timing.ack_timeout, &config.timing.max_retransmit)) {
+                                     &config.timing.ack_timeout, &config.timing.max_retransmit,
+                                     &config.client_dtls.handshake_timeout)) {
         return NULL;
     }
     binding_host_t *self = new_host(module);
@@ -63,6 +65,7 @@ PyObject *binding_host_open(PyObject *module, PyObject *args, PyObject *kwargs)
     config.post_creates = post_creates;
     config.client_address = client_address;
     config.patch = copal_json_patch;
+    config.dtls = &copal_dtls_openssl;
     config.user = self;
     self->body_size = body_size > 0 ? (size_t)body_size : (size_t)64 << 20;
     if (created != Py_None) {
@@ -112,6 +115,7 @@ static void close_host(binding_host_t *self)
     binding_handlers_clear(self, true);
     Py_CLEAR(self->pending);
     Py_CLEAR(self->created);
+    Py_CLEAR(self->credentials);
     binding_event_t *event;
     while ((event = binding_queue_take(&self->queue)) != NULL) {
         binding_event_free(event);
@@ -139,6 +143,7 @@ static void dealloc(PyObject *object)
     binding_queue_destroy(&self->queue);
     Py_XDECREF(self->pending);
     Py_XDECREF(self->created);
+    Py_XDECREF(self->credentials);
     if (self->stepping != NULL) {
         PyThread_free_lock(self->stepping);
     }
@@ -230,6 +235,19 @@ static PyObject *step(PyObject *object, PyObject *args)
     return PyBool_FromLong(self->host != NULL && binding_queue_count(&self->queue) > 0);
 }
 
+/* Another thread may sleep in a step, which is not to be waited for. Nobody closes the host meanwhile: this thread keeps the
+ * GIL, which the host needs for nothing. */
+static PyObject *flush(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    binding_host_t *self = (binding_host_t *)object;
+    if (!binding_host_is_open(self)) {
+        return NULL;
+    }
+    const int status = copal_host_step(self->host, 0);
+    return status < 0 ? binding_raise(self->state, status) : (Py_INCREF(Py_None), Py_None);
+}
+
 static PyObject *timeout(PyObject *object, PyObject *unused)
 {
     (void)unused;
@@ -269,6 +287,35 @@ static PyObject *listen(PyObject *object, PyObject *args)
     return status < 0 ? binding_raise(self->state, status) : PyLong_FromLong(bound);
 }
 
+static PyObject *listen_secure(PyObject *object, PyObject *args)
+{
+    binding_host_t *self = (binding_host_t *)object;
+    PyObject *credentials;
+    const char *address;
+    unsigned short port;
+    uint16_t bound = 0;
+    if (!PyArg_ParseTuple(args, "OsH:listen_secure", &credentials, &address, &port) || !binding_host_is_open(self)) {
+        return NULL;
+    }
+    copal_credentials_t *own = binding_credentials(self->state, credentials);
+    if (own == NULL || PyList_Append(self->credentials, credentials) < 0) {
+        return NULL;
+    }
+    const int status = copal_host_listen_secure(self->host, own, address, port, &bound);
+    return status < 0 ? binding_raise(self->state, status) : PyLong_FromLong(bound);
+}
+
+static PyObject *disconnect(PyObject *object, PyObject *credentials)
+{
+    binding_host_t *self = (binding_host_t *)object;
+    copal_credentials_t *own = binding_host_is_open(self) ? binding_credentials(self->state, credentials) : NULL;
+    if (own == NULL) {
+        return NULL;
+    }
+    const int status = copal_host_disconnect(self->host, own);
+    return status < 0 ? binding_raise(self->state, status) : (Py_INCREF(Py_None), Py_None);
+}
+
 static PyObject *is_closed(PyObject *object, void *unused)
 {
     (void)unused;
@@ -282,8 +329,11 @@ static PyObject *is_closed(PyObject *object, void *unused)
 
 static PyMethodDef methods[] = {
     {"listen", listen, METH_VARARGS, "Listens on a literal address; the port."},
+    {"listen_secure", listen_secure, METH_VARARGS, "Listens for DTLS, with a server's credentials; the port."},
+    {"disconnect", disconnect, METH_O, "Ends the sessions that a client has by these credentials."},
     {"step", step, METH_VARARGS,
      "Waits up to so many milliseconds (-1: for ever) for something to do, does it, and calls back; whether more waits."},
+    {"flush", flush, METH_NOARGS, "Sends what is to be sent, and calls nobody."},
     {"timeout", timeout, METH_NOARGS, "Milliseconds until step(0) is needed anyway; -1: never."},
     {"descriptors", descriptors, METH_NOARGS, "What to watch for reading, to call step(0) then."},
     {"close", do_close, METH_NOARGS, "Ends everything; a step in another thread returns."},

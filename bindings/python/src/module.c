@@ -116,6 +116,9 @@ static PyObject *option_text(PyObject *module, PyObject *args)
 
 static PyMethodDef functions[] = {
     {"open_host", (PyCFunction)(void (*)(void))binding_host_open, METH_VARARGS | METH_KEYWORDS, "Makes a host."},
+    {"open_credentials", (PyCFunction)(void (*)(void))binding_credentials_open, METH_VARARGS | METH_KEYWORDS,
+     "Reads keys and certificates."},
+    {"interface", binding_interface, METH_NOARGS, "Address and mask of the first interface that is up and no loopback."},
     {"peers", peers, METH_VARARGS, "The addresses that a URI's host has; may block on the network."},
     {"peer", peer, METH_VARARGS, "A peer from a literal address or, if told to, a name; may then block on the network."},
     {"address", address, METH_O, "Address and port of a peer."},
@@ -140,6 +143,7 @@ static const struct {
     {COPAL_EINVAL, "InvalidArgument"},  {COPAL_EEXIST, "Exists"},           {COPAL_ENOTFOUND, "NotFound"},
     {COPAL_EURI, "BadUri"},             {COPAL_EUNSUPPORTED, "Unsupported"}, {COPAL_ERESOLVE, "UnknownHost"},
     {COPAL_EHANDSHAKE, "HandshakeFailed"}, {COPAL_ECERTIFICATE, "BadCertificate"},
+    {COPAL_ECLOSED, "Closed"},
 };
 
 static PyObject *read_errors(void)
@@ -179,7 +183,8 @@ static int execute(PyObject *module)
     if (state->errors == NULL || add_type(module, &binding_host_spec, &state->host_type) < 0 ||
         add_type(module, &binding_request_spec, &state->request_type) < 0 ||
         add_type(module, &binding_call_spec, &state->call_type) < 0 ||
-        add_type(module, &binding_message_spec, &state->message_type) < 0) {
+        add_type(module, &binding_message_spec, &state->message_type) < 0 ||
+        add_type(module, &binding_credentials_spec, &state->credentials_type) < 0) {
         return -1;
     }
     return 0;
@@ -194,6 +199,7 @@ static int traverse(PyObject *module, visitproc visit, void *arg)
         Py_VISIT(state->request_type);
         Py_VISIT(state->call_type);
         Py_VISIT(state->message_type);
+        Py_VISIT(state->credentials_type);
     }
     return 0;
 }
@@ -207,6 +213,7 @@ static int clear(PyObject *module)
         Py_CLEAR(state->request_type);
         Py_CLEAR(state->call_type);
         Py_CLEAR(state->message_type);
+        Py_CLEAR(state->credentials_type);
     }
     return 0;
 }

@@ -18,6 +18,7 @@ struct binding_request_t {
     int reason;                 /* errno of a read that failed */
     binding_body_t body;
     binding_event_t *last;      /* for an outcome for which there is no other memory */
+    bool observes;
     int id;
 };
 
@@ -103,9 +104,13 @@ static void done(copal_task_t *task, const copal_response_t *response)
     }
     event->request = self;
     event->status = status;
+    const char *problem = status == COPAL_EFORMAT ? "blocks do not fit together" : copal_host_problem(self->host->host);
+    if (status < 0 && problem != NULL) {
+        strncpy(event->problem, problem, sizeof event->problem - 1);
+    }
     event->reason = self->reason;
     event->ended = response->ended;
-    if (response->ended) {
+    if (response->ended || !self->observes) {
         binding_queue_put(&self->host->queue, event);
     } else {
         binding_queue_put_state(&self->host->queue, event);
@@ -123,7 +128,7 @@ static PyObject *call_back(binding_request_t *self, const binding_event_t *event
                                      (Py_ssize_t)event->body.size);
     }
     errno = event->reason;
-    PyObject *error = event->status < 0 ? binding_exception(state, event->status) : (Py_INCREF(Py_None), Py_None);
+    PyObject *error = event->status < 0 ? binding_exception(state, event->status, event->problem) : (Py_INCREF(Py_None), Py_None);
     PyObject *message = event->status == 0 && event->head != NULL ? binding_message(state, event)
                                                                   : (Py_INCREF(Py_None), Py_None);
     PyObject *ended = event->ended ? Py_True : Py_False;
@@ -212,6 +217,7 @@ static binding_request_t *new_request(binding_host_t *host, PyObject *callback, 
 static PyObject *start(binding_request_t *self, const copal_ask_t *ask)
 {
     PyObject *pending = self->host->pending;
+    self->observes = ask->observe;
     if (PySet_Add(pending, (PyObject *)self) < 0) {
         Py_DECREF(self);
         return NULL;
@@ -293,9 +299,10 @@ PyObject *binding_host_request(PyObject *object, PyObject *args, PyObject *kwarg
 {
     static char *names[] = {"callback", "to", "uri", "path", "method", "payload", "file", "content_format", "accept",
                             "etag", "if_match", "if_none_match", "token", "confirmable", "observe", "options", "ping",
-                            "block_size", "no_response", "hop_limit", "timeout", "write", "resume_at", "resume_etag", NULL};
+                            "block_size", "no_response", "hop_limit", "timeout", "write", "resume_at", "resume_etag",
+                            "credentials", NULL};
     binding_host_t *host = (binding_host_t *)object;
-    PyObject *callback, *payload = NULL, *file = Py_None, *write = Py_None;
+    PyObject *callback, *payload = NULL, *file = Py_None, *write = Py_None, *credentials = Py_None;
     borrowed_t to, path = {0}, etag = {0}, if_match = {0}, token = {0}, resume_etag = {0};
     const char *uri = NULL;
     unsigned char method = COPAL_GET, no_response = 0, hop_limit = 0;
@@ -304,11 +311,11 @@ PyObject *binding_host_request(PyObject *object, PyObject *args, PyObject *kwarg
     unsigned timeout = 0;
     Py_ssize_t resume_at = 0;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "Oy#|$zz#bOOiiz#z#pz#ppppHbbIOnz#:request", names, &callback, &to.data, &to.size, &uri,
+            args, kwargs, "Oy#|$zz#bOOiiz#z#pz#ppppHbbIOnz#O:request", names, &callback, &to.data, &to.size, &uri,
             &path.data, &path.size, &method, &payload, &file, &content_format, &accept, &etag.data, &etag.size,
             &if_match.data, &if_match.size, &if_none_match, &token.data, &token.size, &confirmable, &observe, &options,
             &ping, &block_size, &no_response, &hop_limit, &timeout, &write, &resume_at, &resume_etag.data,
-            &resume_etag.size) ||
+            &resume_etag.size, &credentials) ||
         !binding_host_is_open(host)) {
         return NULL;
     }
@@ -342,6 +349,10 @@ PyObject *binding_host_request(PyObject *object, PyObject *args, PyObject *kwarg
     };
     binding_request_t *self = set_peer(host->state, &peer, to) ? new_request(host, callback, write) : NULL;
     if (self == NULL) {
+        return NULL;
+    }
+    if (credentials != Py_None && (ask.credentials = binding_credentials(host->state, credentials)) == NULL) {
+        Py_DECREF(self);
         return NULL;
     }
     if (((payload != NULL || file != Py_None) && !set_body(self, &ask, payload, file)) ||

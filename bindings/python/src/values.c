@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-PyObject *binding_raise(const binding_state_t *state, int status)
+PyObject *binding_raise_text(const binding_state_t *state, int status, const char *text)
 {
     if (status == COPAL_ESYSTEM) {
         return PyErr_SetFromErrno(PyExc_OSError);
@@ -16,17 +16,22 @@ PyObject *binding_raise(const binding_state_t *state, int status)
     PyObject *class = number != NULL ? PyDict_GetItemWithError(state->errors, number) : NULL;
     Py_XDECREF(number);
     if (class != NULL) {
-        PyErr_SetString(class, copal_error_text(status));
+        PyErr_SetString(class, text != NULL && *text != 0 ? text : copal_error_text(status));
     } else if (PyErr_Occurred() == NULL) {
         PyErr_SetString(PyExc_SystemError, copal_error_text(status));
     }
     return NULL;
 }
 
-PyObject *binding_exception(const binding_state_t *state, int status)
+PyObject *binding_raise(const binding_state_t *state, int status)
+{
+    return binding_raise_text(state, status, NULL);
+}
+
+PyObject *binding_exception(const binding_state_t *state, int status, const char *text)
 {
     PyObject *type, *value, *traceback;
-    binding_raise(state, status);
+    binding_raise_text(state, status, text);
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);
     Py_XDECREF(type);

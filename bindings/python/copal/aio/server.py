@@ -8,6 +8,7 @@ from typing import Any, Awaitable, Callable, Iterable, Mapping, Optional, Set, U
 
 from .. import _copal
 from ..codes import Code
+from ..credentials import ServerCredentials
 from ..errors import Gone, InvalidArgument, ResponseError, TooLarge
 from ..message import ContentFormat, Octets, Request, Response, content_format_number, octets
 from ._turner import Turner
@@ -101,13 +102,15 @@ class Server:
         async with server:
             await server.serve_forever()
 
-    With `dynamic`, a PUT on a path that is none creates a value there. Port 0 takes a free one.
+    With credentials it speaks DTLS, on port 5684. With `dynamic`, a PUT on a path that is none creates a value there. Port 0 takes a free one.
     """
 
-    def __init__(self, bind: str = "::", port: int = 5683, *, dynamic: bool = False) -> None:
+    def __init__(self, bind: str = "::", port: Optional[int] = None, *, credentials: Optional[ServerCredentials] = None,
+                 dynamic: bool = False) -> None:
         self._host = _copal.open_host(dynamic=dynamic)
         self._bind = bind
-        self.port = port
+        self._credentials = credentials
+        self.port = port if port is not None else 5683 if credentials is None else 5684
         self._turner: Optional[Turner] = None
         self._tasks: Set[asyncio.Task[None]] = set()
 
@@ -120,7 +123,10 @@ class Server:
 
     async def start(self) -> None:
         """Listens. OSError: the port is taken."""
-        self.port = self._host.listen(self._bind, self.port)
+        if self._credentials is None:
+            self.port = self._host.listen(self._bind, self.port)
+        else:
+            self.port = self._host.listen_secure(self._credentials.opened, self._bind, self.port)
         self._turner = Turner(self._host)
 
     async def serve_forever(self) -> None:

@@ -1,0 +1,62 @@
+"""python -m copal run SCRIPT: runs a script for Pycom's boards, and goes on serving after its end, as a board does."""
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from types import ModuleType
+from typing import List, NoReturn, Optional
+
+from . import pycom
+from .pycom._state import current
+
+
+def _parse(arguments: Optional[List[str]]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m copal", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run a script that says `from network import Coap`")
+    run.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="end so long after the script's end")
+    run.add_argument("--bind", metavar="ADDR", help="what WLAN.ifconfig() tells, in place of the machine's own address")
+    run.add_argument("--port", type=int, metavar="N", help="the port of Coap.init() where the script gives none")
+    run.add_argument("script")
+    run.add_argument("arguments", nargs=argparse.REMAINDER)
+    return parser.parse_args(arguments)
+
+
+def _terminated(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _run(script: str) -> None:
+    main = ModuleType("__main__")
+    main.__file__ = script
+    sys.modules["__main__"] = main
+    with open(script, "rb") as file:
+        code = compile(file.read(), script, "exec")
+    exec(code, main.__dict__)
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """The exit status: 0, or what the script ended with."""
+    given = _parse(arguments)
+    if given.bind is not None:
+        os.environ["COPAL_WLAN_IP"] = given.bind
+    pycom.default_port = given.port
+    sys.modules["network"] = pycom.module()
+    sys.argv = [given.script, *given.arguments]
+    sys.path[0] = os.path.dirname(os.path.abspath(given.script))
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        _run(given.script)
+        if current() is not None:
+            sys.stdout.flush()
+            time.sleep(given.seconds if given.seconds is not None else sys.maxsize >> 32)
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
