@@ -10,3 +10,16 @@ build/python: build/venv/copal
 build/venv/copal: $(python_sources) | build/venv tools/installed/build
 	CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) build/venv/bin/$(pip_install) .
 	@touch $@
+
+# What installs like everybody else's, without the project's tree: dist/copal_coap-*.tar.gz and *.whl below build.
+.PHONY: dist
+dist: build/python ## makes the Python package's sdist and wheel in build/dist
+	@rm -rf build/dist
+	@build/venv/bin/python -c 'import scikit_build_core.build as b; print(b.build_sdist("build/dist"))'
+	CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) build/venv/bin/pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation \
+	    -w build/dist build/dist/*.tar.gz
+
+# One wheel serves all of them.
+.PHONY: pythons
+pythons: dist build ## tests the wheel with each other Python from 3.9 on that is found
+	@COPAL_BUILD=$(CURDIR)/build bindings/python/pythons build/dist/*.whl
