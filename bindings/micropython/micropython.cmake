@@ -18,7 +18,8 @@ file(GLOB COPAL_USERMOD_SOURCES CONFIGURE_DEPENDS
     ${CMAKE_CURRENT_LIST_DIR}/*.c
     ${COPAL_DIR}/src/*/*.c
     ${COPAL_DIR}/src/host/${COPAL_PLATFORM}/*.c
-    ${COPAL_DIR}/src/dtls/${COPAL_DTLS}/*.c)
+    ${COPAL_DIR}/src/dtls/${COPAL_DTLS}/*.c
+    ${COPAL_DIR}/src/dtls/${COPAL_DTLS}/3/*.c) # MicroPython's Mbed TLS is 3.6
 list(REMOVE_ITEM COPAL_USERMOD_SOURCES ${CMAKE_CURRENT_LIST_DIR}/wlan.c)
 list(FILTER COPAL_USERMOD_SOURCES EXCLUDE REGEX /src/directory/) # Python serves its own files
 

@@ -7,7 +7,8 @@ copal_platform := $(if $(filter Linux,$(shell uname -s)),linux,posix)
 # Spelled so that the objects do not go to $(BUILD)/micropython: the unix port puts its program there.
 SRC_USERMOD_C += $(wildcard $(copal)/src/../bindings/micropython/*.c)
 SRC_USERMOD_LIB_C += $(filter-out $(copal)/src/directory/%,$(wildcard $(copal)/src/*/*.c)) \
-    $(wildcard $(copal)/src/host/$(copal_platform)/*.c $(copal)/src/dtls/$(copal_dtls)/*.c)
+    $(wildcard $(copal)/src/host/$(copal_platform)/*.c $(copal)/src/dtls/$(copal_dtls)/*.c \
+        $(copal)/src/dtls/$(copal_dtls)/3/*.c) # MicroPython's Mbed TLS is 3.6
 CFLAGS_USERMOD += -I$(copal)/include -DCOAP_DTLS=copal_dtls_$(copal_dtls)
 LDFLAGS_USERMOD += -pthread -ljson-c
 ifeq ($(copal_dtls),openssl)
