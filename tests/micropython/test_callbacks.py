@@ -7,7 +7,7 @@ import pytest
 from support import coap
 from support.client import Client
 from support.coap import code
-from support.micropython import RUN, Script, session
+from support.micropython import RUN, Interpreter, Script, session
 from support.process import SECONDS
 from support.udp import Answerer, free_port, piggyback
 
@@ -436,8 +436,9 @@ def test_run_shows_the_traceback_of_a_script_that_fails(tmp_path):
         assert any(f'File "{script}", line 3' in line for line in program.lines)
 
 
-def test_nothing_leaks_over_many_inits(interpreter):
-    with Answerer(content) as peer:
+def test_nothing_leaks_over_many_inits(tmp_path):
+    no_quarantine = "quarantine_size_mb=0:thread_local_quarantine_size_kb=0"  # where freed memory is not used again
+    with Interpreter(tmp_path, ASAN_OPTIONS=no_quarantine) as interpreter, Answerer(content) as peer:
         interpreter.do(f"""
             def size():
                 with open('/proc/self/status') as file:
