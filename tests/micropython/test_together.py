@@ -155,7 +155,8 @@ def test_a_build_that_is_up_to_date_is_silent():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_cmake_file_names_the_sources_that_the_make_file_names_but_wlan(tmp_path):
+@pytest.mark.parametrize("library", ["openssl", "mbedtls"])
+def test_the_cmake_file_names_the_sources_that_the_make_file_names_but_wlan(tmp_path, library):
     (tmp_path / "CMakeLists.txt").write_text(f"""
         cmake_minimum_required(VERSION 3.18)
         project(port C)
@@ -170,8 +171,10 @@ include $(USERMOD_DIR)/micropython.mk
 all:
 \t@echo $(realpath $(SRC_USERMOD_C) $(SRC_USERMOD_LIB_C))
 """)
-    subprocess.run(["cmake", "-S", tmp_path, "-B", tmp_path / "build"], check=True, capture_output=True)
+    subprocess.run(["cmake", "-S", tmp_path, "-B", tmp_path / "build", f"-DCOPAL_DTLS={library}"], check=True,
+                   capture_output=True)
     by_cmake = (tmp_path / "build/sources").read_text().split(";")
-    by_make = subprocess.run(["make", "-s", "-C", tmp_path], check=True, capture_output=True, text=True).stdout.split()
+    by_make = subprocess.run(["make", "-s", "-C", tmp_path, f"COPAL_DTLS={library}"], check=True, capture_output=True,
+                             text=True).stdout.split()
     by_make.remove(str(ROOT / "bindings/micropython/wlan.c"))
     assert sorted(by_cmake) == sorted(by_make) and len(by_make) > 20

@@ -30,8 +30,9 @@ def test_each_name_of_the_interpreter_is_in_the_stubs_and_no_other():
 
 
 def check(*files):
+    """mypy's opinion, but for modules that only a board has."""
     return subprocess.run([sys.executable, "-m", "mypy", "--config-file=", "--check-untyped-defs",
-                           "--disable-error-code=var-annotated", "--cache-dir", os.devnull, *files],
+                           "--disable-error-code=var-annotated", "--disable-error-code=import-not-found", "--cache-dir", os.devnull, *files],
                           env=os.environ | {"MYPYPATH": str(TYPINGS)}, capture_output=True, text=True)
 
 
