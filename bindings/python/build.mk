@@ -23,3 +23,7 @@ dist: build/python ## makes the Python package's sdist and wheel in build/dist
 .PHONY: pythons
 pythons: dist build ## tests the wheel with each other Python from 3.9 on that is found
 	@COPAL_BUILD=$(CURDIR)/build bindings/python/pythons build/dist/*.whl
+
+.PHONY: bench-python
+bench-python: build/python benches ## requests per second and memory of copal for Python, beside aiocoap
+	@cd bench && ../build/venv/bin/python python.py
