@@ -27,3 +27,7 @@ pythons: dist build ## tests the wheel with each other Python from 3.9 on that i
 .PHONY: bench-python
 bench-python: build/python benches ## requests per second and memory of copal for Python, beside aiocoap
 	@cd bench && ../build/venv/bin/python python.py
+
+.PHONY: exits
+exits: build/python ## lets 300 interpreters end under a flood of datagrams
+	@COPAL_BUILD=$(CURDIR)/build COPAL_EXITS=38 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/python/test_exits.py
