@@ -18,12 +18,13 @@ from support.udp import free_port
 
 HERE = Path(__file__).parent
 LARGE = b"0123456789" * 300
+VARIANTS = ("notls", "openssl", "gnutls", "mbedtls", "tinydtls")
 SMALL = 2  # the SZX of a server that wants small blocks
 
 
-def program(name):
+def program(name, variants):
     """Debian's libcoap programs carry the name of the security library they were built with."""
-    for variant in ("notls", "openssl", "gnutls", "mbedtls", "tinydtls"):
+    for variant in variants:
         if found := shutil.which(f"{name}-{variant}") or shutil.which(name):
             return found
     raise FileNotFoundError(f"{name} is missing; Debian has it in libcoap3-bin")
@@ -109,8 +110,11 @@ class Client:
 class Copal(Client):
     knows_echo = True
 
+    def __init__(self, *words):
+        self._words = words
+
     def answer(self, ask):
-        words = ["-v", "--non"] if ask.non else ["-v"]
+        words = [*self._words, "-v", "--non"] if ask.non else [*self._words, "-v"]
         words += ["-f", "-"] if ask.payload else []
         words += ["-t", str(ask.format)] if ask.format is not None else []
         words += ["-a", str(ask.accept)] if ask.accept is not None else []
@@ -128,7 +132,7 @@ class Copal(Client):
         return Answer(code, done.stdout, etag and bytes.fromhex(etag.group(1)), size2=size2 and int(size2.group(1)))
 
     def observe(self, uri):
-        return CopalObservation("observe", "--json", uri)
+        return CopalObservation("observe", *self._words, "--json", uri)
 
     def ping(self, uri):
         return copal("ping", uri).returncode == 0
@@ -157,6 +161,10 @@ class CopalObservation(Observation):
 
 class Libcoap(Client):
     knows_echo = True
+    VARIANTS = VARIANTS
+
+    def __init__(self, *words):
+        self._command = [program("coap-client", self.VARIANTS), *words]
 
     @staticmethod
     def _words(ask, given):
@@ -177,7 +185,7 @@ class Libcoap(Client):
         with tempfile.TemporaryDirectory() as folder:
             out, given = Path(folder, "out"), Path(folder, "in")
             given.write_bytes(ask.payload)
-            done = subprocess.run([program("coap-client"), "-v", "7", "-m", ask.method, "-o", str(out), *words,
+            done = subprocess.run([*self._command, "-v", "7", "-m", ask.method, "-o", str(out), *words,
                                    *self._words(ask, given)], capture_output=True, timeout=SECONDS, env=environment())
             log = (done.stdout + done.stderr).decode(errors="replace")
             body = out.read_bytes() if out.exists() else b""
@@ -194,7 +202,7 @@ class Libcoap(Client):
         return Answer(answers[-1][0], body, etag and bytes.fromhex(etag.group(1)), size2=size2 and int(size2.group(1)))
 
     def observe(self, uri, **more):
-        return LibcoapObservation(self._words(Ask("get", uri, **more), None))
+        return LibcoapObservation(self._command, self._words(Ask("get", uri, **more), None))
 
 
 class LibcoapObservation(Observation):
@@ -202,9 +210,9 @@ class LibcoapObservation(Observation):
 
     NO_LOG = r"^(?!v:1 |<<|\w+ +\d+ [\d:.]+ [A-Z]+ )"
 
-    def __init__(self, words):
+    def __init__(self, command, words):
         super().__init__()
-        self._client = Program(program("coap-client"), "-v", "7", "-w", "-L", "3", "-s", str(SECONDS), *words)
+        self._client = Program(*command, "-v", "7", "-w", "-L", "3", "-s", str(SECONDS), *words)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):
@@ -230,8 +238,8 @@ class Lines(Client):
 
     COMMAND = ()
 
-    def __init__(self):
-        self._program = Program(*self.COMMAND, stdin=subprocess.PIPE)
+    def __init__(self, *words):
+        self._program = Program(*self.COMMAND, *words, stdin=subprocess.PIPE)
         self._program.wait_for("^ready$")
         self._ids, self._open, self._lock = itertools.count(1), {}, threading.Lock()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -370,11 +378,14 @@ class OwnServer:
 
 
 class LibcoapServer:
-    def __init__(self, address="127.0.0.1", port=None):
+    VARIANTS = VARIANTS
+
+    def __init__(self, address="127.0.0.1", port=None, words=()):
         self.port = port or free_port(address)
         self.uri = f"coap://{address}:{self.port}"
         self.slow = self.uri + "/async?1"
-        self._server = Program(program("coap-server"), "-A", address, "-p", str(self.port), "-d", "100", "-v", "7")
+        self._server = Program(program("coap-server", self.VARIANTS), "-A", address, "-p", str(self.port), "-d", "100",
+                               "-v", "7", *words)
         self._server.wait_for(r"created UDP  ?endpoint")
         client = Libcoap()
         for path, value in (("test", b"21.5"), ("gone", b"x"), ("large", LARGE), ("count", b"0")):
@@ -389,12 +400,12 @@ class Started:
 
     COMMAND = ()
 
-    def __init__(self, address="127.0.0.1", port=None, szx=None):
+    def __init__(self, address="127.0.0.1", port=None, szx=None, words=()):
         self.port = port or free_port(address)
         self.uri = f"coap://{address}:{self.port}"
         self.slow, self.document = self.uri + "/slow", self.uri + "/document"
         self.json, self._small = self.document, None
-        self._words = [address, str(self.port), *([] if szx is None else [str(szx)])]
+        self._words = [address, str(self.port), *([] if szx is None else [str(szx)]), *words]
         self._start()
 
     def _start(self):

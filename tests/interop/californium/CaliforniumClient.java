@@ -1,6 +1,8 @@
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.net.InetSocketAddress;
+import java.security.GeneralSecurityException;
 import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Map;
@@ -24,6 +26,7 @@ import org.eclipse.californium.core.coap.option.StandardOptionRegistry;
 import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.core.network.CoapEndpoint;
 import org.eclipse.californium.elements.config.Configuration;
+import org.eclipse.californium.scandium.config.DtlsConfig;
 import org.json.JSONObject;
 
 /**
@@ -110,13 +113,18 @@ class CaliforniumClient {
         say(cancelling, new JSONObject());
     }
 
-    static void ask(long id, JSONObject ask) {
+    static void ask(long id, JSONObject ask, JSONObject held) {
         Configuration configuration = Configuration.createStandardWithoutFile();
         configuration.set(CoapConfig.MAX_RESOURCE_BODY_SIZE, 1 << 21);
         configuration.set(CoapConfig.MID_TRACKER, CoapConfig.TrackerMode.MAPBASED); // lets it use all 65,536 of them
         configuration.set(CoapConfig.PREFERRED_BLOCK_SIZE, 1 << (ask.isNull("szx") ? 6 : ask.getInt("szx")) + 4);
-        CoapEndpoint endpoint = CoapEndpoint.builder().setConfiguration(configuration).build();
+        CoapEndpoint.Builder builder = CoapEndpoint.builder().setConfiguration(configuration);
+        CoapEndpoint endpoint = null;
         try {
+            if (held != null) {
+                builder.setConnector(Secure.connector(configuration, new InetSocketAddress(0), held));
+            }
+            endpoint = builder.build();
             endpoint.start();
             Request request = request(ask);
             if (!ask.isNull("szx") && request.getPayloadSize() == 0) {
@@ -131,17 +139,21 @@ class CaliforniumClient {
             if (response != null) {
                 say(id, response);
             } else {
-                sayError(id, "no response to " + request);
+                sayError(id, "no response to " + request + ", " + request.getSendError());
             }
-        } catch (IOException | InterruptedException error) {
+        } catch (IOException | GeneralSecurityException | InterruptedException error) {
             sayError(id, error.toString());
         } finally {
-            endpoint.destroy();
+            if (endpoint != null) {
+                endpoint.destroy();
+            }
         }
     }
 
     public static void main(String[] words) throws IOException {
         CoapConfig.register();
+        DtlsConfig.register();
+        JSONObject held = words.length > 0 ? new JSONObject(words[0]) : null;
         ExecutorService askers = Executors.newCachedThreadPool();
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in));
         System.out.println("ready");
@@ -155,7 +167,7 @@ class CaliforniumClient {
             if (ask.getBoolean("observe")) {
                 OBSERVATIONS.put(id, new LinkedBlockingQueue<>());
             }
-            askers.execute(() -> ask(id, ask));
+            askers.execute(() -> ask(id, ask, held));
         }
         System.exit(0); // whatever nobody waits for
     }

@@ -1,5 +1,7 @@
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
 import java.util.Arrays;
 import java.util.List;
 
@@ -12,11 +14,12 @@ import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.core.network.CoapEndpoint;
 import org.eclipse.californium.core.server.resources.CoapExchange;
 import org.eclipse.californium.elements.config.Configuration;
+import org.eclipse.californium.scandium.config.DtlsConfig;
 import org.json.JSONObject;
 
 /**
- * A server made with Californium: CaliforniumServer ADDRESS PORT [SZX]; says `listening on` once it can be asked. Its
- * blocks have 2^(SZX + 4) octets at most.
+ * A server made with Californium: CaliforniumServer ADDRESS PORT [SZX [HELD]]; says `listening on` once it can be asked.
+ * Its blocks have 2^(SZX + 4) octets at most. With what is held (see Secure) it speaks DTLS.
  */
 class CaliforniumServer {
     /** A value that all four methods act upon, with an ETag, preconditions and observers. */
@@ -178,16 +181,23 @@ class CaliforniumServer {
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
-    public static void main(String[] words) {
+    public static void main(String[] words) throws IOException, GeneralSecurityException {
         CoapConfig.register();
+        DtlsConfig.register();
         Configuration configuration = Configuration.createStandardWithoutFile();
         configuration.set(CoapConfig.MAX_RESOURCE_BODY_SIZE, 1 << 21);
         if (words.length > 2) {
             configuration.set(CoapConfig.PREFERRED_BLOCK_SIZE, 1 << Integer.parseInt(words[2]) + 4);
         }
+        InetSocketAddress address = new InetSocketAddress(words[0], Integer.parseInt(words[1]));
+        CoapEndpoint.Builder builder = CoapEndpoint.builder().setConfiguration(configuration);
+        if (words.length > 3) {
+            builder.setConnector(Secure.connector(configuration, address, new JSONObject(words[3])));
+        } else {
+            builder.setInetSocketAddress(address);
+        }
         CoapServer server = new CoapServer(configuration);
-        server.addEndpoint(CoapEndpoint.builder().setConfiguration(configuration)
-                .setInetSocketAddress(new InetSocketAddress(words[0], Integer.parseInt(words[1]))).build());
+        server.addEndpoint(builder.build());
         server.add(new Value("test", octets("21.5")), new Value("validate", octets("state")),
                 new Value("large", octets("0123456789".repeat(300))), new Value("made", null),
                 new Value("gone", octets("x")), new Value("big", null),

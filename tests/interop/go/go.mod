@@ -3,13 +3,15 @@ module copal/tests/interop/go
 // What Debian bookworm has; it decides how new go-coap can be.
 go 1.19
 
-require github.com/plgd-dev/go-coap/v3 v3.3.4
+require (
+	github.com/pion/dtls/v2 v2.2.8-0.20240501061905-2c36d63320a0
+	github.com/plgd-dev/go-coap/v3 v3.3.4
+)
 
 require (
 	github.com/dsnet/golib/memfile v1.0.0 // indirect
 	github.com/hashicorp/errwrap v1.1.0 // indirect
 	github.com/hashicorp/go-multierror v1.1.1 // indirect
-	github.com/pion/dtls/v2 v2.2.8-0.20240501061905-2c36d63320a0 // indirect
 	github.com/pion/logging v0.2.2 // indirect
 	github.com/pion/transport/v3 v3.0.2 // indirect
 	go.uber.org/atomic v1.11.0 // indirect

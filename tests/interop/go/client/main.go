@@ -15,6 +15,9 @@ import (
 	"sync"
 	"time"
 
+	"copal/tests/interop/go/secure"
+
+	"github.com/plgd-dev/go-coap/v3/dtls"
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 	"github.com/plgd-dev/go-coap/v3/message/pool"
@@ -139,6 +142,18 @@ func failure(ask *ask, err error) *answer {
 	return &answer{ID: ask.ID, Error: err.Error()}
 }
 
+// With DTLS, where the program was given what it holds.
+func dial(host string, opts ...udp.Option) (*client.Conn, error) {
+	if len(os.Args) < 2 {
+		return udp.Dial(host, opts...)
+	}
+	config, err := secure.Config(os.Args[1])
+	if err != nil {
+		return nil, err
+	}
+	return dtls.Dial(host, config, opts...)
+}
+
 // Asks, and says what came: one answer, or each state until the observation is cancelled.
 func do(ask *ask, cancelled <-chan int64) error {
 	uri, err := url.Parse(ask.URI)
@@ -155,7 +170,7 @@ func do(ask *ask, cancelled <-chan int64) error {
 	}
 	limited, done := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer done()
-	conn, err := udp.Dial(host, options.WithContext(limited), options.WithTransmission(1, 2*time.Second, 4),
+	conn, err := dial(host, options.WithContext(limited), options.WithTransmission(1, 2*time.Second, 4),
 		options.WithBlockwise(true, szx, 2*time.Minute))
 	if err != nil {
 		return err

@@ -1,5 +1,5 @@
-// A server made with go-coap: server ADDRESS PORT [SZX]; says `listening on` once it can be asked. Its blocks have
-// 2^(SZX + 4) octets at most.
+// A server made with go-coap: server ADDRESS PORT [SZX [HELD]]; says `listening on` once it can be asked. Its blocks
+// have 2^(SZX + 4) octets at most. With what is held (see package secure) it speaks DTLS.
 //
 // go-coap leaves to the application what it does not do itself: ETags, preconditions, the list of links, observers.
 package main
@@ -15,6 +15,9 @@ import (
 	"sync"
 	"time"
 
+	"copal/tests/interop/go/secure"
+
+	"github.com/plgd-dev/go-coap/v3/dtls"
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 	"github.com/plgd-dev/go-coap/v3/mux"
@@ -253,17 +256,26 @@ func main() {
 		check(w.SetResponse(codes.Content, message.AppLinkFormat, strings.NewReader(core)))
 	})
 
-	socket, err := coapNet.NewListenUDP("udp", address+":"+port)
-	check(err)
 	szx := blockwise.SZX1024
 	if len(os.Args) > 3 {
 		given, err := strconv.Atoi(os.Args[3])
 		check(err)
 		szx = blockwise.SZX(given)
 	}
-	server := udp.NewServer(options.WithMux(router), options.WithErrors(func(err error) { log.Print(err) }),
-		options.WithBlockwise(true, szx, 2*time.Minute),
-		options.WithInactivityMonitor(10*time.Minute, func(conn *client.Conn) { _ = conn.Close() }))
+	errors := options.WithErrors(func(err error) { log.Print(err) })
+	blocks := options.WithBlockwise(true, szx, 2*time.Minute)
+	inactive := options.WithInactivityMonitor(10*time.Minute, func(conn *client.Conn) { _ = conn.Close() })
+	if len(os.Args) > 4 {
+		config, err := secure.Config(os.Args[4])
+		check(err)
+		listener, err := coapNet.NewDTLSListener("udp", address+":"+port, config)
+		check(err)
+		fmt.Println("listening on", port)
+		check(dtls.NewServer(options.WithMux(router), errors, blocks, inactive).Serve(listener))
+		return
+	}
+	socket, err := coapNet.NewListenUDP("udp", address+":"+port)
+	check(err)
 	fmt.Println("listening on", port)
-	check(server.Serve(socket))
+	check(udp.NewServer(options.WithMux(router), errors, blocks, inactive).Serve(socket))
 }
