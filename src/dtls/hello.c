@@ -5,22 +5,22 @@
 enum { KEY_LIFE = 60 * 1000 };              /* milliseconds; a cookie is good for one to two of them */
 enum { BEFORE = 1, AFTER, WHOLE, ADDRESS }; /* tweaks */
 
-/* Takes a vector with a length of one octet from the front of `rest`. */
-static bool take_vector(copal_bytes_t *rest, copal_bytes_t *vector)
-{
-    if (rest->size < 1 || rest->data[0] > rest->size - 1)
-        return false;
-    *vector = (copal_bytes_t){rest->data + 1, rest->data[0]};
-    *rest = (copal_bytes_t){vector->data + vector->size, rest->size - 1 - vector->size};
-    return true;
-}
-
 static size_t number_of(const uint8_t *data, unsigned octets)
 {
     size_t number = 0;
     while (octets--)
         number = number << 8 | *data++;
     return number;
+}
+
+/* Takes a vector with a length of so many octets from the front of `rest`. */
+static bool take_vector(copal_bytes_t *rest, unsigned octets, copal_bytes_t *vector)
+{
+    if (rest->size < octets || number_of(rest->data, octets) > rest->size - octets)
+        return false;
+    *vector = (copal_bytes_t){rest->data + octets, number_of(rest->data, octets)};
+    *rest = (copal_bytes_t){vector->data + vector->size, rest->size - octets - vector->size};
+    return true;
 }
 
 bool copal__hello_read(copal__hello_t *hello, const copal__record_t *record)
@@ -33,13 +33,16 @@ bool copal__hello_read(copal__hello_t *hello, const copal__record_t *record)
         return false;
     if (number_of(message + 1, 3) != size || number_of(message + 6, 3) != 0 || number_of(message + 9, 3) != size)
         return false; /* a fragment: to put it together would take state (RFC 6347 section 4.2.1) */
-    copal_bytes_t body = {message + COPAL__MESSAGE_HEADER, size}, rest = {body.data + FIXED, size - FIXED}, session;
-    if (!take_vector(&rest, &session))
+    copal_bytes_t body = {message + COPAL__MESSAGE_HEADER, size}, rest = {body.data + FIXED, size - FIXED}, vector;
+    if (!take_vector(&rest, 1, &vector)) /* session ID */
         return false;
     hello->before = (copal_bytes_t){body.data, (size_t)(rest.data - body.data)};
-    if (!take_vector(&rest, &hello->cookie))
+    if (!take_vector(&rest, 1, &hello->cookie))
         return false;
-    hello->after = rest;
+    const uint8_t *after = rest.data;
+    if (!take_vector(&rest, 2, &vector) || !take_vector(&rest, 1, &vector)) /* cipher suites, compression methods */
+        return false;
+    hello->after = (copal_bytes_t){after, (size_t)(rest.data - after)};
     return true;
 }
 

@@ -6,7 +6,8 @@
 #include "../message/hash.h"
 #include "record.h"
 
-/** A ClientHello: its body in three parts. */
+/** A ClientHello: its body up to the extensions, in three parts. Those a client may add to once it has its cookie, as
+ *  RFC 6347 section 4.2.1 names what must stay: version, random, session ID, cipher suites, compression methods. */
 typedef struct {
     copal_bytes_t before, cookie, after;
 } copal__hello_t;
@@ -15,7 +16,7 @@ enum { COPAL__COOKIE = 8, COPAL__VERIFY_SIZE = COPAL__RECORD_HEADER + COPAL__MES
 
 /** Views the ClientHello in a record of epoch 0; false: it is none, or not whole. */
 bool copal__hello_read(copal__hello_t *hello, const copal__record_t *record);
-/** A hash of it without its cookie: a ClientHello that comes again has the same. */
+/** A hash of it without its cookie and extensions: a ClientHello that comes again has the same. */
 uint64_t copal__hello_digest(const copal__key_t *key, const copal__hello_t *hello);
 
 /** The keys of cookies: the one that is given out now, and the one before. */

@@ -113,6 +113,26 @@ static void a_cookie_begins_a_handshake_for_its_own_hello_and_address_only(void 
     secured_close(&t.secured);
 }
 
+/* Section 4.2.1 says what must stay as it was; pion, which go-coap uses, adds extensions to its second ClientHello. */
+static void rfc6347_4_2_1_a_hello_with_its_cookie_may_have_other_extensions(void **state)
+{
+    lone_t t;
+    uint8_t octets[COPAL__COOKIE + 1] = {0}, hello[200];
+    const copal_peer_t from = peer_of(9);
+    (void)state;
+    lone_open(&t);
+    hear_hello(&t, 9, 0, 1, NO_BYTES);
+    size_t size = make_hello(hello, 1, cookie_of(&t.answer, octets), 1);
+    const uint8_t extensions[] = {0, 4, 0, 23, 0, 0}; /* extended_master_secret */
+    memcpy(hello + size, extensions, sizeof extensions);
+    hello[12] += sizeof extensions; /* the lengths of record, message and fragment */
+    hello[16] += sizeof extensions;
+    hello[24] += sizeof extensions;
+    station_hear(t.secured.server, &from, 0, (copal_bytes_t){hello, size + sizeof extensions});
+    assert_int_equal(toy.handshakes, 1);
+    secured_close(&t.secured);
+}
+
 static void a_cookie_is_good_for_a_minute_and_for_no_more_than_two(void **state)
 {
     const struct {
@@ -233,6 +253,12 @@ static void malformed_and_fragmented_hellos_are_answered_with_nothing(void **sta
     hello[COOKIE_AT] = 200; /* a cookie beyond the end */
     station_hear(t.secured.server, &from, 0, (copal_bytes_t){hello, size});
     hello[COOKIE_AT] = 0;
+    hello[COOKIE_AT + 1] = 200; /* cipher suites beyond the end */
+    station_hear(t.secured.server, &from, 0, (copal_bytes_t){hello, size});
+    hello[COOKIE_AT + 1] = 0;
+    hello[size - 2] = 2; /* compression methods beyond the end */
+    station_hear(t.secured.server, &from, 0, (copal_bytes_t){hello, size});
+    hello[size - 2] = 1;
     assert_int_equal(t.answer.count, 0);
     station_hear(t.secured.server, &from, 0, (copal_bytes_t){hello, size});
     assert_int_equal(t.answer.count, 1);
@@ -281,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc6347_4_2_1_the_answer_is_a_hello_verify_request),
         cmocka_unit_test(a_cookie_begins_a_handshake_for_its_own_hello_and_address_only),
+        cmocka_unit_test(rfc6347_4_2_1_a_hello_with_its_cookie_may_have_other_extensions),
         cmocka_unit_test(a_cookie_is_good_for_a_minute_and_for_no_more_than_two),
         cmocka_unit_test(a_hello_that_comes_again_goes_to_the_same_handshake),
         cmocka_unit_test(another_hello_replaces_the_handshake_under_way),
