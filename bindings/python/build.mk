@@ -7,7 +7,7 @@ pip_install := pip install -q --disable-pip-version-check --no-deps --no-build-i
 # In the environment that pytest runs in.
 .PHONY: build/python
 build/python: build/venv/copal
-build/venv/copal: $(python_sources) | build/venv tools/installed/build
+build/venv/copal: $(python_sources) | build/venv tools/installed/python
 	CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) build/venv/bin/$(pip_install) .
 	@touch $@
 
