@@ -41,16 +41,17 @@ static binding_host_t *new_host(PyObject *module)
 
 PyObject *binding_host_open(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"created", "client_address", "memory", "body_size", "first_only", "dynamic", "post_creates",
-                            "counters", "nstart", "ack_timeout", "max_retransmit", "handshake_timeout", NULL};
+    static char *names[] = {"created",        "client_address",    "memory",   "body_size", "first_only",
+                            "dynamic",        "post_creates",      "counters", "nstart",    "ack_timeout",
+                            "max_retransmit", "handshake_timeout", NULL};
     PyObject *created = Py_None;
     const char *client_address = NULL;
     Py_ssize_t memory = 0, body_size = 0;
     int first_only = 0, dynamic = 0, post_creates = 0;
     copal_host_config_t config = {0};
     unsigned *counters = &config.client.counters, *nstart = &config.timing.nstart;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OznnpppIIIII:open_host", names, &created, &client_address, &memory,
-                                     &body_size, &first_only, &dynamic, &post_creates, counters, nstart,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OznnpppIIIII:open_host", names, &created, &client_address,
+                                     &memory, &body_size, &first_only, &dynamic, &post_creates, counters, nstart,
                                      &config.timing.ack_timeout, &config.timing.max_retransmit,
                                      &config.client_dtls.handshake_timeout)) {
         return NULL;
@@ -87,8 +88,7 @@ PyObject *binding_host_open(PyObject *module, PyObject *args, PyObject *kwargs)
 static void enter(binding_host_t *self)
 {
     if (!PyThread_acquire_lock(self->stepping, NOWAIT_LOCK)) {
-        Py_BEGIN_ALLOW_THREADS
-        PyThread_acquire_lock(self->stepping, WAIT_LOCK);
+        Py_BEGIN_ALLOW_THREADS PyThread_acquire_lock(self->stepping, WAIT_LOCK);
         Py_END_ALLOW_THREADS
     }
 }
@@ -191,8 +191,7 @@ static bool turn(binding_host_t *self, int timeout)
     int status = 0, reason = 0;
     enter(self);
     if (self->host != NULL && !self->closing) {
-        Py_BEGIN_ALLOW_THREADS
-        status = copal_host_step(self->host, timeout);
+        Py_BEGIN_ALLOW_THREADS status = copal_host_step(self->host, timeout);
         reason = errno;
         Py_END_ALLOW_THREADS
     }
@@ -325,14 +324,15 @@ static PyObject *is_closed(PyObject *object, void *unused)
 
 /* ---- the type --------------------------------------------------------------------------------------------- */
 
-#define KEYWORDS(function) (PyCFunction)(void (*)(void))function, METH_VARARGS | METH_KEYWORDS
+#define KEYWORDS(function) (PyCFunction)(void (*)(void)) function, METH_VARARGS | METH_KEYWORDS
 
 static PyMethodDef methods[] = {
     {"listen", listen, METH_VARARGS, "Listens on a literal address; the port."},
     {"listen_secure", listen_secure, METH_VARARGS, "Listens for DTLS, with a server's credentials; the port."},
     {"disconnect", disconnect, METH_O, "Ends the sessions that a client has by these credentials."},
     {"step", step, METH_VARARGS,
-     "Waits up to so many milliseconds (-1: for ever) for something to do, does it, and calls back; whether more waits."},
+     "Waits up to so many milliseconds (-1: for ever) for something to do, does it, and calls back; whether more "
+     "waits."},
     {"flush", flush, METH_NOARGS, "Sends what is to be sent, and calls nobody."},
     {"timeout", timeout, METH_NOARGS, "Milliseconds until step(0) is needed anyway; -1: never."},
     {"descriptors", descriptors, METH_NOARGS, "What to watch for reading, to call step(0) then."},

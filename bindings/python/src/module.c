@@ -19,9 +19,9 @@ static PyObject *peers(PyObject *module, PyObject *args)
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS /* names are looked up */
-    count = copal_peers_from_uri(found, PEERS, uri);
-    Py_END_ALLOW_THREADS
-    if (count < 0) {
+        count = copal_peers_from_uri(found, PEERS, uri);
+    Py_END_ALLOW_THREADS if (count < 0)
+    {
         return binding_raise(PyModule_GetState(module), count);
     }
     PyObject *list = PyList_New(0);
@@ -44,10 +44,8 @@ static PyObject *peer(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "sH|p:peer", &address, &port, &resolve)) {
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS
-    status = copal_peer_from_text(&found, address, port, resolve);
-    Py_END_ALLOW_THREADS
-    return status < 0 ? binding_raise(PyModule_GetState(module), status) : peer_of(&found);
+    Py_BEGIN_ALLOW_THREADS status = copal_peer_from_text(&found, address, port, resolve);
+    Py_END_ALLOW_THREADS return status < 0 ? binding_raise(PyModule_GetState(module), status) : peer_of(&found);
 }
 
 static PyObject *address(PyObject *module, PyObject *octets)
@@ -118,9 +116,11 @@ static PyMethodDef functions[] = {
     {"open_host", (PyCFunction)(void (*)(void))binding_host_open, METH_VARARGS | METH_KEYWORDS, "Makes a host."},
     {"open_credentials", (PyCFunction)(void (*)(void))binding_credentials_open, METH_VARARGS | METH_KEYWORDS,
      "Reads keys and certificates."},
-    {"interface", binding_interface, METH_NOARGS, "Address and mask of the first interface that is up and no loopback."},
+    {"interface", binding_interface, METH_NOARGS,
+     "Address and mask of the first interface that is up and no loopback."},
     {"peers", peers, METH_VARARGS, "The addresses that a URI's host has; may block on the network."},
-    {"peer", peer, METH_VARARGS, "A peer from a literal address or, if told to, a name; may then block on the network."},
+    {"peer", peer, METH_VARARGS,
+     "A peer from a literal address or, if told to, a name; may then block on the network."},
     {"address", address, METH_O, "Address and port of a peer."},
     {"is_literal", is_literal, METH_VARARGS, "Whether the host of a URI is an address and no name."},
     {"code_text", code_text, METH_VARARGS, "The registry's text of a code; empty: it has none."},
@@ -137,12 +137,23 @@ static const struct {
     int status;
     const char *name;
 } errors[] = {
-    {COPAL_EFORMAT, "BadResponse"},     {COPAL_EVERSION, "BadResponse"},    {COPAL_ECRITICAL, "BadResponse"},
-    {COPAL_EFULL, "Full"},              {COPAL_ESPACE, "TooLarge"},         {COPAL_ESTALE, "Gone"},
-    {COPAL_ETIMEOUT, "Timeout"},        {COPAL_ERESET, "Reset"},            {COPAL_EUNREACHABLE, "Unreachable"},
-    {COPAL_EINVAL, "InvalidArgument"},  {COPAL_EEXIST, "Exists"},           {COPAL_ENOTFOUND, "NotFound"},
-    {COPAL_EURI, "BadUri"},             {COPAL_EUNSUPPORTED, "Unsupported"}, {COPAL_ERESOLVE, "UnknownHost"},
-    {COPAL_EHANDSHAKE, "HandshakeFailed"}, {COPAL_ECERTIFICATE, "BadCertificate"},
+    {COPAL_EFORMAT, "BadResponse"},
+    {COPAL_EVERSION, "BadResponse"},
+    {COPAL_ECRITICAL, "BadResponse"},
+    {COPAL_EFULL, "Full"},
+    {COPAL_ESPACE, "TooLarge"},
+    {COPAL_ESTALE, "Gone"},
+    {COPAL_ETIMEOUT, "Timeout"},
+    {COPAL_ERESET, "Reset"},
+    {COPAL_EUNREACHABLE, "Unreachable"},
+    {COPAL_EINVAL, "InvalidArgument"},
+    {COPAL_EEXIST, "Exists"},
+    {COPAL_ENOTFOUND, "NotFound"},
+    {COPAL_EURI, "BadUri"},
+    {COPAL_EUNSUPPORTED, "Unsupported"},
+    {COPAL_ERESOLVE, "UnknownHost"},
+    {COPAL_EHANDSHAKE, "HandshakeFailed"},
+    {COPAL_ECERTIFICATE, "BadCertificate"},
     {COPAL_ECLOSED, "Closed"},
 };
 
