@@ -1,4 +1,5 @@
 """network.Coap under CPython: as under MicroPython, and `python -m copal run`."""
+import asyncio
 import os
 import signal
 import subprocess
@@ -189,3 +190,37 @@ Coap.init()
 def test_the_package_and_network_coap_live_in_one_process(tool):
     assert copal.get(f"{tool.uri}/temperature").is_success
     assert os.environ.get("COPAL_WLAN_IP") is None
+
+
+def ask_group(address, port, path):
+    """The first answer that comes from an address to a request to the IPv4 group of all CoAP nodes."""
+    async def ask():
+        async with copal.Client() as client:
+            async for answer in client.ask_group(f"coap://224.0.1.187:{port}/{path}", interface="lo", timeout=60):
+                if answer.peer[0] == address:  # other servers may run on this machine
+                    return answer
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("address, secret, link", [
+    ("127.0.0.85", "", "</a>;obs"),
+    ("127.0.0.86", ", psk='secret', hint='gate'", "<coaps://127.0.0.86:{port}/a>;obs"),
+])
+def test_with_service_discovery_who_asks_the_group_is_answered(address, secret, link, tmp_path):
+    port = free_port(address)
+    (tmp_path / "script.py").write_text(f"""
+from network import Coap
+Coap.init({address!r}, port={port}, service_discovery=True{secret})
+Coap.add_resource("a", value="x").callback(Coap.REQUEST_GET, True)
+print("begun")
+""")
+    with Program(*RUN, tmp_path / "script.py") as script:
+        script.wait_for("^begun")
+        assert ask_group(address, 5683 if secret else port, ".well-known/core").text == link.format(port=port)
+        assert script.end() == 0, script.lines
+
+
+def test_service_discovery_without_an_address_is_a_client_all_the_same():
+    said, complaints = python("from copal.pycom import Coap\nCoap.init(service_discovery=True)\n")
+    assert not said and not complaints

@@ -18,6 +18,8 @@ async def use() -> None:
         assert_type(response.code, copal.Code)
         async for state in client.observe("coap://localhost/x"):
             assert_type(state.payload, bytes)
+        async for answer in client.ask_group("coap://224.0.1.187/x", interface="eth0", timeout=5):
+            assert_type(answer, copal.Response)
     server = copal.Server()
     value = server.add_value("v", "1")
     assert_type(value.value, bytes)

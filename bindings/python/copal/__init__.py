@@ -6,7 +6,7 @@
 `copal.Client` and `copal.Server` are asyncio's (copal.aio); `copal.get` and its like wait; copal.pycom is `network.Coap`, the
 module of Pycom's boards.
 """
-from .aio import Client, Observation, Server
+from .aio import Answers, Client, Observation, Server
 from .blocking import delete, fetch, get, ipatch, observe, patch, post, put, request, stream
 from .codes import Code, Option, Type
 from .credentials import Credentials, ServerCredentials
@@ -16,7 +16,7 @@ from .errors import (BadCertificate, BadResponse, BadUri, Changed, Closed, Copal
 from .message import Options, Request, Response
 
 __all__ = [
-    "BadCertificate", "BadResponse", "BadUri", "Changed", "Client", "Closed", "Code", "CopalError", "Credentials", "Exists", "Full", "Gone",
+    "Answers", "BadCertificate", "BadResponse", "BadUri", "Changed", "Client", "Closed", "Code", "CopalError", "Credentials", "Exists", "Full", "Gone",
     "HandshakeFailed", "InvalidArgument", "NotFound", "Observation", "Option", "Options", "Request", "Reset", "Response",
     "ResponseError", "Server", "ServerCredentials", "Timeout", "TooLarge", "Type", "UnknownHost", "Unreachable", "Unsupported", "delete",
     "fetch", "get", "ipatch", "observe", "patch", "post", "put", "request", "stream",

@@ -97,3 +97,11 @@ def is_literal(uri: str) -> bool:
 def peers(uri: str) -> Tuple[bytes, ...]:
     """The addresses of a URI's host; a name is looked up, which may take a while."""
     return tuple(_copal.peers(uri))
+
+
+def peers_of_group(group: bytes, interface: Optional[str]) -> Tuple[bytes, ...]:
+    """What to ask for asking a group: by the interface of that name or of the group's zone, or by each that does multicast."""
+    address, port = _copal.address(group)
+    if interface is not None and "%" not in address:
+        address += f"%{interface}"
+    return tuple(_copal.peers_of_group(address, port))

@@ -304,6 +304,21 @@ static PyObject *listen_secure(PyObject *object, PyObject *args)
     return status < 0 ? binding_raise(self->state, status) : PyLong_FromLong(bound);
 }
 
+static PyObject *discoverable(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    binding_host_t *self = (binding_host_t *)object;
+    if (!binding_host_is_open(self)) {
+        return NULL;
+    }
+    int status = copal_host_discoverable(self->host);
+    if (status == COPAL_ENOTFOUND) {
+        errno = ENODEV; /* no interface that does multicast */
+        status = COPAL_ESYSTEM;
+    }
+    return status < 0 ? binding_raise(self->state, status) : (Py_INCREF(Py_None), Py_None);
+}
+
 static PyObject *disconnect(PyObject *object, PyObject *credentials)
 {
     binding_host_t *self = (binding_host_t *)object;
@@ -329,6 +344,7 @@ static PyObject *is_closed(PyObject *object, void *unused)
 static PyMethodDef methods[] = {
     {"listen", listen, METH_VARARGS, "Listens on a literal address; the port."},
     {"listen_secure", listen_secure, METH_VARARGS, "Listens for DTLS, with a server's credentials; the port."},
+    {"discoverable", discoverable, METH_NOARGS, "Lets what listens by now be discovered by multicast."},
     {"disconnect", disconnect, METH_O, "Ends the sessions that a client has by these credentials."},
     {"step", step, METH_VARARGS,
      "Waits up to so many milliseconds (-1: for ever) for something to do, does it, and calls back; whether more "

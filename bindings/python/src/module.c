@@ -10,6 +10,19 @@ static PyObject *peer_of(const copal_peer_t *peer)
     return binding_bytes((copal_bytes_t){peer->data, peer->size});
 }
 
+static PyObject *list_of(const copal_peer_t *found, int count)
+{
+    PyObject *list = PyList_New(0);
+    for (int i = 0; list != NULL && i < count; i++) {
+        PyObject *peer = peer_of(&found[i]);
+        if (peer == NULL || PyList_Append(list, peer) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(peer);
+    }
+    return list;
+}
+
 static PyObject *peers(PyObject *module, PyObject *args)
 {
     const char *uri;
@@ -20,19 +33,22 @@ static PyObject *peers(PyObject *module, PyObject *args)
     }
     Py_BEGIN_ALLOW_THREADS /* names are looked up */
         count = copal_peers_from_uri(found, PEERS, uri);
-    Py_END_ALLOW_THREADS if (count < 0)
-    {
-        return binding_raise(PyModule_GetState(module), count);
+    Py_END_ALLOW_THREADS return count < 0 ? binding_raise(PyModule_GetState(module), count) : list_of(found, count);
+}
+
+static PyObject *peers_of_group(PyObject *module, PyObject *args)
+{
+    const char *address;
+    unsigned short port;
+    copal_peer_t found[COPAL_INTERFACES];
+    if (!PyArg_ParseTuple(args, "sH:peers_of_group", &address, &port)) {
+        return NULL;
     }
-    PyObject *list = PyList_New(0);
-    for (int i = 0; list != NULL && i < count; i++) {
-        PyObject *peer = peer_of(&found[i]);
-        if (peer == NULL || PyList_Append(list, peer) < 0) {
-            Py_CLEAR(list);
-        }
-        Py_XDECREF(peer);
+    const int count = copal_peers_of_group(found, COPAL_INTERFACES, address, port);
+    if (count == COPAL_EINVAL) {
+        return binding_raise_text(PyModule_GetState(module), count, "no group, or no such interface");
     }
-    return list;
+    return count < 0 ? binding_raise(PyModule_GetState(module), count) : list_of(found, count);
 }
 
 static PyObject *peer(PyObject *module, PyObject *args)
@@ -119,6 +135,7 @@ static PyMethodDef functions[] = {
     {"interface", binding_interface, METH_NOARGS,
      "Address and mask of the first interface that is up and no loopback."},
     {"peers", peers, METH_VARARGS, "The addresses that a URI's host has; may block on the network."},
+    {"peers_of_group", peers_of_group, METH_VARARGS, "What a group is, by each interface, or by that of its zone."},
     {"peer", peer, METH_VARARGS,
      "A peer from a literal address or, if told to, a name; may then block on the network."},
     {"address", address, METH_O, "Address and port of a peer."},

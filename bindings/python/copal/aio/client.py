@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, AsyncIterable, BinaryIO, Callable, Deque,
 
 from .. import _ask, _copal
 from ..codes import Code
-from ..errors import Changed, Full, Gone, Unreachable
+from ..errors import Changed, CopalError, Full, Gone, Unreachable
 from ..message import Octets, Response
 from ._turner import Turner
 
@@ -130,6 +130,14 @@ class Client:
         """The body of a resource piece by piece, in constant memory: `async for piece in client.stream(uri)`."""
         return Download(self, _ask.arguments(uri, Code.GET, None, asked))
 
+    def ask_group(self, uri: str, payload: Optional[Octets] = None, *, method: int = Code.GET, interface: Optional[str] = None,
+                  **asked: Unpack[Asking]) -> Answers:
+        """Asks a group, such as all CoAP nodes (RFC 7252 section 8): `async for response in
+        client.ask_group("coap://224.0.1.187/.well-known/core", timeout=3)` gives each answer as it comes, whose `.peer` says who
+        gave it, until `timeout` (7 seconds) is over. The group is asked by the interface of that name, by that of its zone
+        ("coap://[ff02::fd%25eth0]/"), or by each that does multicast; who hears it by several answers once."""
+        return Answers(self, _ask.arguments(uri, method, payload, asked), interface)
+
     # ---- below ------------------------------------------------------------------------------------------------
 
     def _turning(self) -> Turner:
@@ -218,7 +226,7 @@ class _Flow:
     def __init__(self, client: Client, arguments: Dict[str, Any]) -> None:
         self._client = client
         self._arguments = arguments
-        self._request: Optional[_copal.Request] = None
+        self._requests: List[_copal.Request] = []  # more than one only to a group
         self._ended = False
         self._error: Optional[Exception] = None
         self._news = asyncio.Event()
@@ -227,7 +235,7 @@ class _Flow:
     async def _begin(self, **more: Any) -> None:
         client = self._client
         peers = await client._peers(self._arguments["uri"])
-        self._request = await client._start(_weakly(self._take), peers[0], dict(self._arguments, **more))
+        self._requests = [await client._start(_weakly(self._take), peers[0], dict(self._arguments, **more))]
 
     def _take(self, error: Optional[Exception], ended: bool, message: Optional[_copal.Message]) -> None:
         raise NotImplementedError
@@ -240,10 +248,10 @@ class _Flow:
         """Ends it; the server is told where it would go on."""
         self._ended = True
         self._news.set()
-        if self._request is not None:
-            self._request.cancel()
-            if self._client._turner is not None and not self._client._host.closed:
-                self._client._turner.kick()
+        for request in self._requests:
+            request.cancel()
+        if self._requests and self._client._turner is not None and not self._client._host.closed:
+            self._client._turner.kick()
 
     def _fail(self, error: Exception) -> None:
         if not self._ended:
@@ -254,7 +262,7 @@ class _Flow:
         self.cancel()
 
     def __del__(self) -> None:
-        if self._request is not None and not self._ended:
+        if self._requests and not self._ended:
             self.cancel()
 
 
@@ -274,7 +282,7 @@ class Observation(_Flow):
 
     async def __anext__(self) -> Response:
         """The next state. The last may be an error, with which the server ends it."""
-        if self._request is None and not self._ended:
+        if not self._requests and not self._ended:
             await self._begin()
         while not self._states:
             if self._ended:
@@ -313,7 +321,7 @@ class Download(_Flow):
         return self
 
     async def __anext__(self) -> bytes:
-        if self._request is None and not self._ended:
+        if not self._requests and not self._ended:
             await self._begin(write=_weakly(self._write))
         while not self._pieces:
             if self._ended:
@@ -349,10 +357,10 @@ class Download(_Flow):
     def _pause(self) -> None:
         """Whoever reads is slower than the network. The transfer ends here, and goes on from there when there is room. That
         it is the same state then is told by its ETag; where there is none, what comes has to wait in memory."""
-        assert self._request is not None
-        self._etag = self._request.etag
+        [request] = self._requests
+        self._etag = request.etag
         if self._etag:
-            self._request.cancel()
+            request.cancel()
             self._paused = True
 
     def _take(self, error: Optional[Exception], ended: bool, message: Optional[_copal.Message]) -> None:
@@ -365,3 +373,72 @@ class Download(_Flow):
             except Exception as answered:
                 self._error = answered
         self._news.set()
+
+
+class Answers(_Flow):
+    """What comes of asking a group: each answer, until the time is over. Leaving the loop within `async with
+    client.ask_group(uri) as answers` ends the request at once."""
+
+    def __init__(self, client: Client, arguments: Dict[str, Any], interface: Optional[str]) -> None:
+        super().__init__(client, arguments)
+        self._interface = interface
+        self._answers: Deque[Response] = deque()
+        self._known: Set[Optional[Tuple[str, int]]] = set()
+        self._expecting = 0  # interfaces by which more may come
+        self._asked = False  # by one at least
+
+    async def __aenter__(self) -> Answers:
+        return self
+
+    def __aiter__(self) -> Answers:
+        return self
+
+    async def __anext__(self) -> Response:
+        if not self._requests and not self._ended:
+            await self._begin()
+        while not self._answers:
+            if self._ended:
+                error, self._error = self._error, None
+                raise error or StopAsyncIteration
+            await self._wait()
+        return self._answers.popleft()
+
+    async def _begin(self, **more: Any) -> None:
+        group = (await self._client._peers(self._arguments["uri"]))[0]
+        peers = _ask.peers_of_group(group, self._interface)
+        if not peers:
+            raise Unreachable("no interface does multicast")
+        self._expecting = len(peers)
+        try:
+            for peer in peers:
+                await self._ask(peer)
+        except BaseException:
+            self.cancel()
+            raise
+
+    async def _ask(self, peer: bytes) -> None:
+        try:
+            self._requests.append(await self._client._start(_weakly(self._take), peer, self._arguments))
+        except (CopalError, OSError) as error:
+            self._end(error)
+
+    def _take(self, error: Optional[Exception], ended: bool, message: Optional[_copal.Message]) -> None:
+        if ended:
+            self._end(error)
+        elif error is not None:
+            logger.warning("an answer from %s is lost: %s", self._arguments["uri"], error)
+        else:
+            self._keep(Response.received(message))
+        self._news.set()
+
+    def _end(self, error: Optional[Exception]) -> None:
+        """What keeps one interface from being asked is of no interest where another was."""
+        self._expecting -= 1
+        self._asked = self._asked or error is None
+        self._ended = self._expecting == 0
+        self._error = None if self._asked else error
+
+    def _keep(self, response: Response) -> None:
+        if response.peer not in self._known:
+            self._known.add(response.peer)
+            self._answers.append(response)

@@ -102,14 +102,17 @@ class Server:
         async with server:
             await server.serve_forever()
 
-    With credentials it speaks DTLS, on port 5684. With `dynamic`, a PUT on a path that is none creates a value there. Port 0 takes a free one.
+    With credentials it speaks DTLS, on port 5684. With `dynamic`, a PUT on a path that is none creates a value there. Port 0
+    takes a free one. With `discoverable` it hears the groups of all CoAP nodes, too (RFC 7252 section 8); one that speaks DTLS
+    answers them on port 5683 with coaps links to what it has, and with nothing else.
     """
 
     def __init__(self, bind: str = "::", port: Optional[int] = None, *, credentials: Optional[ServerCredentials] = None,
-                 dynamic: bool = False) -> None:
+                 dynamic: bool = False, discoverable: bool = False) -> None:
         self._host = _copal.open_host(dynamic=dynamic)
         self._bind = bind
         self._credentials = credentials
+        self._discoverable = discoverable
         self.port = port if port is not None else 5683 if credentials is None else 5684
         self._turner: Optional[Turner] = None
         self._tasks: Set[asyncio.Task[None]] = set()
@@ -122,11 +125,13 @@ class Server:
         await self.close()
 
     async def start(self) -> None:
-        """Listens. OSError: the port is taken."""
+        """Listens. OSError: the port is taken, or no interface does multicast."""
         if self._credentials is None:
             self.port = self._host.listen(self._bind, self.port)
         else:
             self.port = self._host.listen_secure(self._credentials.opened, self._bind, self.port)
+        if self._discoverable:
+            self._host.discoverable()
         self._turner = Turner(self._host)
 
     async def serve_forever(self) -> None:

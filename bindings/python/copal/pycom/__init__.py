@@ -4,7 +4,6 @@
 The handlers are called in a thread of their own."""
 from __future__ import annotations
 
-import sys
 from types import ModuleType
 from typing import Callable, List, Optional
 
@@ -29,11 +28,13 @@ def _is_any(address: str) -> bool:
     return _copal.address(_copal.peer(address, 0))[0] in ("0.0.0.0", "::")
 
 
-def _listen(state: State, psk: Optional[Psk], address: str, port: int) -> None:
+def _listen(state: State, psk: Optional[Psk], address: str, port: int, discovery: bool) -> None:
     if psk is not None:
         state.host.listen_secure(psk.credentials, address, port)
     else:
         state.host.listen(address, port)
+    if discovery:
+        state.host.discoverable()
 
 
 class Coap:
@@ -65,7 +66,7 @@ class Coap:
                           handshake_timeout=HANDSHAKE_PATIENCE)
             try:
                 if where is not None:
-                    _listen(state, credentials, where, number)
+                    _listen(state, credentials, where, number, bool(service_discovery))
             except BaseException:
                 state.host.close()
                 raise
@@ -73,8 +74,6 @@ class Coap:
             translate(error)
         begin(state)
         state.start()
-        if service_discovery:
-            print("network.Coap: service_discovery does not work yet, no multicast is heard", file=sys.stderr)
 
     @staticmethod
     def deinit() -> None:
