@@ -8,7 +8,8 @@
 
 #include "network_coap.h"
 
-#define STATES_MOST 8 /* of one observation that wait for the script */
+#define STATES_MOST  8  /* of one observation that wait for the script */
+#define ANSWERS_MOST 64 /* of one group */
 
 static struct {
     pthread_mutex_t mutex;
@@ -93,11 +94,12 @@ static int fill(coap_event_t *event, const copal_response_t *response)
 /* Inside the mutex. A script that is busy while states come is to know the newest; of older ones only so many wait. */
 static void append_state(coap_event_t *state)
 {
+    const unsigned most = state->observes ? STATES_MOST : ANSWERS_MOST;
     unsigned count = 0;
     for (const coap_event_t *e = events.first; e != NULL; e = e->next) {
         count += e->session == state->session && e->id == state->id;
     }
-    for (coap_event_t **at = &events.first; count >= STATES_MOST; at = &(*at)->next) {
+    for (coap_event_t **at = &events.first; count >= most; at = &(*at)->next) {
         if ((*at)->session == state->session && (*at)->id == state->id) {
             coap_event_destroy(take(at));
             break;
@@ -106,7 +108,7 @@ static void append_state(coap_event_t *state)
     append(state);
 }
 
-/* What is observed goes on: what came of it so far becomes an event of its own. */
+/* What is observed, or asked of a group, goes on: what came of it so far becomes an event of its own. */
 static void go_on(coap_event_t *request)
 {
     coap_event_t *state = malloc(sizeof *state);
@@ -133,17 +135,22 @@ static void go_on(coap_event_t *request)
 static void done(copal_task_t *task, const copal_response_t *response)
 {
     coap_event_t *event = (coap_event_t *)task;
+    const bool silent = response->ended && response->message == NULL && response->status == 0; /* a group has had its time */
+    bool over = false;
     event->status = fill(event, response);
     lock();
     event->id = response->id; /* coap_request may not have come to it yet */
     if (response->ended) {
         *place(&events.open, event) = event->next;
-        if (!event->cancelled) {
+        over = silent && !event->cancelled;
+        if (!event->cancelled && !silent) {
             append(event);
         } /* else cancel_open has it in hand, and destroys it */
     }
     unlock();
-    if (!response->ended) {
+    if (over) {
+        coap_event_destroy(event);
+    } else if (!response->ended) {
         go_on(event);
     }
 }
@@ -192,6 +199,7 @@ int coap_request(uint32_t session, const copal_ask_t *ask)
     if (event == NULL) {
         return COPAL_ENOMEM;
     }
+    event->observes = ask->observe;
     int id = copal_host_transfer(coap_state.host, ask, &event->task);
     lock();
     coap_event_t **at = place(&events.open, event);

@@ -62,6 +62,7 @@ typedef struct coap_event_t {
     copal_handle_t handle;
     uint16_t id;       /* of the first message, that is the one which the script knows */
     bool cancelled;    /* its outcome is not to be shown */
+    bool observes;
     int status;            /* as in copal_response_t; from here on unset while it is open */
     char problem[COPAL_PROBLEM_SIZE]; /* what more is known of a status; may be empty */
     copal_code_t code;

@@ -126,6 +126,9 @@ static void ask_of(const session_t *session, const mp_arg_val_t *args, copal_ask
         .payload = octets_if_given(args[PAYLOAD].u_obj),
         .timeout = milliseconds(args[TIMEOUT].u_obj),
     };
+    if (copal_peer_is_group(&session->peer)) {
+        ask->given_token = ask->token.size > 0; /* else one is drawn: by it alone answers are known */
+    }
     if (args[OBSERVE].u_bool) {
         if ((ask->method != COPAL_GET && ask->method != COPAL_FETCH) || ask->no_options) {
             mp_raise_ValueError(MP_ERROR_TEXT("only GET and FETCH observe, and not without options"));

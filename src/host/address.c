@@ -1,7 +1,7 @@
 #define _GNU_SOURCE 1
 #include "address.h"
 
-#include "copal/dtls.h"
+#include "copal/host.h"
 
 #include <string.h>
 
@@ -90,7 +90,7 @@ bool copal__peer_is_any(const copal_peer_t *peer)
     return memcmp(peer->data, any, copal__peer_family(peer) == AF_INET ? 4 : 16) == 0;
 }
 
-bool copal__peer_is_multicast(const copal_peer_t *peer)
+bool copal_peer_is_group(const copal_peer_t *peer)
 {
     return copal__peer_family(peer) == AF_INET ? peer->data[0] >> 4 == 0xe : peer->data[0] == 0xff;
 }

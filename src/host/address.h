@@ -34,9 +34,6 @@ int copal__peer_family(const copal_peer_t *peer);
 /** Whether the peer's address is the one that means "any". */
 bool copal__peer_is_any(const copal_peer_t *peer);
 
-/** Whether the peer's address is a group's. */
-bool copal__peer_is_multicast(const copal_peer_t *peer);
-
 /** The interface that a peer is asked by, if it says so; else 0. */
 uint32_t copal__peer_scope(const copal_peer_t *peer);
 /** Says so of a group. */

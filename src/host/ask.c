@@ -155,7 +155,7 @@ static int ask_peers(copal_host_t *host, const copal_ask_t *given, copal_task_t 
         ask.size = payload.size;
     }
     int count = copal__ask_peers(&ask, peers), status = count;
-    if (count > 0 && copal__peer_is_multicast(&peers[0]))
+    if (count > 0 && copal_peer_is_group(&peers[0]))
         return COPAL_EINVAL; /* many may answer */
     for (int i = 0; i < count; i++) {
         status = ask_peer(host, &ask, &peers[i], task, answer);

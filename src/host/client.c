@@ -98,7 +98,7 @@ static int next_socket(const copal_host_t *host, int family, purpose_t purpose, 
 /* The number of the client's socket that reaches `to`; it is opened when it is first needed. */
 static int client_socket(copal_host_t *host, const copal_peer_t *to, bool secure)
 {
-    const purpose_t purpose = secure ? SECURE : copal__peer_is_multicast(to) ? GROUPS : PLAIN;
+    const purpose_t purpose = secure ? SECURE : copal_peer_is_group(to) ? GROUPS : PLAIN;
     const int family = copal__peer_family(to), socket = next_socket(host, family, purpose, host->client.count - 1);
     return socket < 0 ? open_socket(host, family, purpose) : socket;
 }
@@ -180,7 +180,7 @@ static copal_code_t method_of(const copal_ask_t *ask)
 
 copal_request_t copal__ask_request(const copal_ask_t *ask, const copal_peer_t *to, int socket)
 {
-    const bool group = copal__peer_is_multicast(ask->to);
+    const bool group = copal_peer_is_group(ask->to);
     return (copal_request_t){
         .to = to,
         .group = group,
@@ -200,7 +200,7 @@ int copal__ask_prepare(copal_host_t *host, const copal_ask_t *ask, copal_uri_t *
     if (status < 0)
         return status;
     const bool secure = ask->uri ? uri->secure : ask->credentials != NULL;
-    if (secure && (!host->client.dtls || copal__peer_is_multicast(ask->to)))
+    if (secure && (!host->client.dtls || copal_peer_is_group(ask->to)))
         return COPAL_EUNSUPPORTED;
     if (secure != (ask->credentials != NULL))
         return COPAL_EINVAL;

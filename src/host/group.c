@@ -74,7 +74,7 @@ int copal_peers_of_group(copal_peer_t *peers, int most, const char *group, uint1
     copal_peer_t peer;
     uint32_t indices[COPAL_INTERFACES];
     const int status = copal_peer_from_text(&peer, group, port, false);
-    if (status < 0 || !copal__peer_is_multicast(&peer))
+    if (status < 0 || !copal_peer_is_group(&peer))
         return COPAL_EINVAL;
     const bool four = copal__peer_family(&peer) == AF_INET;
     int count = copal__peer_scope(&peer) != 0 ? 1 : copal__interfaces(four ? AF_INET : AF_INET6, four, indices);

@@ -238,7 +238,7 @@ static int listen_on(copal_host_t *host, copal_credentials_t *credentials, const
     int status = copal_peer_from_text(&local, address, port, false);
     if (status < 0)
         return status;
-    if (copal__peer_is_multicast(&local))
+    if (copal_peer_is_group(&local))
         return COPAL_EINVAL;
     copal__lock_enter(&host->lock);
     status = open_server(host, &local);

@@ -64,9 +64,9 @@ static int literal(copal_peer_t *peer, const char *text, uint16_t port)
     if (address.any.sa_family == AF_INET6)
         address.v6.sin6_scope_id = zone;
     make_peer(peer, &address, port);
-    if (zone != 0 && copal__peer_is_multicast(peer))
+    if (zone != 0 && copal_peer_is_group(peer))
         copal__peer_set_scope(peer, zone);
-    return zone == 0 || copal__peer_family(peer) == AF_INET6 || copal__peer_is_multicast(peer) ? 0 : COPAL_EINVAL;
+    return zone == 0 || copal__peer_family(peer) == AF_INET6 || copal_peer_is_group(peer) ? 0 : COPAL_EINVAL;
 }
 
 static int look_up(copal_peer_t *peers, int most, const char *name, uint16_t port)

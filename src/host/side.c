@@ -96,7 +96,7 @@ static void note(copal__side_t *side, uint32_t socket, const copal__slot_t *slot
     if (reason == EAGAIN || reason == EWOULDBLOCK || reason == ENOBUFS || reason == ENOMEM)
         return;
     copal__address_to_peer(slot->header.msg_name, &to);
-    if (slot->header.msg_controllen > 0 && copal__peer_is_multicast(&to))
+    if (slot->header.msg_controllen > 0 && copal_peer_is_group(&to))
         copal__peer_set_scope(&to, ((const copal__place_t *)(const void *)vector)->interface);
     copal__side_note(side, side->sockets[socket].secure ? COPAL__FAILED_RECORD : COPAL__FAILED_MESSAGE,
                      &(copal_datagram_t){&to, socket, {vector->iov_base, vector->iov_len}});
@@ -168,7 +168,7 @@ static void fill(const copal__side_t *side, copal__slot_t *slot, copal__place_t 
         copal__local_t *from = &side->locals->entries[local - 1];
         slot->header.msg_control = from->answer;
         slot->header.msg_controllen = from->answer_size;
-    } else if (socket->group && copal__peer_scope(datagram->to) != 0 && copal__peer_is_multicast(datagram->to)) {
+    } else if (socket->group && copal__peer_scope(datagram->to) != 0 && copal_peer_is_group(datagram->to)) {
         place->interface = copal__peer_scope(datagram->to);
         slot->header.msg_control = place->control;
         slot->header.msg_controllen = copal__local_by_interface(place->control, socket->family, place->interface);

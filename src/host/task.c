@@ -145,7 +145,7 @@ static void receive(copal_receiver_t *self, const copal_response_t *response)
 
 static bool is_single(const copal_ask_t *ask)
 {
-    return ask->ping || ask->no_options || ask->no_response || copal__peer_is_multicast(ask->to);
+    return ask->ping || ask->no_options || ask->no_response || copal_peer_is_group(ask->to);
 }
 
 static int start_transfer(copal_task_t *task, int socket)
@@ -173,7 +173,7 @@ int copal__host_transfer(copal_host_t *host, const copal_ask_t *ask, copal_task_
     if (!kept)
         return COPAL_ENOMEM;
     track(host, task, kept);
-    task->receiver_.receive = copal__peer_is_multicast(ask->to) ? copal__crowd_receive : receive;
+    task->receiver_.receive = copal_peer_is_group(ask->to) ? copal__crowd_receive : receive;
     int status = copal__ask_prepare(host, &kept->ask, &kept->uri, &kept->to);
     if (status >= 0)
         status = is_single(ask) ? copal__host_request(host, &kept->ask, &task->receiver_, &task->request_)

@@ -58,7 +58,7 @@ static bool is_any(const char *text)
 static bool is_multicast(const char *text)
 {
     copal_peer_t peer = wire_peer(text, 9);
-    return copal__peer_is_multicast(&peer);
+    return copal_peer_is_group(&peer);
 }
 
 static void any_and_groups_are_told_apart(void **state)

@@ -165,7 +165,8 @@ def test_a_server_whose_interface_cannot_be_found_by_multicast_says_so(asker):
 def test_a_server_of_dtls_only_is_found_with_links_of_coaps():
     with Host() as asker, Host(asker) as host:
         asker.cable(host, 1)
-        command = [*host.enter, copal_binary(), "serve", "--psk", "secret", "-r", "who=me", "--discoverable"]
+        command = [*host.enter, copal_binary(), "serve", "--psk", "secret", "-r", "who=me", "--dynamic",
+                   "--discoverable"]
         with Program(*command) as server:
             server.wait_for("^listening on coaps://")
             found = ask(asker, "discover", *PATIENCE)
@@ -175,5 +176,10 @@ def test_a_server_of_dtls_only_is_found_with_links_of_coaps():
             for link in links:
                 link = link.replace("]", "%25v1]") if "fe80" in link else link
                 assert ask(asker, "get", "--psk", "secret", "--identity", "us", link + "/who").stdout == "me"
+            for sender in found.stdout.split()[::2]:  # who announces it lets nobody at it
+                for arguments in (["get", "who"], ["put", "who", "x"], ["delete", "who"], ["observe", "who"], ["put", "new", "x"]):
+                    command, path, *payload = arguments
+                    assert "4.0" in ask(asker, command, f"{sender}/{path}", *payload).stderr
             silent = ask(asker, "get", "coap://224.0.1.187/who", *PATIENCE)
             assert (silent.returncode, silent.stdout) == (3, "")
+            assert ask(asker, "get", "--psk", "secret", "--identity", "us", "coaps://10.77.1.2/who").stdout == "me"
