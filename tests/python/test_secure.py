@@ -1,8 +1,15 @@
-"""coaps from Python, both ends: keys."""
+"""coaps from Python, both ends: keys and certificates."""
 import asyncio
 
 import copal
 import pytest
+
+from support.certificates import Certificates
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture
@@ -56,3 +63,34 @@ def test_credentials_of_the_wrong_side_are_refused(client_key):
         copal.get("coap://127.0.0.1/", credentials=client_key)
     with pytest.raises(copal.InvalidArgument):
         copal.get("coaps://127.0.0.1/", credentials=copal.ServerCredentials(key="k"))
+
+
+async def test_who_has_the_servers_authority_reads_by_certificate(certificates):
+    server = copal.Server("127.0.0.1", 0, credentials=copal.ServerCredentials(
+        certificate=certificates.file("server.pem"), private_key=certificates.file("server.key")))
+    server.add_value("v", "1" * 5000)
+    async with server, copal.Client() as client:
+        believing = copal.Credentials(authorities=certificates.file("authority.pem"))
+        for host in ("127.0.0.1", "localhost"):
+            answer = await client.get(f"coaps://{host}:{server.port}/v", credentials=believing)
+            assert answer.text == "1" * 5000
+        for strangers in (copal.Credentials(authorities=certificates.file("stranger.pem")), None):
+            with pytest.raises(copal.BadCertificate):
+                await client.get(f"coaps://127.0.0.1:{server.port}/v", **({"credentials": strangers} if strangers else {}))
+
+
+async def test_a_server_that_has_authorities_wants_a_certificate_of_theirs(certificates):
+    server = copal.Server("127.0.0.1", 0, credentials=copal.ServerCredentials(
+        certificate=certificates.file("server.pem"), private_key=certificates.file("server.key"),
+        authorities=certificates.file("authority.pem")))
+    value = server.add_value("v", "1", methods="PUT")
+    async with server, copal.Client() as client:
+        uri = f"coaps://127.0.0.1:{server.port}/v"
+        for name in ("stranger", None):
+            own = {"certificate": certificates.file(f"{name}.pem"), "private_key": certificates.file(f"{name}.key")} if name else {}
+            with pytest.raises((copal.HandshakeFailed, copal.Closed)):
+                await client.put(uri, "2", credentials=copal.Credentials(authorities=certificates.file("authority.pem"), **own))
+        assert value.text == "1"
+        known = copal.Credentials(authorities=certificates.file("authority.pem"), certificate=certificates.file("client.pem"),
+                                  private_key=certificates.file("client.key"))
+        assert (await client.put(uri, "2", credentials=known)).is_success and value.text == "2"
