@@ -307,7 +307,7 @@ static int open_credentials(const tool_command_t *command, serve_t *serve)
         return 0;
     if (!secrets->key && !secrets->keys && !secrets->certificate)
         return tool_option_error(command, "%s alone is not enough; --psk, --psk-file or --cert is missing", given);
-    serve->config.dtls = &copal_dtls_openssl;
+    serve->config.dtls = &TOOL_DTLS;
     if (copal_host_scale(&(copal_host_config_t){.memory = serve->config.memory, .dtls = serve->config.dtls}))
         return tool_option_error(command, "--memory is too small for DTLS, which needs 128K");
     return tool_server_credentials(command, secrets, &serve->keys, &serve->credentials);
@@ -328,7 +328,7 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
     if (help) {
         tool_print_help(command);
         if (tool_secrets_given(&serve->secrets))
-            serve->config.dtls = &copal_dtls_openssl;
+            serve->config.dtls = &TOOL_DTLS;
         print_scale(serve->config);
         return TOOL_OK;
     }

@@ -109,6 +109,7 @@ class Client:
 
 class Copal(Client):
     knows_echo = True
+    BINARY = "copal"
 
     def __init__(self, *words):
         self._words = words
@@ -123,7 +124,7 @@ class Copal(Client):
         words += ["--if-none-match"] if ask.if_none_match else []
         words += ["--block-size", str(1 << ask.szx + 4)] if ask.szx is not None else []
         command = ["patch", "--idempotent"] if ask.method == "ipatch" else [ask.method]
-        done = copal(*command, *words, ask.uri, input=ask.payload)
+        done = copal(*command, *words, ask.uri, input=ask.payload, binary=self.BINARY)
         answers = re.findall(r"^<- \S+ (?:ACK|CON|NON) (\d\.\d\d)(.*)$", done.stderr, re.MULTILINE)
         assert answers, done.stderr
         code, options = answers[-1]
@@ -132,16 +133,16 @@ class Copal(Client):
         return Answer(code, done.stdout, etag and bytes.fromhex(etag.group(1)), size2=size2 and int(size2.group(1)))
 
     def observe(self, uri):
-        return CopalObservation("observe", *self._words, "--json", uri)
+        return CopalObservation(self.BINARY, "observe", *self._words, "--json", uri)
 
     def ping(self, uri):
         return copal("ping", uri).returncode == 0
 
 
 class CopalObservation(Observation):
-    def __init__(self, *words):
+    def __init__(self, binary, *words):
         super().__init__()
-        self._tool = Program(copal_binary(), *words)
+        self._tool = Program(copal_binary(binary), *words)
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self):

@@ -35,9 +35,16 @@ class Copal(peers.Copal):
                            ["--cert", held.cert, "--key", held.key, "--ca", held.ca]))
 
     def is_refused(self, uri):
-        done = copal("get", "-v", *self._words, "--timeout", str(PATIENCE), uri)
+        done = copal("get", "-v", *self._words, "--timeout", str(PATIENCE), uri, binary=self.BINARY)
         assert "<-" not in done.stderr, done.stderr
         return done.returncode == 3
+
+
+MBEDTLS = "tests/interop/copal_mbedtls"  # the tool, with Mbed TLS in place of OpenSSL
+
+
+class CopalMbedtls(Copal):
+    BINARY = MBEDTLS
 
 
 class LibcoapOpenssl(peers.Libcoap):
@@ -83,16 +90,26 @@ class Serving(Serve):
     SCHEME = "coaps"
 
 
+class ServingMbedtls(Serving):
+    BINARY = MBEDTLS
+
+
 class CopalServer:
+    SERVING, HINT = Serving, ("--hint", "room")
+
     def __init__(self, held):
-        words = ["--psk", held.psk, "--identity", held.identity, "--hint", "room"] if held.psk else [
+        words = ["--psk", held.psk, "--identity", held.identity, *self.HINT] if held.psk else [
             "--cert", held.cert, "--key", held.key, "--ca", held.ca]
         resources = (f"--resource={resource}" for resource in peers.CopalServer.RESOURCES)
-        self._server = Serving("--dynamic", *resources, *words)
+        self._server = self.SERVING("--dynamic", *resources, *words)
         self.uri, self.port = self._server.uri, self._server.port
 
     def close(self):
         assert self._server.end() == 0
+
+
+class CopalMbedtlsServer(CopalServer):
+    SERVING, HINT = ServingMbedtls, ()  # Mbed TLS sends no hint
 
 
 class LibcoapOpensslServer(peers.LibcoapServer):

@@ -11,7 +11,11 @@ PAIRS = [(secure.Copal, secure.LibcoapOpensslServer), (secure.Copal, secure.Libc
          (secure.Copal, secure.CaliforniumServer), (secure.Copal, secure.GoCoapServer),
          (secure.LibcoapOpenssl, secure.CopalServer), (secure.LibcoapGnutls, secure.CopalServer),
          (secure.Californium, secure.CopalServer), (secure.GoCoap, secure.CopalServer),
-         (secure.Copal, secure.CopalServer)]
+         (secure.Copal, secure.CopalServer),
+         (secure.CopalMbedtls, secure.LibcoapOpensslServer), (secure.CopalMbedtls, secure.LibcoapGnutlsServer),
+         (secure.CopalMbedtls, secure.CaliforniumServer), (secure.CopalMbedtls, secure.GoCoapServer),
+         (secure.LibcoapOpenssl, secure.CopalMbedtlsServer), (secure.LibcoapGnutls, secure.CopalMbedtlsServer),
+         (secure.Californium, secure.CopalMbedtlsServer), (secure.GoCoap, secure.CopalMbedtlsServer)]
 FEATURES = {}
 
 

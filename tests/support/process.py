@@ -16,10 +16,10 @@ def build(name="COPAL_BUILD"):
     return Path(os.environ.get(name, ROOT / ("build/asan" if name == "COPAL_ASAN_BUILD" else "build")))
 
 
-def copal_binary():
-    """The tool, sanitized where that build is there."""
-    sanitized = build("COPAL_ASAN_BUILD") / "copal"
-    return str(sanitized if sanitized.exists() else build() / "copal")
+def copal_binary(name="copal"):
+    """The tool, sanitized where that build is there; or what is built beside it under another name."""
+    sanitized = build("COPAL_ASAN_BUILD") / name
+    return str(sanitized if sanitized.exists() else build() / name)
 
 
 def environment(**more):
@@ -29,9 +29,9 @@ def environment(**more):
     return kept | sanitizers | {"TERM": "xterm"} | more
 
 
-def copal(*arguments, input=None, env=None):
+def copal(*arguments, input=None, env=None, binary="copal"):
     """Runs the tool to its end; standard output as bytes, standard error as text."""
-    done = subprocess.run([copal_binary(), *arguments], input=input if input is not None else b"", capture_output=True,
+    done = subprocess.run([copal_binary(binary), *arguments], input=input if input is not None else b"", capture_output=True,
                           timeout=SECONDS, env=environment(**(env or {})))
     done.stderr = done.stderr.decode(errors="replace")
     assert done.returncode not in (99, -signal.SIGABRT, -signal.SIGSEGV), done.stderr
@@ -111,9 +111,10 @@ class Program:
 class Serve(Program):
     """`copal serve` on a free port of 127.0.0.1, unless told otherwise."""
     SCHEME = "coap"
+    BINARY = "copal"
 
     def __init__(self, *arguments, bind="127.0.0.1", port=0, **more):
-        super().__init__(copal_binary(), "serve", "--bind", bind, "--port", str(port), *arguments, **more)
+        super().__init__(copal_binary(self.BINARY), "serve", "--bind", bind, "--port", str(port), *arguments, **more)
         try:
             self.uri = self.wait_for(rf"^listening on ({self.SCHEME}://\S+)$").group(1)
         except BaseException:
