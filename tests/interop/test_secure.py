@@ -94,7 +94,7 @@ class OnePort(Relay):
 @feature("who comes back from the same port without a goodbye gets in", without={
     server: "it keeps to the session that it has" for server in (
         secure.LibcoapOpensslServer, secure.LibcoapGnutlsServer, secure.GoCoapServer)} | {
-    secure.GoCoap: "the end of the observation in the former session takes it minutes"})
+    secure.GoCoap: "its cancel in the former session was not seen to end within 45 seconds"})
 def comes_back(client, server, stranger):
     with OnePort(server.port) as relay:
         uri = relay.uri.replace("coap:", "coaps:")
