@@ -180,6 +180,11 @@ func do(ask *ask, cancelled <-chan int64) error {
 	if err != nil {
 		return err
 	}
+	if uri.RawQuery != "" {
+		for _, query := range strings.Split(uri.RawQuery, "&") {
+			request.AddQuery(query)
+		}
+	}
 	if !ask.Observe {
 		response, err := conn.Do(request)
 		if err == nil {
