@@ -16,7 +16,7 @@ from ..message import Octets, Response
 from ._turner import Turner
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from typing_extensions import Self, Unpack
 
     from .._ask import Asking
 
@@ -241,6 +241,10 @@ class _Flow:
         raise NotImplementedError
 
     async def _wait(self) -> None:
+        """Until something has come. There is nothing to wait for any more: what ended it is raised, once."""
+        if self._ended:
+            error, self._error = self._error, None
+            raise error or StopAsyncIteration
         self._news.clear()
         await self._news.wait()
 
@@ -258,43 +262,47 @@ class _Flow:
             self.cancel()
             self._error = error
 
+    async def __aenter__(self) -> Self:
+        return self
+
     async def __aexit__(self, *error: object) -> None:
         self.cancel()
+
+    def __aiter__(self) -> Self:
+        return self
 
     def __del__(self) -> None:
         if self._requests and not self._ended:
             self.cancel()
 
 
-class Observation(_Flow):
-    """The states of a resource. `async with client.observe(uri) as states` sees to it that the server is told when the loop over
-    them is left; without, it is told when the iterator is collected."""
+class _Responses(_Flow):
+    """One that hands out responses; of those that nobody has taken yet, the last `most` are kept."""
 
-    def __init__(self, client: Client, arguments: Dict[str, Any]) -> None:
-        super().__init__(client, dict(arguments, observe=True))
-        self._states: Deque[Response] = deque(maxlen=STATES_MOST)
-
-    async def __aenter__(self) -> Observation:
-        return self
-
-    def __aiter__(self) -> Observation:
-        return self
+    def __init__(self, client: Client, arguments: Dict[str, Any], most: Optional[int] = None) -> None:
+        super().__init__(client, arguments)
+        self._responses: Deque[Response] = deque(maxlen=most)
 
     async def __anext__(self) -> Response:
-        """The next state. The last may be an error, with which the server ends it."""
         if not self._requests and not self._ended:
             await self._begin()
-        while not self._states:
-            if self._ended:
-                error, self._error = self._error, None
-                raise error or StopAsyncIteration
+        while not self._responses:
             await self._wait()
-        return self._states.popleft()
+        return self._responses.popleft()
+
+
+class Observation(_Responses):
+    """The states of a resource, of which the last may be an error, with which the server ends it. `async with
+    client.observe(uri) as states` sees to it that the server is told when the loop over them is left; without, it is told when
+    the iterator is collected."""
+
+    def __init__(self, client: Client, arguments: Dict[str, Any]) -> None:
+        super().__init__(client, dict(arguments, observe=True), STATES_MOST)
 
     def _take(self, error: Optional[Exception], ended: bool, message: Optional[_copal.Message]) -> None:
         self._ended = ended
         if error is None:
-            self._states.append(Response.received(message))
+            self._responses.append(Response.received(message))
         elif ended:
             self._error = error
         else:
@@ -314,20 +322,11 @@ class Download(_Flow):
         self._etag = b""
         self.response: Optional[Response] = None  #: the last one, when all of it has come
 
-    async def __aenter__(self) -> Download:
-        return self
-
-    def __aiter__(self) -> Download:
-        return self
-
     async def __anext__(self) -> bytes:
         if not self._requests and not self._ended:
             await self._begin(write=_weakly(self._write))
         while not self._pieces:
-            if self._ended:
-                error, self._error = self._error, None
-                raise error or StopAsyncIteration
-            if self._paused:
+            if self._paused and not self._ended:
                 await self._go_on()
             await self._wait()
         joined = b"".join(self._pieces)
@@ -375,33 +374,16 @@ class Download(_Flow):
         self._news.set()
 
 
-class Answers(_Flow):
+class Answers(_Responses):
     """What comes of asking a group: each answer, until the time is over. Leaving the loop within `async with
     client.ask_group(uri) as answers` ends the request at once."""
 
     def __init__(self, client: Client, arguments: Dict[str, Any], interface: Optional[str]) -> None:
         super().__init__(client, arguments)
         self._interface = interface
-        self._answers: Deque[Response] = deque()
         self._known: Set[Optional[Tuple[str, int]]] = set()
         self._expecting = 0  # interfaces by which more may come
         self._asked = False  # by one at least
-
-    async def __aenter__(self) -> Answers:
-        return self
-
-    def __aiter__(self) -> Answers:
-        return self
-
-    async def __anext__(self) -> Response:
-        if not self._requests and not self._ended:
-            await self._begin()
-        while not self._answers:
-            if self._ended:
-                error, self._error = self._error, None
-                raise error or StopAsyncIteration
-            await self._wait()
-        return self._answers.popleft()
 
     async def _begin(self, **more: Any) -> None:
         group = (await self._client._peers(self._arguments["uri"]))[0]
@@ -441,4 +423,4 @@ class Answers(_Flow):
     def _keep(self, response: Response) -> None:
         if response.peer not in self._known:
             self._known.add(response.peer)
-            self._answers.append(response)
+            self._responses.append(response)
