@@ -88,7 +88,8 @@ PyObject *binding_host_open(PyObject *module, PyObject *args, PyObject *kwargs)
 static void enter(binding_host_t *self)
 {
     if (!PyThread_acquire_lock(self->stepping, NOWAIT_LOCK)) {
-        Py_BEGIN_ALLOW_THREADS PyThread_acquire_lock(self->stepping, WAIT_LOCK);
+        Py_BEGIN_ALLOW_THREADS
+        PyThread_acquire_lock(self->stepping, WAIT_LOCK);
         Py_END_ALLOW_THREADS
     }
 }
@@ -191,7 +192,8 @@ static bool turn(binding_host_t *self, int timeout)
     int status = 0, reason = 0;
     enter(self);
     if (self->host != NULL && !self->closing) {
-        Py_BEGIN_ALLOW_THREADS status = copal_host_step(self->host, timeout);
+        Py_BEGIN_ALLOW_THREADS
+        status = copal_host_step(self->host, timeout);
         reason = errno;
         Py_END_ALLOW_THREADS
     }

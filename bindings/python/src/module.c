@@ -32,8 +32,9 @@ static PyObject *peers(PyObject *module, PyObject *args)
         return NULL;
     }
     Py_BEGIN_ALLOW_THREADS /* names are looked up */
-        count = copal_peers_from_uri(found, PEERS, uri);
-    Py_END_ALLOW_THREADS return count < 0 ? binding_raise(PyModule_GetState(module), count) : list_of(found, count);
+    count = copal_peers_from_uri(found, PEERS, uri);
+    Py_END_ALLOW_THREADS
+    return count < 0 ? binding_raise(PyModule_GetState(module), count) : list_of(found, count);
 }
 
 static PyObject *peers_of_group(PyObject *module, PyObject *args)
@@ -60,8 +61,10 @@ static PyObject *peer(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "sH|p:peer", &address, &port, &resolve)) {
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS status = copal_peer_from_text(&found, address, port, resolve);
-    Py_END_ALLOW_THREADS return status < 0 ? binding_raise(PyModule_GetState(module), status) : peer_of(&found);
+    Py_BEGIN_ALLOW_THREADS
+    status = copal_peer_from_text(&found, address, port, resolve);
+    Py_END_ALLOW_THREADS
+    return status < 0 ? binding_raise(PyModule_GetState(module), status) : peer_of(&found);
 }
 
 static PyObject *address(PyObject *module, PyObject *octets)
