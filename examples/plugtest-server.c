@@ -18,16 +18,16 @@
 #include <time.h>
 
 enum {
-    PERIOD = 5000,  /* ms between changes of what can be observed, and its Max-Age */
-    DELAY = 1000,   /* ms until a separate response */
-    WAITING = 32,   /* separate responses at once */
-    CREATED = 32,   /* resources of /large-create; the oldest makes room */
-    BODY = 8192,    /* octets of a body for /large-create and /large-post */
-    STATE = 256,    /* octets of the state of /obs */
+    PERIOD = 5000, /* ms between changes of what can be observed, and its Max-Age */
+    DELAY = 1000,  /* ms until a separate response */
+    WAITING = 32,  /* separate responses at once */
+    CREATED = 32,  /* resources of /large-create; the oldest makes room */
+    BODY = 8192,   /* octets of a body for /large-create and /large-post */
+    STATE = 256,   /* octets of the state of /obs */
     MEGABYTE = 1 << 20,
-    BLOCK = 256,    /* the block size that this server likes: /large has more (CB02) */
+    BLOCK = 256, /* the block size that this server likes: /large has more (CB02) */
     LARGE = 1280,
-    MOST_BYTES = 1 << 30,
+    NETWORK_BYTES = 1 << 30, /* beyond three times what comes from one network: all of a plugtest is in one */
 };
 
 typedef struct {
@@ -61,11 +61,15 @@ static int64_t now(void)
     return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
 }
 
-static void answer(copal_call_t *call, copal_code_t code, uint16_t format, const char *text)
+static void write_body(copal_writer_t *w, uint16_t format, copal_bytes_t body)
 {
-    copal_writer_t *w = copal_reply(call, code);
     copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, format);
-    copal_write_text(w, text);
+    copal_write_payload(w, body);
+}
+
+static void answer(copal_call_t *call, uint16_t format, const char *text)
+{
+    write_body(copal_reply(call, COPAL_CONTENT), format, copal_text(text));
 }
 
 /* ---- CC: messages, methods, options ------------------------------------------------------------------------ */
@@ -79,7 +83,7 @@ static void serve_test(void *user, copal_call_t *call)
         if (call->options->accept > 0)
             copal_reply(call, COPAL_NOT_ACCEPTABLE);
         else
-            answer(call, COPAL_CONTENT, 0, "test");
+            answer(call, 0, "test");
         return;
     case COPAL_POST:
         w = copal_reply(call, COPAL_CREATED);
@@ -118,23 +122,19 @@ static void serve_query(void *user, copal_call_t *call)
 
 static void serve_multi_format(void *user, copal_call_t *call)
 {
+    static const struct {
+        uint16_t format;
+        const char *text;
+    } formats[] = {
+        {0, "21.5"},
+        {41, "<temperature>21.5</temperature>"},
+        {50, "{\"temperature\":21.5}"},
+        {60, "\xa1\x6btemperature\xf9\x4d\x60"}}; /* a map of a text of 11 octets to 21.5 in half precision */
     (void)user;
-    switch (call->options->accept) {
-    case -1:
-    case 0:
-        answer(call, COPAL_CONTENT, 0, "21.5");
-        return;
-    case 41:
-        answer(call, COPAL_CONTENT, 41, "<temperature>21.5</temperature>");
-        return;
-    case 50:
-        answer(call, COPAL_CONTENT, 50, "{\"temperature\":21.5}");
-        return;
-    case 60: /* a map of one pair: a text of 11 octets, and 21.5 in half precision */
-        answer(call, COPAL_CONTENT, 60, "\xa1\x6btemperature\xf9\x4d\x60");
-        return;
-    default:
-        copal_reply(call, COPAL_NOT_ACCEPTABLE);
+    copal_reply(call, COPAL_NOT_ACCEPTABLE);
+    for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
+        if (formats[i].format == call->options->accept || (i == 0 && call->options->accept < 0))
+            answer(call, formats[i].format, formats[i].text);
     }
 }
 
@@ -154,7 +154,7 @@ static void serve_create1(void *user, copal_call_t *call)
         return;
     default:
         if (there)
-            answer(call, COPAL_CONTENT, 0, "created");
+            answer(call, 0, "created");
         else
             copal_reply(call, COPAL_NOT_FOUND);
     }
@@ -175,14 +175,14 @@ static void serve_separate(void *user, copal_call_t *call)
 static void write_separate(void *user, copal_writer_t *w)
 {
     (void)user;
-    copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, 0);
-    copal_write_text(w, "separate");
+    write_body(w, 0, copal_text("separate"));
 }
 
 static void answer_waiting(server_t *server)
 {
     while (server->waiting_count && server->waiting[server->first_waiting].when <= now()) {
-        copal_host_reply(server->host, server->waiting[server->first_waiting].later, COPAL_CONTENT, write_separate, NULL);
+        copal_host_reply(server->host, server->waiting[server->first_waiting].later, COPAL_CONTENT, write_separate,
+                         NULL);
         server->first_waiting = (server->first_waiting + 1) % WAITING;
         server->waiting_count--;
     }
@@ -225,9 +225,7 @@ static void end_post(void *context, copal_call_t *call)
     body_t *body = context;
     for (size_t i = 0; i < body->size; i++)
         body->octets[i] = (uint8_t)toupper(body->octets[i]);
-    copal_writer_t *w = copal_reply(call, COPAL_CHANGED);
-    copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, 0);
-    copal_write_payload(w, (copal_bytes_t){body->octets, body->size});
+    write_body(copal_reply(call, COPAL_CHANGED), 0, (copal_bytes_t){body->octets, body->size});
     free(body);
 }
 
@@ -242,8 +240,8 @@ static void end_create(void *context, copal_call_t *call)
     char name[16], path[32];
     snprintf(name, sizeof name, "%u", number + 1);
     snprintf(path, sizeof path, "large-create/%s", name);
-    copal_value_options_t options = {.content_format = call->options->content_format, .max_age = -1,
-                                     .methods = COPAL_METHODS_ALL};
+    copal_value_options_t options = {
+        .content_format = call->options->content_format, .max_age = -1, .methods = COPAL_METHODS_ALL};
     int error = copal_tree_add_value(server->tree, path, (copal_bytes_t){body->octets, body->size}, &options, place);
     free(body);
     copal_writer_t *w = copal_reply(call, error ? COPAL_SERVICE_UNAVAILABLE : COPAL_CREATED);
@@ -256,7 +254,7 @@ static void end_create(void *context, copal_call_t *call)
 static void serve_large_get(void *user, copal_call_t *call)
 {
     (void)user;
-    answer(call, COPAL_CONTENT, 0, "POST something to it");
+    answer(call, 0, "POST something to it");
 }
 
 /* ---- CO: observations ------------------------------------------------------------------------------------------ */
@@ -314,9 +312,8 @@ static void serve_obs_non(void *user, copal_call_t *call)
     char text[32];
     snprintf(text, sizeof text, "change %u", server->changes);
     copal_writer_t *w = copal_reply(call, COPAL_CONTENT);
-    copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, 0);
+    write_body(w, 0, copal_text(text));
     copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, PERIOD / 1000);
-    copal_write_text(w, text);
 }
 
 static void serve_obs_reset(void *user, copal_call_t *call)
@@ -347,16 +344,20 @@ static copal_handle_t add_handler(server_t *server, const char *path, copal_hand
 
 static void add_obs(server_t *server)
 {
-    server->obs = add_handler(server, "obs", (copal_handler_t){
-        .methods = COPAL_METHOD(COPAL_GET) | COPAL_METHOD(COPAL_PUT) | COPAL_METHOD(COPAL_DELETE), .observable = true,
-        .handle = serve_obs});
+    server->obs = add_handler(
+        server, "obs",
+        (copal_handler_t){.methods = COPAL_METHOD(COPAL_GET) | COPAL_METHOD(COPAL_PUT) | COPAL_METHOD(COPAL_DELETE),
+                          .observable = true,
+                          .handle = serve_obs});
 }
 
 static copal_handle_t add_value(server_t *server, const char *path, const char *text, int32_t format, bool writable)
 {
     copal_handle_t resource;
-    copal_value_options_t options = {.content_format = format, .max_age = -1, .etag = writable,
-        .methods = COPAL_METHOD(COPAL_GET) | (writable ? COPAL_METHOD(COPAL_PUT) : 0)};
+    copal_value_options_t options = {.content_format = format,
+                                     .max_age = -1,
+                                     .etag = writable,
+                                     .methods = COPAL_METHOD(COPAL_GET) | (writable ? COPAL_METHOD(COPAL_PUT) : 0)};
     check(copal_tree_add_value(server->tree, path, copal_text(text), &options, &resource));
     return resource;
 }
@@ -400,13 +401,15 @@ static void add_handlers(server_t *server)
     add_handler(server, "multi-format", (copal_handler_t){.methods = get, .handle = serve_multi_format});
     add_handler(server, "create1", (copal_handler_t){.methods = get | put | delete, .handle = serve_create1});
     add_handler(server, "separate", (copal_handler_t){.methods = get, .handle = serve_separate});
-    add_handler(server, "large-post", (copal_handler_t){
-        .methods = get | COPAL_METHOD(COPAL_POST), .intake = &post, .handle = serve_large_get});
-    add_handler(server, "large-create", (copal_handler_t){
-        .methods = get | COPAL_METHOD(COPAL_POST), .intake = &create, .handle = serve_large_get});
+    add_handler(
+        server, "large-post",
+        (copal_handler_t){.methods = get | COPAL_METHOD(COPAL_POST), .intake = &post, .handle = serve_large_get});
+    add_handler(
+        server, "large-create",
+        (copal_handler_t){.methods = get | COPAL_METHOD(COPAL_POST), .intake = &create, .handle = serve_large_get});
     add_handler(server, "obs-reset", (copal_handler_t){.methods = COPAL_METHOD(COPAL_POST), .handle = serve_obs_reset});
-    server->obs_non = add_handler(server, "obs-non", (copal_handler_t){
-        .methods = get, .observable = true, .handle = serve_obs_non});
+    server->obs_non =
+        add_handler(server, "obs-non", (copal_handler_t){.methods = get, .observable = true, .handle = serve_obs_non});
     add_obs(server);
 }
 
@@ -433,9 +436,8 @@ static int until_due(const server_t *server)
 static server_t *open_server(const char *address, uint16_t *port)
 {
     server_t *server = calloc(1, sizeof *server);
-    copal_host_config_t config = {
-        .server = {.payload_size = BLOCK, .network_bytes = MOST_BYTES}, /* all of a plugtest comes from one network */
-        .tree = {.value_size = MEGABYTE}};
+    copal_host_config_t config = {.server = {.payload_size = BLOCK, .network_bytes = NETWORK_BYTES},
+                                  .tree = {.value_size = MEGABYTE}};
     if (!server || copal_host_open(&server->host, &config) < 0) {
         perror("plugtest-server");
         exit(1);
@@ -458,7 +460,7 @@ static void serve(server_t *server)
 {
     running = server->host;
     while (!interrupted && !server->reboot) {
-        if (copal_host_step(server->host, until_due(server)) < 0 && errno != EINTR) {
+        if (copal_host_step(server->host, until_due(server)) < 0) {
             perror("plugtest-server");
             exit(1);
         }
@@ -474,15 +476,19 @@ static void serve(server_t *server)
 static int usage(FILE *out, int status)
 {
     fputs("usage: plugtest-server [--bind ADDRESS] [--port N]\n"
-          "Serves what the ETSI CoAP plugtests ask for: on all addresses and port 5683, unless told otherwise; port 0 is\n"
-          "any free one. 'listening on coap://ADDRESS:PORT' says that it can be asked.\n", out);
+          "Serves what the ETSI CoAP plugtests ask for: on all addresses and port 5683, unless told otherwise; port 0 "
+          "is\n"
+          "any free one. 'listening on coap://ADDRESS:PORT' says that it can be asked.\n",
+          out);
     return status;
 }
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"bind", required_argument, NULL, 'b'}, {"port", required_argument, NULL, 'p'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"bind", required_argument, NULL, 'b'},
+                                            {"port", required_argument, NULL, 'p'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     const char *address = "::";
     uint16_t port = COPAL_PORT;
     for (int option; (option = getopt_long(argc, argv, "b:p:h", options, NULL)) != -1;) {
@@ -503,7 +509,8 @@ int main(int argc, char **argv)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     server_t *server = open_server(address, &port);
-    printf(strchr(address, ':') ? "listening on coap://[%s]:%u\n" : "listening on coap://%s:%u\n", address, (unsigned)port);
+    printf(strchr(address, ':') ? "listening on coap://[%s]:%u\n" : "listening on coap://%s:%u\n", address,
+           (unsigned)port);
     fflush(stdout);
     for (serve(server); !interrupted; serve(server))
         server = open_server(address, &port);
