@@ -1,5 +1,6 @@
 """`openssl s_client` against our server: it speaks DTLS and nothing of CoAP, so a request is given to it octet by octet."""
 import subprocess
+from contextlib import closing
 
 import pytest
 
@@ -14,6 +15,14 @@ CONTENT = b"\x60\x45\x12\x34"  # ACK 2.05 with that message ID
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def server(made):
+    """One with a certificate, that wants one."""
+    held = secure.Credentials(cert=made.file("server.pem"), key=made.file("server.key"), ca=made.file("authority.pem"))
+    with closing(secure.CopalServer(held)) as running:
+        yield running
 
 
 def ask(server, *words):
@@ -35,31 +44,18 @@ def ask(server, *words):
 @pytest.mark.parametrize("suite", ["PSK-AES128-CCM8", "PSK-AES128-CCM", "PSK-AES128-GCM-SHA256",
                                    "PSK-CHACHA20-POLY1305", "ECDHE-PSK-CHACHA20-POLY1305"])
 def test_s_client_gets_a_value_by_each_suite_of_pre_shared_keys(suite):
-    server = secure.CopalServer(secure.Credentials(psk="secret", identity="us"))
-    try:
+    with closing(secure.CopalServer(secure.Credentials(psk="secret", identity="us"))) as server:
         answer = ask(server, "-psk", b"secret".hex(), "-psk_identity", "us", "-cipher", suite + ":@SECLEVEL=0")
-        assert answer.startswith(CONTENT) and answer.endswith(b"\xff21.5")
-    finally:
-        server.close()
+    assert answer.startswith(CONTENT) and answer.endswith(b"\xff21.5")
 
 
 @pytest.mark.parametrize("suite", ["ECDHE-ECDSA-AES128-CCM8", "ECDHE-ECDSA-AES128-GCM-SHA256",
                                    "ECDHE-ECDSA-CHACHA20-POLY1305"])
-def test_s_client_gets_a_value_by_each_suite_of_certificates(made, suite):
-    held = secure.Credentials(cert=made.file("server.pem"), key=made.file("server.key"), ca=made.file("authority.pem"))
-    server = secure.CopalServer(held)
-    try:
-        answer = ask(server, "-cert", made.file("client.pem"), "-key", made.file("client.key"), "-CAfile",
-                     made.file("authority.pem"), "-verify_return_error", "-cipher", suite + ":@SECLEVEL=0")
-        assert answer.startswith(CONTENT) and answer.endswith(b"\xff21.5")
-    finally:
-        server.close()
+def test_s_client_gets_a_value_by_each_suite_of_certificates(made, server, suite):
+    answer = ask(server, "-cert", made.file("client.pem"), "-key", made.file("client.key"), "-CAfile",
+                 made.file("authority.pem"), "-verify_return_error", "-cipher", suite + ":@SECLEVEL=0")
+    assert answer.startswith(CONTENT) and answer.endswith(b"\xff21.5")
 
 
-def test_s_client_without_a_certificate_is_not_let_in(made):
-    held = secure.Credentials(cert=made.file("server.pem"), key=made.file("server.key"), ca=made.file("authority.pem"))
-    server = secure.CopalServer(held)
-    try:
-        assert ask(server, "-CAfile", made.file("authority.pem"), "-cipher", "ALL:@SECLEVEL=0") == b""
-    finally:
-        server.close()
+def test_s_client_without_a_certificate_is_not_let_in(made, server):
+    assert ask(server, "-CAfile", made.file("authority.pem"), "-cipher", "ALL:@SECLEVEL=0") == b""

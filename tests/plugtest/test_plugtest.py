@@ -1,5 +1,6 @@
 """The ETSI CoAP plugtests (TD_COAP_CORE, BLOCK, LINK, OBS) against examples/plugtest-server: each case on the wire, by a client
 that does only what it is told, and by the clients of all peers, ours among them, as far as they can be told."""
+import itertools
 from functools import partial
 
 import pytest
@@ -18,7 +19,8 @@ REGISTER, DEREGISTER = (coap.OBSERVE, b""), (coap.OBSERVE, b"\x01")
 
 class PlugtestServer:
     def __init__(self):
-        self._server = Program(str(build("COPAL_ASAN_BUILD") / "examples/plugtest-server"), "--bind", "127.0.0.1", "--port", "0")
+        program = build("COPAL_ASAN_BUILD") / "examples/plugtest-server"
+        self._server = Program(str(program), "--bind", "127.0.0.1", "--port", "0")
         self.uri = self._server.wait_for(r"^listening on (coap://127\.0\.0\.1:\d+)$").group(1)
         self.port = int(self.uri.rsplit(":", 1)[1])
 
@@ -51,6 +53,24 @@ def option(message, number):
 
 def is_ack(answer, text):
     return answer.type == coap.ACK and answer.code == code(text)
+
+
+def is_last(answer):
+    """Whether no block follows that of the answer, which may be its only one."""
+    return not answer.all(coap.BLOCK2) or not int.from_bytes(option(answer, coap.BLOCK2), "big") & 8
+
+
+def blocks(client, method, path, *options, szx=2, first=0):
+    """The answers by Block2, from block number `first` to the last."""
+    for number in itertools.count(first):
+        answer = client.ask(method, path, *options, (coap.BLOCK2, block(number, 0, szx)))
+        yield answer
+        if is_last(answer):
+            break
+
+
+def body(answers):
+    return b"".join(answer.payload for answer in answers)
 
 
 # ---- TD_COAP_CORE --------------------------------------------------------------------------------------------------
@@ -173,13 +193,12 @@ def test_cc31_a_ping_is_answered_by_a_reset(client):
 
 @pytest.mark.parametrize("szx", [2, 0])
 def test_cb01_cb06_early_negotiation(client, szx):
-    size, body = 1 << szx + 4, b""
-    for number in range(-(-len(LARGE) // size)):
-        answer = client.get("large", (coap.BLOCK2, block(number, 0, szx)))
-        body += answer.payload
-        last = len(body) == len(LARGE)
-        assert is_ack(answer, "2.05") and option(answer, coap.BLOCK2) == block(number, not last, szx)
-    assert body == LARGE
+    answers = list(blocks(client, coap.GET, "large", szx=szx))
+    count = -(-len(LARGE) // (1 << szx + 4))
+    assert all(is_ack(answer, "2.05") for answer in answers)
+    assert [option(answer, coap.BLOCK2) for answer in answers] == [
+        block(number, number < count - 1, szx) for number in range(count)]
+    assert body(answers) == LARGE
 
 
 def test_cb02_the_server_splits_by_itself(client):
@@ -187,31 +206,22 @@ def test_cb02_the_server_splits_by_itself(client):
     assert is_ack(answer, "2.05") and option(answer, coap.BLOCK2) == block(0, 1, 4) and answer.payload == LARGE[:256]
 
 
-def upload(client, method, path, body, *more):
+def upload(client, method, path, octets, *more):
     """By Block1 of 64 octets: the answer to the last."""
-    count = -(-len(body) // 64)
+    count = -(-len(octets) // 64)
     for number in range(count):
         last = number == count - 1
-        part = body[number * 64:number * 64 + 64]
-        answer = client.ask(method, path, TEXT, (coap.BLOCK1, block(number, not last, 2)), *(more if last else ()), payload=part)
+        part = octets[number * 64:number * 64 + 64]
+        part_of = (coap.BLOCK1, block(number, not last, 2))
+        answer = client.ask(method, path, TEXT, part_of, *(more if last else ()), payload=part)
         assert option(answer, coap.BLOCK1) == block(number, not last, 2)
         assert last or is_ack(answer, "2.31")
     return answer
 
 
-def download(client, path):
-    body, number = b"", 0
-    while True:
-        answer = client.get(path, (coap.BLOCK2, block(number, 0, 2)))
-        body, number = body + answer.payload, number + 1
-        if not option(answer, coap.BLOCK2)[-1] & 8:
-            return body
-
-
 def test_cb03_put_in_blocks(client):
-    body = LARGE[::-1]
-    assert is_ack(upload(client, coap.PUT, "large-update", body), "2.04")
-    assert download(client, "large-update") == body
+    assert is_ack(upload(client, coap.PUT, "large-update", LARGE[::-1]), "2.04")
+    assert body(blocks(client, coap.GET, "large-update")) == LARGE[::-1]
 
 
 def test_cb04_post_in_blocks_creates(client):
@@ -219,7 +229,7 @@ def test_cb04_post_in_blocks_creates(client):
     folder, name = answer.all(coap.LOCATION_PATH)
     path = f"{folder.decode()}/{name.decode()}"
     assert is_ack(answer, "2.01") and folder == b"large-create"
-    assert download(client, path) == LARGE
+    assert body(blocks(client, coap.GET, path)) == LARGE
     assert client.delete(path).code == code("2.02")
     assert client.get(path).code == code("4.04")
 
@@ -227,12 +237,7 @@ def test_cb04_post_in_blocks_creates(client):
 def test_cb05_post_in_blocks_is_answered_in_blocks(client):
     answer = upload(client, coap.POST, "large-post", LARGE, (coap.BLOCK2, block(0, 0, 2)))
     assert is_ack(answer, "2.04") and option(answer, coap.BLOCK2) == block(0, 1, 2)
-    body, number = answer.payload, 0
-    while option(answer, coap.BLOCK2)[-1] & 8:
-        number += 1
-        answer = client.post("large-post", b"", TEXT, (coap.BLOCK2, block(number, 0, 2)))
-        body += answer.payload
-    assert body == LARGE.upper()
+    assert answer.payload + body(blocks(client, coap.POST, "large-post", TEXT, first=1)) == LARGE.upper()
 
 
 def test_large_create_makes_room_for_the_newest(client):
@@ -246,14 +251,10 @@ def test_large_create_makes_room_for_the_newest(client):
 
 def links(client, *query):
     """The targets of the links that discovery tells of."""
-    body, number = b"", 0
-    while True:
-        answer = client.get(".well-known/core", *[(coap.URI_QUERY, each) for each in query],
-                            (coap.BLOCK2, block(number, 0, 4)))
-        assert is_ack(answer, "2.05") and option(answer, coap.CONTENT_FORMAT) == uint(40)
-        body, number = body + answer.payload, number + 1
-        if not answer.all(coap.BLOCK2) or not option(answer, coap.BLOCK2)[-1] & 8:
-            return [link.split(">")[0][1:] for link in body.decode().split(",")] if body else []
+    answers = list(blocks(client, coap.GET, ".well-known/core", *[(coap.URI_QUERY, each) for each in query], szx=4))
+    assert all(is_ack(answer, "2.05") and option(answer, coap.CONTENT_FORMAT) == uint(40) for answer in answers)
+    told = body(answers).decode()
+    return [link.split(">")[0][1:] for link in told.split(",")] if told else []
 
 
 def test_cl01_all_links(client):
@@ -301,7 +302,8 @@ class Observer:
 
     def deregister(self):
         """The answer; notifications may come before it."""
-        self.client.send(coap.encode(Message(coap.CON, coap.GET, 5, self.token, [DEREGISTER, (coap.URI_PATH, self.path.encode())])))
+        options = [DEREGISTER, (coap.URI_PATH, self.path.encode())]
+        self.client.send(coap.encode(Message(coap.CON, coap.GET, 5, self.token, options)))
         while (answer := self.next()).type != coap.ACK:
             pass
         return answer
