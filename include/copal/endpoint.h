@@ -79,6 +79,8 @@ typedef struct {
     copal_timing_t timing;
     void (*random)(void *state, void *buffer, size_t size); /* unpredictable octets; never fails */
     void *random_state;
+    uint32_t first_slot; /* that its handles begin with (0): so those of several endpoints can be told apart, as each has
+                          * limits.requests, deferred and notifications together */
     copal_service_t service; /* handle NULL: client only, every request is answered 4.04 */
 } copal_config_t;
 

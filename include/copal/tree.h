@@ -48,8 +48,9 @@ typedef struct {
      *  is none, 4.09 for one that does not fit the value, 4.13. Called inside `exclusion`. NULL: no patches. */
     copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out, size_t *size);
     /** Called after a change of something observed, outside of `exclusion`, in the thread that made it: whoever runs the
-     *  endpoints should look at copal_tree_next_change soon. NULL: it is looked at often enough. */
-    void (*changed)(void *user);
+     *  endpoints of `workers`, bit n of which is worker n, should look at copal_tree_next_change soon. NULL: it is looked at
+     *  often enough. */
+    void (*changed)(void *user, uint64_t workers);
     /** What stands before the paths in the links that this call is shown, as "coaps://192.0.2.1", NUL-terminated, to `out`, which
      *  takes COPAL_ORIGIN_SIZE octets, and its length is returned; 0: nothing. NULL: nothing for anybody. */
     size_t (*origin)(void *user, const copal_call_t *call, char *out);

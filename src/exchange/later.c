@@ -203,7 +203,7 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     serving->deferred = true;
     if (serving->observable)
         e->observing->defer(serving, s);
-    *handle = copal__slot_handle(s);
+    *handle = copal__slot_handle(e, s);
     return 0;
 }
 

@@ -56,7 +56,7 @@ void copal__request_tell(copal_endpoint_t *e, copal__slot_t *s, int status, bool
                          const copal_from_t *from)
 {
     uint8_t token[UINT8_MAX]; /* a copy: the callback may begin a request in this very slot */
-    copal_response_t response = {.request = copal__slot_handle(s), .id = s->asking.first_id,
+    copal_response_t response = {.request = copal__slot_handle(e, s), .id = s->asking.first_id,
                                  .token = {token, s->asking.token_size}, .status = status, .ended = ended, .message = message,
                                  .from = from, .now = e->now};
     copal_receiver_t *receiver = s->asking.receiver;
@@ -98,7 +98,7 @@ static copal_time_t probing_time(const copal_endpoint_t *e, const copal__slot_t 
 static void part(copal_endpoint_t *e, copal__slot_t *s)
 {
     copal_receiver_t *receiver = s->asking.receiver;
-    const copal_response_t response = {.request = copal__slot_handle(s), .id = s->asking.first_id, .ended = true, .now = e->now,
+    const copal_response_t response = {.request = copal__slot_handle(e, s), .id = s->asking.first_id, .ended = true, .now = e->now,
                                        .token = {s->w.data + s->asking.token_at, s->asking.token_size}};
     s->asking.receiver = NULL;
     s->generation += s->generation == UINT32_MAX ? 2 : 1;
@@ -226,7 +226,7 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
     s->asking.token_size = (uint8_t)token.size;
     s->asking.token_at = (uint16_t)(s->w.size - token.size);
     copal__request_redraw(e, s);
-    *handle = copal__slot_handle(s);
+    *handle = copal__slot_handle(e, s);
     *w = &s->w;
     return 0;
 }

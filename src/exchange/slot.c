@@ -14,9 +14,10 @@ bool copal__peer_equal(const copal_peer_t *a, const copal_peer_t *b)
 
 copal__slot_t *copal__slot_find(const copal_endpoint_t *e, copal_handle_t handle, const copal__kind_t *kind)
 {
-    if (handle.slot >= e->slot_pool.capacity)
+    const uint32_t number = handle.slot - e->config.first_slot;
+    if (number >= e->slot_pool.capacity)
         return NULL;
-    copal__slot_t *s = &e->slots[handle.slot];
+    copal__slot_t *s = &e->slots[number];
     return s->kind == kind && s->generation == handle.generation ? s : NULL;
 }
 
@@ -77,9 +78,9 @@ void copal__slot_close(copal_endpoint_t *e, copal__slot_t *s)
     copal__pool_give(&e->slot_pool, s->number);
 }
 
-copal_handle_t copal__slot_handle(const copal__slot_t *s)
+copal_handle_t copal__slot_handle(const copal_endpoint_t *e, const copal__slot_t *s)
 {
-    return (copal_handle_t){s->number, s->generation};
+    return (copal_handle_t){e->config.first_slot + s->number, s->generation};
 }
 
 void copal__slot_wake(copal_endpoint_t *e, copal__slot_t *s, copal_time_t at)

@@ -244,7 +244,7 @@ copal__slot_t *copal__slot_open(copal_endpoint_t *e, const copal__kind_t *kind, 
                                 uint64_t hash, uint64_t name);
 /** Gives it back. Its octets stay until it is taken again. */
 void copal__slot_close(copal_endpoint_t *e, copal__slot_t *s);
-copal_handle_t copal__slot_handle(const copal__slot_t *s);
+copal_handle_t copal__slot_handle(const copal_endpoint_t *e, const copal__slot_t *s);
 /** Handles of it are stale from now on. */
 void copal__slot_disown(copal__slot_t *s);
 /** Sets its timer, to its deadline at the latest. */

@@ -60,7 +60,7 @@ copal_time_t copal__host_now(const copal_host_t *host);
 void copal__host_wake(copal_host_t *host);
 
 /** For copal_tree_config_t.changed; `user` is the host. From any thread. */
-void copal__host_changed(void *user);
+void copal__host_changed(void *user, uint64_t workers);
 
 /** As copal_service_t.handle, of a host that speaks DTLS; `context` is the host. */
 void copal__host_serve(void *context, copal_call_t *call);

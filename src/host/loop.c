@@ -36,8 +36,9 @@ void copal__host_wake(copal_host_t *host)
 
 /* A turn of this thread's tells of changes before it ends. It takes no lock, since whoever changes a value may hold a lock
  * of the application's that a handler waits for. */
-void copal__host_changed(void *user)
+void copal__host_changed(void *user, uint64_t workers)
 {
+    (void)workers;
     copal_host_t *host = user;
     if (!copal__lock_is_mine(&host->lock) || !host->turning)
         copal__wake_signal(host->wake);

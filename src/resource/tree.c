@@ -105,11 +105,11 @@ void copal__tree_enter(copal_tree_t *t)
 
 void copal__tree_leave(copal_tree_t *t)
 {
-    bool tell = !--t->inside && t->untold;
+    uint64_t tell = --t->inside ? 0 : t->untold;
     if (tell)
-        t->untold = false;
+        t->untold = 0;
     if (t->config.exclusion.leave)
         t->config.exclusion.leave(t->config.exclusion.context);
     if (tell && t->config.changed)
-        t->config.changed(t->config.user);
+        t->config.changed(t->config.user, tell);
 }

@@ -62,7 +62,7 @@ struct copal_tree_t {
     uint32_t named;          /* how many names were made up for resources */
     copal__worker_t *workers;
     uint32_t inside; /* how often the writer has entered */
-    bool untold;     /* config.changed is to be called when it leaves */
+    uint64_t untold; /* the workers that config.changed is to be called for when it leaves */
     uint32_t dynamic;        /* how many resources peers created */
     _Atomic uint32_t depths; /* bit n: there has been a subtree n segments deep; bit 31: that deep or deeper */
 };

@@ -24,23 +24,24 @@ bool copal__tree_watch(copal__worker_t *w, copal__resource_t *r, const copal_cal
     return !atomic_load(&r->removed); /* else nobody would tell this worker */
 }
 
-static void tell(copal__worker_t *w, uint32_t slot)
+/* True: nothing was in its list before, so that it has to be told of that. */
+static bool tell(copal__worker_t *w, uint32_t slot)
 {
     _Atomic uint32_t *mark = &w->marks[slot];
     uint32_t flags = atomic_fetch_or(mark, 0);
     if (!(flags & WATCHED) || flags & CHANGED)
-        return;
+        return false;
     uint32_t first = atomic_load(&w->changed);
     do
         atomic_store(mark, first << FLAGS | CHANGED | WATCHED);
     while (!atomic_compare_exchange_weak(&w->changed, &first, slot + 1));
-    w->tree->untold |= !first; /* what is behind another one is told with it */
+    return !first;
 }
 
 void copal__tree_tell(copal_tree_t *t, const copal__resource_t *r)
 {
     for (uint32_t i = 0; i < t->config.limits.workers; i++)
-        tell(&t->workers[i], r->slot);
+        t->untold |= (uint64_t)tell(&t->workers[i], r->slot) << i;
 }
 
 bool copal_tree_next_change(copal_tree_t *tree, uint32_t worker, uint32_t *slot)

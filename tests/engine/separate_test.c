@@ -315,6 +315,23 @@ static void open_deferring(bench_t *b, server_t *s)
     bench_open(b, &(copal_config_t){.service = service});
 }
 
+static void a_deferred_call_of_another_endpoint_is_stale(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    message_t m;
+    copal_service_t service = server_service(&s);
+    s.defer = true;
+    bench_open(&b, &(copal_config_t){.service = service, .first_slot = 1000});
+    bench_accept(&b, 1, get(&m, COPAL_CON, 0x0102));
+    const copal_handle_t here = s.later, there = {here.slot - 1000, here.generation};
+    assert_true(here.slot >= 1000);
+    assert_int_equal(bench_answer(&b, there, "x"), COPAL_ESTALE);
+    assert_int_equal(bench_answer(&b, here, "x"), 0);
+    bench_close(&b);
+}
+
 static void an_answer_before_ack_delay_rides_on_the_acknowledgement(void **state)
 {
     (void)state;
@@ -680,6 +697,7 @@ int main(void)
         cmocka_unit_test(rfc7252_5_3_2_only_a_confirmable_request_is_answered_in_an_acknowledgement),
         cmocka_unit_test(requests_without_token_are_told_apart_by_message_id),
         cmocka_unit_test(a_separate_answer_without_token_belongs_to_the_oldest_acknowledged_request_of_that_peer),
+        cmocka_unit_test(a_deferred_call_of_another_endpoint_is_stale),
         cmocka_unit_test(an_answer_before_ack_delay_rides_on_the_acknowledgement),
         cmocka_unit_test(rfc7252_5_2_2_a_late_answer_is_a_confirmable_message_after_an_empty_acknowledgement),
         cmocka_unit_test(a_late_answer_that_is_never_acknowledged_is_given_up),

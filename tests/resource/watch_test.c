@@ -46,6 +46,27 @@ static void a_change_is_told_once_to_the_worker_whose_peer_asked(void **state)
     assert_told(a);
 }
 
+static int observe_at(uint32_t worker, const char *path)
+{
+    begin(&ask, COPAL_GET, path);
+    copal_write_option_uint(&ask.in, COPAL_OPTION_OBSERVE, 0);
+    return ask_worker(&ask, tree, worker);
+}
+
+static void only_the_workers_that_have_something_new_to_tell_are_woken(void **state)
+{
+    (void)state;
+    copal_handle_t a = add_value(tree, "a", "1");
+    copal_handle_t b = add_value(tree, "b", "1");
+    observe_at(1, "a");
+    observe_at(0, "b");
+    observe_at(1, "b");
+    set(a, "2");
+    assert_int_equal(seen.workers, 1 << 1);
+    set(b, "2"); /* the other one was woken */
+    assert_int_equal(seen.workers, 1 << 0);
+}
+
 static void one_who_is_not_served_again_after_a_change_is_not_told_of_the_next(void **state)
 {
     (void)state;
@@ -235,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         OBSERVABLE(a_change_is_told_once_to_the_worker_whose_peer_asked),
+        OBSERVABLE(only_the_workers_that_have_something_new_to_tell_are_woken),
         OBSERVABLE(one_who_is_not_served_again_after_a_change_is_not_told_of_the_next),
         OBSERVABLE(what_changes_after_it_was_taken_and_served_is_told_again),
         OBSERVABLE(what_nobody_asked_to_be_told_of_costs_nothing),

@@ -12,6 +12,7 @@ static struct {
     int inside;
     unsigned created;
     unsigned changed;
+    uint64_t workers; /* those that are to be told of the last change */
     copal_handle_t handle;
     bool remove;            /* the callback takes the new resource away again */
     void (*on_enter)(void); /* what another thread does just before: called once */
@@ -43,11 +44,12 @@ static inline void created(void *user, copal_tree_t *of, copal_handle_t resource
         assert_int_equal(copal_tree_remove(of, resource), 0);
 }
 
-static inline void changed(void *user)
+static inline void changed(void *user, uint64_t workers)
 {
     assert_ptr_equal(user, &seen);
     assert_int_equal(seen.inside, 0);
     seen.changed++;
+    seen.workers = workers;
 }
 
 static inline int make_with(copal_tree_config_t config)
