@@ -47,7 +47,8 @@ int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual)
         errno = reason;
         return COPAL_ESYSTEM;
     }
-    side->sockets[side->count] = (copal__socket_t){.fd = fd, .family = family, .answers = side->count};
+    side->sockets[side->count] =
+        (copal__socket_t){.fd = fd, .family = family, .joins = copal__udp_joins, .answers = side->count};
     return side->count++;
 }
 
@@ -122,9 +123,10 @@ void copal__side_tell_failures(copal__side_t *side, copal_time_t now)
  * may belong to a datagram sent earlier (ICMP); then a second try succeeds. */
 static void push_on(copal__side_t *side, uint32_t socket, copal__slot_t *slots, unsigned count, int sent)
 {
+    bool *joins = &side->sockets[socket].joins;
     const int fd = side->sockets[socket].fd;
     bool waited = false, again = false;
-    for (;; sent = copal__udp_send(fd, slots, count)) {
+    for (;; sent = copal__udp_send(fd, joins, slots, count)) {
         bool full = sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
         if (sent < 0 && errno == EINTR)
             continue;
@@ -151,7 +153,8 @@ static void push_on(copal__side_t *side, uint32_t socket, copal__slot_t *slots, 
 
 static inline void push(copal__side_t *side, uint32_t socket, copal__slot_t *slots, unsigned count)
 {
-    int sent = count > 0 ? copal__udp_send(side->sockets[socket].fd, slots, count) : 0;
+    copal__socket_t *from = &side->sockets[socket];
+    int sent = count > 0 ? copal__udp_send(from->fd, &from->joins, slots, count) : 0;
     if (sent != (int)count)
         push_on(side, socket, slots, count, sent);
 }

@@ -15,6 +15,7 @@ typedef struct {
     int family;
     bool ready;                         /* something is there to be received, or was just now */
     bool secure;                        /* it carries records */
+    bool joins;                         /* as copal__udp_send says */
     bool group;                         /* of a server: it hears a group, and sends nothing; of a client: it asks groups */
     uint8_t answers;                    /* the socket that answers what this one hears: itself, or whose group it is */
     copal_credentials_t *credentials;   /* of a server's secured socket; else NULL */

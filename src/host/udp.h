@@ -22,8 +22,12 @@ int copal__udp_open(int family, bool errors);
 int copal__udp_receive(int fd, copal__slot_t *slots, unsigned count);
 
 /** Sends the first of `count` datagrams, and further ones as far as that goes. Returns how many; -1: errno, and it
- *  is about the first, or about a datagram sent earlier. */
-int copal__udp_send(int fd, copal__slot_t *slots, unsigned count);
+ *  is about the first, or about a datagram sent earlier. `joins`, of the socket, copal__udp_joins at first: datagrams of a
+ *  size to one peer may pass through the kernel as one; false from when it refused that. */
+int copal__udp_send(int fd, bool *joins, copal__slot_t *slots, unsigned count);
+
+/** Whether there is such a way for many datagrams to pass through the kernel as one. */
+extern const bool copal__udp_joins;
 
 /** Whether ICMP errors come with the datagram that caused them. Where the system cannot tell that they are
  *  ignored, as RFC 7252 section 4.2 has it. */

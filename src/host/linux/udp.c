@@ -57,10 +57,6 @@ int copal__udp_receive(int fd, copal__slot_t *slots, unsigned count)
     return recvmmsg(fd, (struct mmsghdr *)slots, count, MSG_DONTWAIT, NULL);
 }
 
-int copal__udp_send(int fd, copal__slot_t *slots, unsigned count)
-{
-    return sendmmsg(fd, (struct mmsghdr *)slots, count, 0);
-}
 
 /* RFC 7252 section 4.2: host, network, port and protocol unreachable and parameter problem count; too big, source
  * quench and time exceeded do not. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 const bool copal__udp_has_errors = false;
+const bool copal__udp_joins = false;
 
 int copal__udp_open(int family, bool errors)
 {
@@ -33,8 +34,9 @@ int copal__udp_receive(int fd, copal__slot_t *slots, unsigned count)
     return done > 0 ? (int)done : -1;
 }
 
-int copal__udp_send(int fd, copal__slot_t *slots, unsigned count)
+int copal__udp_send(int fd, bool *joins, copal__slot_t *slots, unsigned count)
 {
+    (void)joins;
     unsigned done = 0;
     while (done < count && sendmsg(fd, &slots[done].header, 0) >= 0)
         done++;
