@@ -140,7 +140,7 @@ static void print_scale(copal_host_config_t config)
     print_bound(config.tree.value_size, "octets in a value");
     print_bound(config.tree.uploads, "values coming in in blocks at a time");
     print_bound(config.tree.arena, "octets for all paths, attributes and values");
-    print_bound(config.server.remembered, "requests with effects remembered against duplicates");
+    print_bound(config.server.remembered, "entries for requests with effects, against duplicates");
     print_bound(config.server.remembered_bytes, "octets for their replies");
     print_bound(config.server.proven, "client addresses known to be real");
     print_bound(config.server.networks, "networks of other clients, told apart");

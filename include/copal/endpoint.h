@@ -20,10 +20,11 @@ typedef struct {
     uint32_t deferred;         /* peers' requests to be answered later (16); past it copal_defer: EFULL. Of these at most half,
                                 * rounded up, came by multicast, whose answers wait for their moment here; past that no
                                 * answer is sent, and copal_defer: EFULL */
-    uint32_t remembered;       /* requests with effects kept against duplicates (256); past it 5.03, past a quarter
-                                * of it for one peer (peers are told apart by hash) 4.29, both with Max-Age */
-    uint32_t remembered_bytes; /* octets for those replies that are more than a code (32 KiB), 64 for every 60 of the
-                                * largest message at least; past it likewise */
+    uint32_t remembered;       /* entries against duplicates of requests with effects (256), each for up to 64 that came within
+                                * a minute with message IDs in a row; past it 5.03, past a quarter of it for one peer (peers
+                                * are told apart by hash) 4.29, both with Max-Age */
+    uint32_t remembered_bytes; /* octets for those replies that are more than a code (32 KiB), at least 64 for the first 44 of
+                                * the largest message and for every 60 of the rest; past it likewise */
     uint32_t proven;           /* addresses known to be real (64); the one proved longest ago makes room */
     uint32_t counters;         /* message ID counters, a power of two (256); peers share them by hash */
     uint32_t batch;            /* datagrams that may wait for copal_endpoint_send (64); past it receive: EFULL */

@@ -76,7 +76,7 @@ static bool check_short(const copal__serving_t *s)
     return hash == seal_short(s, time) && ((time_of(s) - time) & SHORT_MASK) <= LIFE;
 }
 
-bool copal__echo_check(const copal__serving_t *s, uint64_t *first_key)
+bool copal__echo_check(const copal__serving_t *s, copal__origin_t *first)
 {
     value_t v;
     if (s->options.echo.size == SHORT_SIZE)
@@ -86,7 +86,9 @@ bool copal__echo_check(const copal__serving_t *s, uint64_t *first_key)
     memcpy(&v, s->options.echo.data, VALUE_SIZE);
     if (v.hash != seal(s, &v) || time_of(s) - v.time > LIFE)
         return false;
-    if (v.digest == digest(s) && v.id != s->call.request->id)
-        *first_key = copal__message_key(s->origin.peer, s->call.from->via, v.id);
+    if (v.digest == digest(s) && v.id != s->call.request->id) {
+        first->id = v.id;
+        first->key = copal__message_key(s->origin.peer, s->call.from->via, v.id);
+    }
     return true;
 }

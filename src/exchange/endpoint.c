@@ -65,11 +65,10 @@ static void complete_limits(copal_limits_t *l)
 
 static bool limits_are_valid(const copal_limits_t *l)
 {
-    uint32_t reply = (l->datagram_size + COPAL__CHUNK_DATA - 1) / COPAL__CHUNK_DATA * (uint32_t)sizeof(copal__chunk_t);
     return l->datagram_size >= 64 && l->datagram_size <= UINT16_MAX && l->payload_size >= 16 &&
            l->payload_size <= l->datagram_size && l->token_size <= UINT8_MAX && !(l->counters & (l->counters - 1)) &&
            !(l->networks & (l->networks - 1)) && l->network_bytes <= INT32_MAX &&
-           l->remembered_bytes >= reply && l->requests < 1u << 29 && l->deferred < 1u << 29 &&
+           l->remembered_bytes >= copal__remembered_least(l->datagram_size) && l->requests < 1u << 29 && l->deferred < 1u << 29 &&
            l->notifications < 1u << 29 && l->observers < 1u << 30 && l->observed < 1u << 30 &&
            l->observed_size <= l->datagram_size && l->rests <= 4096 && l->rest_size <= INT32_MAX;
 }

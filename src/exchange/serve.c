@@ -11,8 +11,9 @@ void copal__serving_identify(copal__serving_t *s)
         return;
     const copal_endpoint_t *e = s->call.endpoint;
     bool confirmable = s->call.request->type == COPAL_CON;
+    s->origin.id = s->call.request->id;
     s->origin.peer = copal__peer_hash(e, &s->call.from->peer);
-    s->origin.key = copal__message_key(s->origin.peer, s->call.from->via, s->call.request->id);
+    s->origin.key = copal__message_key(s->origin.peer, s->call.from->via, s->origin.id);
     s->origin.until = e->now + (confirmable ? e->exchange_lifetime : e->non_lifetime); /* section 4.8.2 */
     s->identified = true;
 }
@@ -54,24 +55,24 @@ static void respond(copal__serving_t *s)
 /* What it says is not there in a code alone. */
 static bool needs_more_than_code(copal_code_t code) { return code == COPAL_CONTENT || code == COPAL_UNAUTHORIZED; }
 
-static void replay(copal__serving_t *s, const copal__memory_t *entry)
+static void replay(copal__serving_t *s, const copal__found_t *found)
 {
     copal_endpoint_t *e = s->call.endpoint;
     if (s->call.request->type != COPAL_CON)
         return; /* section 4.3: silently ignored */
-    if (entry->outcome != COPAL__REPLIED) {
+    if (found->code == COPAL_EMPTY) {
         copal__post_empty(e, s->call.from, COPAL_ACK, s->call.request->id);
         return;
     }
-    copal_writer_t *w = copal_reply(&s->call, entry->code);
-    if (w->error || entry->size > w->capacity - w->size)
+    copal_writer_t *w = copal_reply(&s->call, found->code);
+    if (w->error || found->size > w->capacity - w->size)
         return; /* the same ID with another, longer token: no duplicate, and no sound request */
-    size_t size = w->size + entry->size;
+    size_t size = w->size + found->size;
     if (copal__answer_affordable(e, s->call.from, size)) {
-        copal__remembered_copy(&e->remembered, entry, w->data + w->size);
+        copal__remembered_copy(&e->remembered, found, w->data + w->size);
     } else {
         copal__answer_withhold(e, s->call.from);
-        if (needs_more_than_code(entry->code))
+        if (needs_more_than_code(found->code))
             return;
         size = w->size;
     }
@@ -136,10 +137,11 @@ static bool is_duplicate(copal__serving_t *s, bool safe)
     if (safe)
         return false;
     copal__remembered_expire(&e->remembered, e->now);
-    const copal__memory_t *entry = copal__remembered_find(&e->remembered, s->origin.key);
-    if (entry)
-        replay(s, entry);
-    return entry;
+    copal__found_t found;
+    if (!copal__remembered_find(&e->remembered, &s->origin, &found))
+        return false;
+    replay(s, &found);
+    return true;
 }
 
 /* ---- admission -------------------------------------------------------------------------------------------- */
@@ -155,8 +157,8 @@ static void challenge(copal__serving_t *s)
 static void refuse(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    bool share = copal__remembered_is_full(&e->remembered, s->origin.peer);
-    copal_time_t wait = copal__remembered_room_at(&e->remembered, s->origin.peer) - e->now;
+    bool share = copal__remembered_is_full(&e->remembered, &s->origin);
+    copal_time_t wait = copal__remembered_room_at(&e->remembered, &s->origin) - e->now;
     copal_writer_t *w = copal_reply(&s->call, share ? COPAL_TOO_MANY_REQUESTS : COPAL_SERVICE_UNAVAILABLE);
     copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, ((uint32_t)wait + 999) / 1000);
     e->counters.refused++;
@@ -178,7 +180,7 @@ static bool must_prove(const copal__serving_t *s, bool hard)
 static void take_proof(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
-    uint64_t challenged;
+    copal__origin_t challenged;
     copal__serving_identify(s);
     if (copal__echo_check(s, &challenged))
         copal__proven_add(&e->proven, e->now, s->origin.peer);
@@ -201,22 +203,22 @@ static bool is_answered_already(copal__serving_t *s)
 {
     copal_endpoint_t *e = s->call.endpoint;
     copal__origin_t challenged = s->origin;
-    if (!s->options.echo.size || s->call.from->multicast || !copal__echo_check(s, &challenged.key))
+    if (!s->options.echo.size || s->call.from->multicast || !copal__echo_check(s, &challenged))
         return false;
     copal__proven_add(&e->proven, e->now, s->origin.peer);
     if (challenged.key == s->origin.key)
         return false;
-    const copal__memory_t *first = copal__remembered_find(&e->remembered, challenged.key);
-    bool answered = first && first->outcome != COPAL__RESENT;
-    copal__slot_t *slot = answered && first->outcome == COPAL__RUNNING ? running(e, challenged.key) : NULL;
+    copal__found_t first;
+    bool answered = copal__remembered_find(&e->remembered, &challenged, &first) && first.outcome != COPAL__RESENT;
+    copal__slot_t *slot = answered && first.outcome == COPAL__RUNNING ? running(e, challenged.key) : NULL;
     if (slot && !slot->kind->again(slot, s)) {
         copal_reply_text(&s->call, COPAL_SERVICE_UNAVAILABLE, NULL);
         respond(s);
     } else if (answered && !slot) {
-        replay(s, first);
+        replay(s, &first);
     }
     if (!answered || copal__remembered_settle(&e->remembered, &s->origin))
-        copal__remembered_settle(&e->remembered, &challenged);
+        s->unsettled = !copal__remembered_settle(&e->remembered, &challenged);
     return answered;
 }
 
@@ -229,7 +231,7 @@ static bool admit(copal__serving_t *s)
         challenge(s);
         return false;
     }
-    s->memory = copal__remembered_add(&e->remembered, &s->origin, hard);
+    s->memory = s->unsettled ? NULL : copal__remembered_add(&e->remembered, &s->origin, hard);
     if (hard && !s->memory) {
         refuse(s);
         return false;
@@ -437,7 +439,7 @@ int copal__request_receive(copal_endpoint_t *e, copal__arrival_t *a)
     s.observer = COPAL__NONE;
     s.fallback = COPAL_INTERNAL_SERVER_ERROR;
     s.keeping = (copal__keeping_t){0};
-    s.rest = s.identified = s.answered = s.deferred = s.observable = false;
+    s.rest = s.identified = s.answered = s.deferred = s.observable = s.unsettled = false;
     if (a->oversize)
         refusal = COPAL_REQUEST_ENTITY_TOO_LARGE;
     if (refusal == COPAL_BAD_OPTION && m->type == COPAL_NON)

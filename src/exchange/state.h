@@ -58,6 +58,7 @@ typedef struct copal__serving_t {
     uint32_t observer;       /* that is notified; COPAL__NONE: nobody */
     copal__keeping_t keeping;
     bool rest;               /* what is asked for is a block of an answer that was kept */
+    bool unsettled;          /* there was no room to note that the message which was challenged must not run any more */
     bool identified, answered, deferred, observable, confirmable;
 } copal__serving_t;
 

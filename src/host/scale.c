@@ -58,8 +58,8 @@ static void share_out_dtls(copal_host_config_t *config, size_t memory)
 }
 
 /* The proportions. A deferred or own request and a confirmable notification take a datagram's room; an observer 124 octets,
- * and a fifth of all is theirs; a remembered reply some tens of octets, with its octets apart, where one datagram must fit
- * in any case. The bounds above are for memories of many gigabytes. */
+ * and a fifth of all is theirs; 64 remembered requests some fifty octets, with those of their replies apart, where one datagram
+ * must fit in any case. The bounds above are for memories of many gigabytes. */
 static void share_out(copal_host_config_t *config, size_t memory)
 {
     uint32_t batch = clamp(memory >> 15, 3, COPAL__BATCH);

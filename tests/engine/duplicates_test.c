@@ -10,6 +10,7 @@
 
 #define EXCHANGE_LIFETIME 247000
 #define NON_LIFETIME 145000
+#define ROW 64 /* message IDs that may share an entry */
 
 static const copal_bytes_t token = {(const uint8_t[]){0xca, 0xfe}, 2};
 
@@ -268,14 +269,34 @@ static void rfc8516_3_one_peer_gets_a_quarter_and_is_told_when_its_own_oldest_le
     code_for_proven(&b, 1, COPAL_POST, 1);
     b.now += 10000;
     for (uint16_t i = 0; i < 4; i++)
-        assert_int_equal(code_for_proven(&b, 2, COPAL_POST, i), COPAL_CHANGED);
+        assert_int_equal(code_for_proven(&b, 2, COPAL_POST, i * ROW), COPAL_CHANGED);
     b.now += 7000;
-    assert_int_equal(code_for_proven(&b, 2, COPAL_POST, 4), COPAL_TOO_MANY_REQUESTS);
+    assert_int_equal(code_for_proven(&b, 2, COPAL_POST, 4 * ROW), COPAL_TOO_MANY_REQUESTS);
     assert_int_equal(option_of(&b.sent.message, COPAL_OPTION_MAX_AGE), 240);
-    assert_int_equal(code_for_proven(&b, 3, COPAL_POST, 4), COPAL_CHANGED);
-    assert_int_equal(code_for_proven(&b, 2, COPAL_PUT, 5), COPAL_CHANGED);
+    assert_int_equal(code_for_proven(&b, 3, COPAL_POST, 4 * ROW), COPAL_CHANGED);
+    assert_int_equal(code_for_proven(&b, 2, COPAL_PUT, 5 * ROW), COPAL_CHANGED);
     b.now += 240000;
-    assert_int_equal(code_for_proven(&b, 2, COPAL_POST, 6), COPAL_CHANGED);
+    assert_int_equal(code_for_proven(&b, 2, COPAL_POST, 6 * ROW), COPAL_CHANGED);
+    bench_close(&b);
+}
+
+static void a_client_that_counts_takes_an_entry_for_64_posts_and_each_runs_once(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    open_server(&b, &s, 4); /* the peer's quarter is one entry */
+    for (uint16_t id = 0; id < ROW; id++)
+        assert_int_equal(code_for_proven(&b, 1, COPAL_POST, id), COPAL_CHANGED);
+    assert_int_equal(code_for_proven(&b, 1, COPAL_POST, ROW), COPAL_TOO_MANY_REQUESTS);
+    for (uint16_t id = 0; id < ROW; id++)
+        assert_int_equal(code_for_proven(&b, 1, COPAL_POST, id), COPAL_CHANGED);
+    assert_int_equal(s.runs, ROW);
+    assert_int_equal(copal_endpoint_counters(b.endpoint)->duplicates, ROW);
+    b.now += EXCHANGE_LIFETIME;
+    for (uint16_t id = 0; id < ROW; id++)
+        assert_int_equal(code_for_proven(&b, 1, COPAL_POST, id), COPAL_CHANGED);
+    assert_int_equal(s.runs, 2 * ROW);
     bench_close(&b);
 }
 
@@ -303,7 +324,7 @@ static void a_put_makes_room_for_a_post_and_never_the_other_way_round(void **sta
     server_t s;
     open_server(&b, &s, 8);
     for (uint16_t i = 0; i < 8; i++)
-        assert_int_equal(code_for_proven(&b, 1, COPAL_PUT, i), COPAL_CHANGED);
+        assert_int_equal(code_for_proven(&b, 1, COPAL_PUT, i * ROW), COPAL_CHANGED);
     for (uint16_t i = 100; i < 108; i++)
         assert_int_equal(code_for_proven(&b, i, COPAL_POST, i), COPAL_CHANGED);
     assert_int_equal(s.runs, 16);
@@ -366,7 +387,7 @@ static void past_three_quarters_an_unproven_address_is_challenged_and_with_its_e
     assert_int_equal(code_for(&b, 2, COPAL_POST, 0x0106), COPAL_UNAUTHORIZED);
     for (uint16_t i = 0; i < 4; i++)
         code_for_proven(&b, 600 + i, COPAL_POST, i);
-    assert_int_equal(code_for(&b, 1, COPAL_POST, 0x0105), COPAL_SERVICE_UNAVAILABLE);
+    assert_int_equal(code_for(&b, 1, COPAL_POST, 0x0105 + ROW), COPAL_SERVICE_UNAVAILABLE);
     bench_close(&b);
 }
 
@@ -410,6 +431,30 @@ static void a_copy_of_a_challenged_request_that_ran_makes_the_one_with_the_echo_
     assert_int_equal(answer->id, 0x0103);
     assert_int_equal(answer->code, COPAL_CHANGED);
     check_bytes(answer->payload, copal_text("ok"));
+    assert_int_equal(s.runs, 13);
+    bench_close(&b);
+}
+
+static void without_room_to_note_that_a_challenged_request_must_not_run_the_one_with_the_echo_does_not(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    message_t m;
+    copal_option_t option;
+    uint8_t echo[40];
+    open_server(&b, &s, 16);
+    for (uint16_t i = 0; i < 4; i++) /* the peer's quarter */
+        assert_int_equal(code_for(&b, 1, COPAL_POST, i * ROW), COPAL_CHANGED);
+    for (uint16_t i = 0; i < 8; i++)
+        assert_int_equal(code_for(&b, 1000 + i, COPAL_POST, i), COPAL_CHANGED);
+    assert_int_equal(code_for(&b, 1, COPAL_POST, 1), COPAL_UNAUTHORIZED);
+    assert_true(copal_option_find(&b.sent.message, COPAL_OPTION_ECHO, &option));
+    memcpy(echo, option.value.data, option.value.size);
+    bench_receive(&b, 1, with_echo(&m, 2, echo, option.value.size));
+    assert_int_equal(bench_sent(&b)->code, COPAL_TOO_MANY_REQUESTS);
+    assert_int_equal(s.runs, 12);
+    assert_int_equal(code_for(&b, 1, COPAL_POST, 1), COPAL_CHANGED); /* a copy of the first, from a known address */
     assert_int_equal(s.runs, 13);
     bench_close(&b);
 }
@@ -470,9 +515,9 @@ static void an_address_that_is_proven_elsewhere_is_not_challenged(void **state)
     open_server(&b, &s, 8);
     for (uint16_t i = 0; i < 6; i++)
         assert_int_equal(code_for(&b, 1000 + i, COPAL_POST, i), COPAL_CHANGED);
-    assert_int_equal(code_for_proven(&b, 1, COPAL_POST, 1), COPAL_CHANGED);
-    assert_int_equal(code_for_proven(&b, 1, COPAL_POST, 2), COPAL_CHANGED);
-    assert_int_equal(code_for_proven(&b, 1, COPAL_POST, 3), COPAL_TOO_MANY_REQUESTS);
+    assert_int_equal(code_for_proven(&b, 1, COPAL_POST, 1 * ROW), COPAL_CHANGED);
+    assert_int_equal(code_for_proven(&b, 1, COPAL_POST, 2 * ROW), COPAL_CHANGED);
+    assert_int_equal(code_for_proven(&b, 1, COPAL_POST, 3 * ROW), COPAL_TOO_MANY_REQUESTS);
     bench_close(&b);
 }
 
@@ -558,11 +603,13 @@ int main(void)
         cmocka_unit_test(a_refused_post_may_be_tried_again_with_the_same_message),
         cmocka_unit_test(at_the_bound_of_octets_a_post_is_refused_too),
         cmocka_unit_test(rfc8516_3_one_peer_gets_a_quarter_and_is_told_when_its_own_oldest_leaves),
+        cmocka_unit_test(a_client_that_counts_takes_an_entry_for_64_posts_and_each_runs_once),
         cmocka_unit_test(a_put_makes_room_for_newer_ones_the_oldest_first),
         cmocka_unit_test(a_put_makes_room_for_a_post_and_never_the_other_way_round),
         cmocka_unit_test(past_three_quarters_an_unproven_address_is_challenged_and_with_its_echo_runs_once),
         cmocka_unit_test(a_copy_of_a_challenged_request_does_not_run_after_the_one_with_the_echo),
         cmocka_unit_test(a_copy_of_a_challenged_request_that_ran_makes_the_one_with_the_echo_its_duplicate),
+        cmocka_unit_test(without_room_to_note_that_a_challenged_request_must_not_run_the_one_with_the_echo_does_not),
         cmocka_unit_test(an_echo_counts_only_unchanged_from_its_own_address_and_not_for_ever),
         cmocka_unit_test(a_non_confirmable_post_is_challenged_in_a_non_confirmable_message),
         cmocka_unit_test(an_address_that_is_proven_elsewhere_is_not_challenged),

@@ -39,8 +39,8 @@ def test_a_get_takes_less_than_1400_instructions_alone_and_among_others():
     assert int(alone) < 1400 and int(crowd) < 1400
 
 
-def test_the_core_is_under_44_kilobytes_of_thumb_2_and_a_server_and_client_under_36():
+def test_the_core_is_under_45_kilobytes_of_thumb_2_and_a_server_and_client_under_37():
     table = run("bench/size")
-    assert int(re.search(r"^core +(\d+)$", table, re.MULTILINE)[1]) < 44 * 1024
+    assert int(re.search(r"^core +(\d+)$", table, re.MULTILINE)[1]) < 45 * 1024
     linked = [int(octets) for octets in re.findall(r"^of it in +(\d+) ", table, re.MULTILINE)]
-    assert linked[0] < 36 * 1024 and linked[1] < linked[0] and linked[2] < linked[0]
+    assert linked[0] < 37 * 1024 and linked[1] < linked[0] and linked[2] < linked[0]

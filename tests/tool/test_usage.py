@@ -174,5 +174,5 @@ def test_help_of_serve_prints_what_the_memory_comes_to():
     small, small_bounds = bounds("--memory", "1M")
     assert (usual, small) == (64 * 1024, 1024)
     assert len(usual_bounds) == 14 and all(usual_bounds.values()) and all(small_bounds.values())
-    for bound in ("resources", "requests with effects remembered against duplicates", "requests answered later"):
+    for bound in ("resources", "entries for requests with effects, against duplicates", "requests answered later"):
         assert usual_bounds[bound] > small_bounds[bound]
