@@ -8,7 +8,7 @@ all: build ## builds build/copal, build/libcopal.a and build/libcopal.so
 
 # ---- Builds. Each has a directory of its own, and a target of the directory's name that brings it up to date.
 
-BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/gcc build/clang
+BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/tsan build/gcc build/clang
 .PHONY: $(BUILDS)
 build: FLAGS =
 build: GOALS = all
@@ -19,6 +19,8 @@ build/asan-posix: GOALS = tool tests
 build/asan-mbedtls: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_WERROR=ON -DCOPAL_MBEDTLS=$(CURDIR)/build/mbedtls-3.6
 build/asan-mbedtls: GOALS = tests_dtls
 build/asan-mbedtls: | build/mbedtls-3.6
+build/tsan: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_SANITIZERS=thread -DCOPAL_WERROR=ON
+build/tsan: GOALS = tests_host tests_resource
 build/gcc: FLAGS = -DCMAKE_C_COMPILER=gcc -DCOPAL_WERROR=ON -DCOPAL_LTO=OFF
 build/gcc: GOALS = all tests examples benches
 build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix

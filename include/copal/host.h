@@ -21,12 +21,16 @@ typedef struct copal_host_t copal_host_t;
 typedef void (*copal_trace_t)(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes_t datagram);
 
 typedef struct {
+    uint32_t workers;           /* threads that serve (1), at most 64: each with sockets of its own on every address, of which the
+                                 * system chooses one by a peer's address and port. Handlers, `created` and `trace` are then
+                                 * called by several threads at once (copal_handler_t.serial: not two of those) */
     size_t memory;              /* octets for everything (64 MiB), touched only as it is used; limits are scaled to it */
-    copal_limits_t server;      /* a nonzero field takes the place of the scaled one */
+    copal_limits_t server;      /* a nonzero field takes the place of the scaled one. All are of each worker, but for
+                                 * network_bytes, which the workers share out evenly */
     copal_limits_t client;      /* likewise; counters = 1 makes message IDs unique over all peers */
     copal_tree_limits_t tree;   /* likewise */
-    const copal_dtls_backend_t *dtls; /* NULL: no coaps; else `memory` must be 128 KiB at least */
-    copal_dtls_limits_t server_dtls;  /* likewise; 10,000 sessions and 64 handshakes in 64 MiB. What the backend allocates is
+    const copal_dtls_backend_t *dtls; /* NULL: no coaps; else `memory` must be 128 KiB at least for each worker */
+    copal_dtls_limits_t server_dtls;  /* likewise, of each worker; 10,000 sessions and 64 handshakes in 64 MiB, in all. What the backend allocates is
                                        * not counted in `memory`. datagram_size is that of `server` */
     copal_dtls_limits_t client_dtls;  /* likewise */
     copal_timing_t timing;
@@ -38,15 +42,17 @@ typedef struct {
     void *user;                 /* for created, patch and trace */
     copal_trace_t trace;        /* NULL: none */
     const char *client_address; /* literal address the client's sockets are bound to; NULL: any */
-    void (*random)(void *state, void *buffer, size_t size); /* NULL: the system's */
+    void (*random)(void *state, void *buffer, size_t size); /* called by all workers; NULL: the system's */
     void *random_state;
 } copal_host_config_t;
 
-/** What a config's memory comes to, filled in as copal_host_open would. COPAL_EINVAL: memory below 64 KiB. */
+/** What a config's memory comes to, filled in as copal_host_open would. COPAL_EINVAL: memory below 64 KiB for each worker, or
+ *  too many workers. */
 int copal_host_scale(copal_host_config_t *config);
 
 /** Makes a host; `config` NULL is all defaults. Opens no socket yet. Free it with copal_host_close.
- *  COPAL_ENOMEM, COPAL_EINVAL, COPAL_ESYSTEM (errno). */
+ *  COPAL_ENOMEM, COPAL_EINVAL, COPAL_ESYSTEM (errno). COPAL_EUNSUPPORTED: several workers, where the system does not spread
+ *  peers over sockets (it does on Linux). */
 int copal_host_open(copal_host_t **host, const copal_host_config_t *config);
 /** Ends everything: requests in flight silently, sockets, memory. Not while another thread runs it (copal_host_stop
  *  first), nor from inside a callback. NULL is allowed. */
@@ -78,7 +84,8 @@ int copal_host_listen_secure(copal_host_t *host, copal_credentials_t *credential
  *  nothing is answered by multicast. */
 int copal_host_discoverable(copal_host_t *host);
 
-/** Runs until copal_host_stop; a stop that came just before counts. 0, COPAL_EEXIST: a thread runs it already,
+/** Runs until copal_host_stop; a stop that came just before counts. This thread is the first worker, which receives for the
+ *  client as well; the others have threads meanwhile, with all signals blocked. 0, COPAL_EEXIST: a thread runs it already,
  *  COPAL_EINVAL: inside a callback, or COPAL_ESYSTEM. */
 int copal_host_run(copal_host_t *host);
 /** Runs in a thread of its own, with all signals blocked. COPAL_EEXIST: it runs already. COPAL_ESYSTEM. */
@@ -86,13 +93,14 @@ int copal_host_start(copal_host_t *host);
 /** Makes copal_host_run return soon; where copal_host_start made the thread, waits for its end (not from inside a
  *  callback). A host that copal_host_start did not start may be stopped in a signal handler, where that does not wait. */
 void copal_host_stop(copal_host_t *host);
-/** One turn: waits up to `timeout` milliseconds (-1: for ever) for something to do, and does it. 0,
+/** One turn: waits up to `timeout` milliseconds (-1: for ever) for something to do, and does it, for all workers in this
+ *  thread. 0,
  *  COPAL_EINVAL: inside a callback, or COPAL_ESYSTEM. */
 int copal_host_step(copal_host_t *host, int timeout);
 
 /** For an event loop of one's own (see adapters/): the descriptors to watch for reading, how many milliseconds until
  *  copal_host_step(host, 0) is needed anyway (-1: never), and the count that descriptors would fill. */
-#define COPAL_HOST_DESCRIPTORS 49u /* the most there are; a new one comes with a listen or a request */
+#define COPAL_HOST_DESCRIPTORS 49u /* the most there are of one worker; a new one comes with a listen or a request */
 size_t copal_host_descriptors(copal_host_t *host, int *descriptors, size_t capacity);
 int copal_host_timeout(copal_host_t *host);
 
@@ -237,7 +245,8 @@ int copal_get(const char *uri, copal_answer_t *answer);
 /* ---- deferred answers ------------------------------------------------------------------------------ */
 
 /** Answers a call of this host that a handler deferred, from any thread: the options and the body already written by
- *  `fill` (inside the host's lock; it may run at most once), or none with NULL. COPAL_ESTALE. */
+ *  `fill` (inside a lock of the host's; it may run at most once, and calls nothing of a host with several workers but what
+ *  writes, and the tree's), or none with NULL. COPAL_ESTALE. */
 int copal_host_reply(copal_host_t *host, copal_handle_t later, copal_code_t code,
                      void (*fill)(void *user, copal_writer_t *w), void *user);
 

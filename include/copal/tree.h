@@ -116,7 +116,8 @@ typedef struct {
     const copal_intake_t *intake; /* takes the bodies of PUT, POST, FETCH, PATCH and iPATCH instead of `handle`; static.
                                    * NULL: `handle` does, and only bodies of one datagram come (longer: 4.13) */
     bool subtree;     /* it serves every path below its own, too, where no other resource does */
-    bool serial;      /* never called by two workers at once: called inside `exclusion` */
+    bool serial;      /* never called by two workers at once: called inside `exclusion`, so that of a host with several workers it
+                       * may call nothing but the tree's functions and those of the call */
     bool observable;  /* its GETs and FETCHes may be observed, and discovery says so. copal_observe was called with its handle
                        * before `handle` is, which may call it again, so that notifications are CON or of another subject.
                        * copal_tree_changed says that there is something to tell */

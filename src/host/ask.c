@@ -94,7 +94,7 @@ static void done(copal_task_t *task, const copal_response_t *response)
     if (response->message)
         waiter->status = take_message(waiter, response, task->write == collect);
     waiter->ended = true;
-    copal__lock_notify(&waiter->host->lock);
+    copal__lock_notify(&waiter->host->workers[0].lock);
     copal__host_wake(waiter->host); /* it may sleep in a step of its own */
 }
 
@@ -102,9 +102,9 @@ static void done(copal_task_t *task, const copal_response_t *response)
 static int wait_for(copal_host_t *host, const waiter_t *waiter)
 {
     while (!waiter->ended) {
-        if (atomic_load(&host->runner) != 0) {
+        if (atomic_load(&host->workers[0].runner) != 0) {
             copal__host_wake(host);
-            copal__lock_wait(&host->lock);
+            copal__lock_wait(&host->workers[0].lock);
             continue;
         }
         int status = copal__host_step(host, -1);
@@ -123,14 +123,14 @@ static int ask_peer(copal_host_t *host, const copal_ask_t *given, const copal_pe
     *answer->problem = 0;
     task->done = done;
     task->waiter_ = &waiter;
-    copal__lock_enter(&host->lock);
+    copal__host_enter(host);
     int status = copal__host_transfer(host, &ask, task);
     if (status >= 0) {
         status = wait_for(host, &waiter);
         if (!waiter.ended)
             copal__task_cancel(task);
     }
-    copal__lock_leave(&host->lock);
+    copal__host_leave(host);
     return status;
 }
 
@@ -147,7 +147,7 @@ static int ask_peers(copal_host_t *host, const copal_ask_t *given, copal_task_t 
     copal_peer_t peers[COPAL__PEERS];
     copal_ask_t ask = *given;
     copal_bytes_t payload = given->payload;
-    if (copal__lock_is_mine(&host->lock) || given->observe)
+    if (copal__host_is_inside(host) || given->observe)
         return COPAL_EINVAL; /* inside a callback there is nobody who could receive the answer */
     if (!ask.read) {
         ask.read = read_payload;

@@ -74,7 +74,7 @@ static int open_socket(copal_host_t *host, int family, purpose_t purpose)
     }
     if (copal__peer_family(&local) != family)
         local = (copal_peer_t){.size = family == AF_INET ? COPAL__PEER_IPV4 : COPAL__PEER_IPV6};
-    const int socket = copal__side_open(&host->client, &local, false);
+    const int socket = copal__side_open(&host->client, &local);
     return socket < 0 || prepare(&host->client.sockets[socket], &local, purpose) == 0 ? socket : COPAL_ESYSTEM;
 }
 
@@ -255,20 +255,20 @@ int copal_host_request(copal_host_t *host, const copal_ask_t *given, copal_recei
     if (status < 0)
         return status;
     ask.to = &peers[0];
-    copal__lock_enter(&host->lock);
+    copal__host_enter(host);
     status = copal__host_request(host, &ask, receiver, handle);
     if (status >= 0)
         copal__host_wake(host);
-    copal__lock_leave(&host->lock);
+    copal__host_leave(host);
     return status;
 }
 
 int copal_host_cancel(copal_host_t *host, copal_handle_t request)
 {
-    copal__lock_enter(&host->lock);
+    copal__host_enter(host);
     int status = copal_request_deregister(host->client.endpoint, copal__host_now(host), request);
     copal__host_wake(host); /* what it held back may go now, and the deregistration */
-    copal__lock_leave(&host->lock);
+    copal__host_leave(host);
     return status;
 }
 
@@ -281,12 +281,13 @@ const char *copal_host_problem(const copal_host_t *host)
 
 int copal_host_disconnect(copal_host_t *host, const copal_credentials_t *credentials)
 {
-    if (copal__lock_is_mine(&host->lock))
+    if (copal__host_is_inside(host))
         return COPAL_EINVAL;
-    copal__lock_enter(&host->lock);
+    copal__host_enter(host);
+    copal__worker_settle(&host->workers[0]);
     if (host->client.dtls)
         copal_dtls_disconnect(host->client.dtls, copal__host_now(host), credentials);
     copal__side_settle(&host->client, copal__host_now(host));
-    copal__lock_leave(&host->lock);
+    copal__host_leave(host);
     return 0;
 }

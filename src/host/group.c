@@ -230,7 +230,7 @@ static int show_at(copal__side_t *side, uint8_t number, const copal_peer_t *loca
     copal__peer_set_port(&asked, COPAL_PORT);
     if (interface == 0)
         return 0;
-    const int socket = copal__side_open(side, &own, false);
+    const int socket = copal__side_open(side, &own);
     if (socket < 0)
         return socket;
     side->sockets[socket].shown = (uint8_t)(number + 1);

@@ -1,7 +1,5 @@
 #define _GNU_SOURCE 1
 #include "host.h"
-#include "../dtls/backend.h"
-#include "group.h"
 #include "scale.h"
 
 #include <errno.h>
@@ -31,22 +29,6 @@ static int init_exclusion(pthread_mutex_t *mutex)
     return status;
 }
 
-/* What the system has to give, all of it or nothing. 0, or an errno. */
-static int init_system(copal_host_t *host)
-{
-    if (copal__wake_open(host->wake) != 0)
-        return errno;
-    int status = copal__lock_init(&host->lock);
-    if (status == 0) {
-        status = init_exclusion(&host->exclusion);
-        if (status != 0)
-            copal__lock_destroy(&host->lock);
-    }
-    if (status != 0)
-        copal__wake_close(host->wake);
-    return status;
-}
-
 /* The tree's callbacks share one pointer, which is the host. */
 static void created(void *user, copal_tree_t *tree, copal_handle_t resource)
 {
@@ -67,8 +49,8 @@ static int init_tree(copal_host_t *host, const copal__layout_t *layout, const co
     copal_tree_config_t tree = {
         .limits = config->tree,
         .exclusion = {exclude_enter, exclude_leave, &host->exclusion},
-        .random = host->random,
-        .random_state = host->random_state,
+        .random = config->random,
+        .random_state = config->random_state,
         .first_only = config->first_only,
         .dynamic = config->dynamic,
         .post_creates = config->post_creates,
@@ -82,86 +64,146 @@ static int init_tree(copal_host_t *host, const copal__layout_t *layout, const co
     return copal_tree_init(&host->tree, layout->tree, layout->tree_size, &tree);
 }
 
-static void init_side(copal_host_t *host, copal__side_t *side, const copal_host_config_t *config)
+/* Where the caller brought no randomness of his own, each worker has a pool of the system's. */
+static copal_host_config_t config_of(const copal__worker_t *worker, const copal_host_config_t *config)
 {
-    side->locals = &host->locals;
-    side->batch = &host->batch;
+    copal_host_config_t own = *config;
+    if (!config->random) {
+        own.random = copal__worker_random;
+        own.random_state = (void *)(uintptr_t)worker;
+    }
+    return own;
+}
+
+static void init_side(copal__worker_t *worker, copal__side_t *side, const copal_host_config_t *config)
+{
+    side->locals = &worker->locals;
+    side->batch = &worker->batch;
     side->trace = config->trace;
     side->user = config->user;
 }
 
-static int init_dtls(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
+static int init_dtls(copal__side_t *side, void *memory, size_t size, const copal_dtls_limits_t *limits,
+                     const copal_host_config_t *config)
 {
-    if (!config->dtls)
-        return 0;
     copal_dtls_config_t dtls = {
         .backend = config->dtls,
-        .limits = config->server_dtls,
-        .random = host->random,
-        .random_state = host->random_state,
+        .limits = *limits,
+        .random = config->random,
+        .random_state = config->random_state,
     };
-    int status = copal__side_secure(&host->server, layout->server_dtls, layout->server_dtls_size, &dtls);
-    if (status < 0)
-        return status;
-    dtls.limits = config->client_dtls;
-    return copal__side_secure(&host->client, layout->client_dtls, layout->client_dtls_size, &dtls);
+    return config->dtls ? copal__side_secure(side, memory, size, &dtls) : 0;
 }
 
-static int init_core(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
+/* Octets that a network is sent without proof are shared out among the workers, since its hosts come to all of them. */
+static uint32_t share_of_network(const copal_host_config_t *config)
 {
-    int status = init_tree(host, layout, config);
-    if (status < 0)
-        return status;
-    host->service = copal_tree_service(host->tree, 0);
+    const uint32_t share = config->server.network_bytes / config->workers;
+    return share > 0 ? share : 1;
+}
+
+static int init_worker(copal_host_t *host, uint32_t number, const copal__layout_t *layout,
+                       const copal_host_config_t *config)
+{
+    copal__worker_t *worker = &host->workers[number];
+    const copal__place_of_work_t *place = &layout->places[number];
+    worker->batch = place->batch;
+    worker->service = copal_tree_service(host->tree, number);
     copal_config_t endpoint = {
         .limits = config->server,
         .timing = config->timing,
-        .random = host->random,
-        .random_state = host->random_state,
-        .service = host->service,
+        .random = config->random,
+        .random_state = config->random_state,
+        .first_slot = number * host->slots,
+        .service = worker->service,
     };
+    endpoint.limits.network_bytes = share_of_network(config);
     if (config->dtls) {
         endpoint.service.handle = copal__host_serve;
-        endpoint.service.context = host;
+        endpoint.service.context = worker;
     }
-    init_side(host, &host->server, config);
-    init_side(host, &host->client, config);
+    init_side(worker, &worker->server, config);
+    const int status = copal_endpoint_init(&worker->server.endpoint, place->server, layout->server_size, &endpoint);
+    return status < 0 ? status
+                      : init_dtls(&worker->server, place->dtls, layout->server_dtls_size, &config->server_dtls, config);
+}
+
+static int init_client(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
+{
+    const copal_config_t endpoint = {
+        .limits = config->client,
+        .timing = config->timing,
+        .random = config->random,
+        .random_state = config->random_state,
+    };
+    init_side(&host->workers[0], &host->client, config);
     host->client.client = true;
-    status = copal_endpoint_init(&host->server.endpoint, layout->server, layout->server_size, &endpoint);
-    if (status < 0)
+    host->workers[0].client = &host->client;
+    const int status = copal_endpoint_init(&host->client.endpoint, layout->client, layout->client_size, &endpoint);
+    return status < 0 ? status
+                      : init_dtls(&host->client, layout->client_dtls, layout->client_dtls_size, &config->client_dtls, config);
+}
+
+static int init_core(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *given)
+{
+    copal_host_config_t config = config_of(&host->workers[0], given);
+    int status = init_tree(host, layout, &config);
+    if (status == 0)
+        status = init_client(host, layout, &config);
+    for (uint32_t i = 0; i < given->workers && status == 0; i++) {
+        config = config_of(&host->workers[i], given);
+        status = init_worker(host, i, layout, &config);
+    }
+    return status;
+}
+
+static void close_workers(copal_host_t *host)
+{
+    while (host->worker_count > 0)
+        copal__worker_close(&host->workers[--host->worker_count]);
+}
+
+/* What the system has to give, all of it or nothing. 0, or an errno. */
+static int init_system(copal_host_t *host, uint32_t workers)
+{
+    int status = init_exclusion(&host->exclusion);
+    if (status != 0)
         return status;
-    endpoint.limits = config->client;
-    endpoint.service = (copal_service_t){0};
-    status = copal_endpoint_init(&host->client.endpoint, layout->client, layout->client_size, &endpoint);
-    return status < 0 ? status : init_dtls(host, layout, config);
+    for (; status == 0 && host->worker_count < workers; host->worker_count += status == 0) {
+        host->workers[host->worker_count].host = host;
+        host->workers[host->worker_count].number = host->worker_count;
+        status = copal__worker_open(&host->workers[host->worker_count]);
+    }
+    if (status != 0) {
+        close_workers(host);
+        pthread_mutex_destroy(&host->exclusion);
+    }
+    return status;
 }
 
 static int init(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
 {
-    host->batch = layout->batch;
+    host->workers = layout->workers;
+    host->slots = config->server.requests + config->server.deferred + config->server.notifications;
     host->dtls = config->dtls;
     host->moves = config->client.counters > 1;
     host->body_size = config->memory;
     host->created = config->created;
     host->patch = config->patch;
     host->user = config->user;
-    host->random = config->random ? config->random : copal__host_random;
-    host->random_state = config->random ? config->random_state : host;
     if (config->client_address) {
         int status = copal_peer_from_text(&host->client_address, config->client_address, 0, false);
         if (status < 0)
             return status;
     }
-    errno = init_system(host);
+    errno = init_system(host, config->workers);
     if (errno != 0)
         return COPAL_ESYSTEM;
     int status = init_core(host, layout, config);
     if (status < 0) {
-        copal__side_close(&host->server);
         copal__side_close(&host->client);
+        close_workers(host);
         pthread_mutex_destroy(&host->exclusion);
-        copal__lock_destroy(&host->lock);
-        copal__wake_close(host->wake);
     }
     return status;
 }
@@ -173,6 +215,8 @@ int copal_host_open(copal_host_t **opened, const copal_host_config_t *given)
     int status = copal_host_scale(&config);
     if (status < 0)
         return status;
+    if (config.workers > 1 && !copal__udp_shares)
+        return COPAL_EUNSUPPORTED;
     copal__layout_t layout;
     copal__carver_t carver = {NULL, 0};
     copal__host_lay(&layout, &carver, &config);
@@ -200,12 +244,10 @@ void copal_host_close(copal_host_t *host)
         return;
     copal_host_stop(host); /* joins a thread that ended by itself, too */
     copal__tasks_drop(host);
-    copal__side_close(&host->server);
     copal__side_close(&host->client);
+    close_workers(host);
     copal_tree_close(host->tree);
     pthread_mutex_destroy(&host->exclusion);
-    copal__lock_destroy(&host->lock);
-    copal__wake_close(host->wake);
     munmap(host, host->mapped);
 }
 
@@ -216,111 +258,23 @@ copal_tree_t *copal_host_tree(copal_host_t *host)
     return host->tree;
 }
 
-/* "::" takes IPv4 too; on a machine without IPv6 it takes IPv4 alone. */
-static int open_server(copal_host_t *host, copal_peer_t *local)
-{
-    bool dual = copal__peer_family(local) == AF_INET6 && copal__peer_is_any(local);
-    copal_peer_t any = {.size = COPAL__PEER_IPV4};
-    any.data[4] = local->data[16];
-    any.data[5] = local->data[17];
-    int status = copal__side_open(&host->server, local, dual);
-    if (status != COPAL_ESYSTEM || !dual || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
-        return status;
-    *local = any;
-    return copal__side_open(&host->server, local, false);
-}
-
-/* `credentials` NULL: without DTLS. */
-static int listen_on(copal_host_t *host, copal_credentials_t *credentials, const char *address, uint16_t port,
-                     uint16_t *bound)
-{
-    copal_peer_t local;
-    int status = copal_peer_from_text(&local, address, port, false);
-    if (status < 0)
-        return status;
-    if (copal_peer_is_group(&local))
-        return COPAL_EINVAL;
-    copal__lock_enter(&host->lock);
-    status = open_server(host, &local);
-    if (status >= 0) {
-        copal__socket_t *socket = &host->server.sockets[status];
-        socket->secure = credentials != NULL;
-        socket->credentials = credentials ? copal__credentials_hold(credentials) : NULL;
-        copal__host_wake(host);
-        if (bound)
-            *bound = copal__peer_port(&local);
-    }
-    copal__lock_leave(&host->lock);
-    return status < 0 ? status : 0;
-}
-
-int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, uint16_t *bound)
-{
-    return listen_on(host, NULL, address, port, bound);
-}
-
-int copal_host_listen_secure(copal_host_t *host, copal_credentials_t *credentials, const char *address, uint16_t port,
-                             uint16_t *bound)
-{
-    if (!host->dtls)
-        return COPAL_EUNSUPPORTED;
-    if (!copal__credentials_server(credentials) || copal__credentials_backend(credentials) != host->dtls)
-        return COPAL_EINVAL;
-    return listen_on(host, credentials, address, port, bound);
-}
-
-static void close_from(copal__side_t *side, uint8_t count)
-{
-    const int reason = errno;
-    while (side->count > count)
-        close(side->sockets[--side->count].fd);
-    errno = reason;
-}
-
-/* What listens without DTLS, or where there is nothing of that what listens by it. */
-static int become_discoverable(copal__side_t *server)
-{
-    const uint8_t count = server->count;
-    int heard = 0;
-    bool plain = false;
-    for (uint8_t i = 0; i < count; i++)
-        plain |= !server->sockets[i].secure;
-    for (uint8_t i = 0; i < count && heard >= 0; i++) {
-        const bool secure = server->sockets[i].secure;
-        const int more = secure && plain ? 0 : secure ? copal__groups_show(server, i) : copal__groups_hear(server, i);
-        heard = more < 0 ? more : heard + more;
-    }
-    if (heard <= 0)
-        close_from(server, count);
-    return heard > 0 ? 0 : heard < 0 ? heard : COPAL_ENOTFOUND;
-}
-
-int copal_host_discoverable(copal_host_t *host)
-{
-    copal__lock_enter(&host->lock);
-    int status = host->discoverable ? COPAL_EEXIST : become_discoverable(&host->server);
-    if (status == 0) {
-        host->discoverable = true;
-        copal_endpoint_hear_groups(host->server.endpoint);
-        copal__host_wake(host);
-    }
-    copal__lock_leave(&host->lock);
-    return status;
-}
-
 int copal_host_reply(copal_host_t *host, copal_handle_t later, copal_code_t code,
                      void (*fill)(void *user, copal_writer_t *w), void *user)
 {
     copal_writer_t *w;
-    copal_endpoint_t *endpoint = host->server.endpoint;
-    copal__lock_enter(&host->lock);
+    const uint32_t number = later.slot / host->slots;
+    if (number >= host->worker_count)
+        return COPAL_ESTALE;
+    copal__worker_t *worker = &host->workers[number];
+    copal_endpoint_t *endpoint = worker->server.endpoint;
+    copal__worker_enter(worker);
     int status = copal_later_begin(endpoint, later, code, &w);
     if (status == 0) {
         if (fill)
             fill(user, w);
-        status = copal_later_commit(endpoint, copal__host_now(host), later);
-        copal__host_wake(host);
+        status = copal_later_commit(endpoint, copal__worker_now(worker), later);
+        copal__worker_wake(worker);
     }
-    copal__lock_leave(&host->lock);
+    copal__worker_leave(worker);
     return status;
 }

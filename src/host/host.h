@@ -2,20 +2,16 @@
 #ifndef COPAL_HOST_HOST_H
 #define COPAL_HOST_HOST_H
 
-#include "copal/host.h"
-#include "lock.h"
-#include "side.h"
+#include "worker.h"
 
-enum { COPAL__RANDOM_POOL = 256 };
-
+/* The first worker serves the client, too, so that its lock is that of all that concerns the client. */
 struct copal_host_t {
-    copal__lock_t lock;        /* of all that follows, while it is not said otherwise */
-    pthread_mutex_t exclusion; /* of the tree; never held while `lock` is waited for */
+    copal__worker_t *workers;
+    uint32_t worker_count;
+    uint32_t slots;            /* of a worker's endpoint: its handles begin with a multiple of that */
+    pthread_mutex_t exclusion; /* of the tree; never held while a worker's lock is waited for */
     copal_tree_t *tree;        /* excludes its users itself */
-    copal_service_t service;   /* of the tree */
-    copal__side_t server, client;
-    copal__batch_t batch;
-    copal__locals_t locals;
+    copal__side_t client;
     copal_peer_t client_address; /* size 0: any */
     bool discoverable;           /* it hears groups */
     copal_task_t *tasks;         /* those under way; the last one's next_ is NULL */
@@ -23,23 +19,10 @@ struct copal_host_t {
     copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out,
                           size_t *size);
     void *user;
-    void (*random)(void *state, void *buffer, size_t size);
-    void *random_state;
-    uint8_t random_pool[COPAL__RANDOM_POOL];
-    size_t random_left;
     const copal_dtls_backend_t *dtls; /* NULL: no coaps */
     bool moves;       /* another socket has other message IDs: there is more than one counter of them */
     size_t body_size;                 /* octets of the largest body that a blocking request puts together from blocks */
 
-    int wake[2];
-    bool woken;                 /* the wake descriptor was made readable and not yet cleared */
-    uint32_t wakes;             /* how often it was to be readable */
-    unsigned sleepers, unheard; /* threads asleep; of them, those that were when the last wake came */
-    bool more;                  /* a socket had so much that there may be more: no need to sleep */
-    bool turning;               /* a turn is under way, in the thread that holds the lock */
-    copal_time_t now;           /* of that turn */
-
-    atomic_uintptr_t runner; /* the thread that runs the host, or COPAL__RUNNER_STARTS; 0: none. Needs no lock */
     atomic_bool stopping;    /* needs no lock */
     atomic_bool started;     /* `thread` is to be joined; needs no lock */
     pthread_t thread;
@@ -47,27 +30,25 @@ struct copal_host_t {
     size_t mapped; /* octets of the mapping that this is the start of */
 };
 
-/** A thread was made to run the host and has not begun. No thread has this number. */
-#define COPAL__RUNNER_STARTS ((uintptr_t)1)
+/** What concerns the client is done inside the lock of the first worker: this is entering and leaving that, the time for a call
+ *  on the client's endpoint, and making who runs the first worker look again at what there is to do. */
+static inline void copal__host_enter(copal_host_t *host) { copal__worker_enter(&host->workers[0]); }
+static inline void copal__host_leave(copal_host_t *host) { copal__worker_leave(&host->workers[0]); }
+static inline copal_time_t copal__host_now(const copal_host_t *host) { return copal__worker_now(&host->workers[0]); }
+static inline void copal__host_wake(copal_host_t *host) { copal__worker_wake(&host->workers[0]); }
 
-/** The system's randomness, by the pool; `state` is the host. As copal_config_t.random. */
-void copal__host_random(void *state, void *buffer, size_t size);
-
-/** What the time is for a call on an endpoint: within a turn, that turn's. Inside the lock. */
-copal_time_t copal__host_now(const copal_host_t *host);
-
-/** Makes whoever runs the host look again at what there is to do. Inside the lock. */
-void copal__host_wake(copal_host_t *host);
+/** Whether this thread is inside a callback of the host's. */
+bool copal__host_is_inside(const copal_host_t *host);
 
 /** For copal_tree_config_t.changed; `user` is the host. From any thread. */
 void copal__host_changed(void *user, uint64_t workers);
 
-/** As copal_service_t.handle, of a host that speaks DTLS; `context` is the host. */
+/** As copal_service_t.handle, of a host that speaks DTLS; `context` is the worker. */
 void copal__host_serve(void *context, copal_call_t *call);
 /** As copal_tree_config_t.origin; `user` is the host. */
 size_t copal__host_origin(void *user, const copal_call_t *call, char *out);
 
-/** copal_host_step, inside the lock. */
+/** copal_host_step, inside the lock of the first worker. */
 int copal__host_step(copal_host_t *host, int timeout);
 
 /** The peers that an ask may mean, the likeliest first; a host name is looked up. How many, or as copal_host_request. */

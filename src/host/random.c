@@ -5,18 +5,18 @@
 #include <string.h>
 
 /* What was given out is wiped, so that a look into the memory tells no token of the past. */
-void copal__host_random(void *state, void *buffer, size_t size)
+void copal__worker_random(void *state, void *buffer, size_t size)
 {
-    copal_host_t *host = state;
+    copal__worker_t *worker = state;
     if (size > COPAL__RANDOM_POOL) {
         copal__random(buffer, size);
         return;
     }
-    if (size > host->random_left) {
-        copal__random(host->random_pool, COPAL__RANDOM_POOL);
-        host->random_left = COPAL__RANDOM_POOL;
+    if (size > worker->random_left) {
+        copal__random(worker->random_pool, COPAL__RANDOM_POOL);
+        worker->random_left = COPAL__RANDOM_POOL;
     }
-    host->random_left -= size;
-    memcpy(buffer, host->random_pool + host->random_left, size);
-    memset(host->random_pool + host->random_left, 0, size);
+    worker->random_left -= size;
+    memcpy(buffer, worker->random_pool + worker->random_left, size);
+    memset(worker->random_pool + worker->random_left, 0, size);
 }

@@ -6,6 +6,7 @@
 
 enum {
     WHOLE = 1024,         /* the proportions' unit; they may take up to twice as much where that fits */
+    NETWORK_BYTES = 256 << 10,
     HANDSHAKE_SIZE = 4096 /* octets of a datagram of certificates, which may come whole where the network takes it */
 };
 
@@ -49,8 +50,9 @@ static void suggest_sizes(copal_limits_t *limits)
 /* A session takes some 300 octets; a handshake, tens of thousands of the library's, which are not counted here. */
 static void share_out_dtls(copal_host_config_t *config, size_t memory)
 {
-    suggest(&config->server_dtls.sessions, clamp(memory / 6700, 8, 1 << 24));
-    suggest(&config->server_dtls.handshakes, clamp(memory >> 20, 2, 1 << 12));
+    const size_t share = memory / config->workers;
+    suggest(&config->server_dtls.sessions, clamp(share / 6700, 8, 1 << 24));
+    suggest(&config->server_dtls.handshakes, clamp(share >> 20, 2, 1 << 12));
     suggest(&config->client_dtls.sessions, clamp(memory >> 16, 4, 1 << 20));
     suggest(&config->client_dtls.handshakes, clamp(memory >> 20, 2, 1 << 12));
     config->server_dtls.datagram_size = config->server.datagram_size;
@@ -59,34 +61,36 @@ static void share_out_dtls(copal_host_config_t *config, size_t memory)
 
 /* The proportions. A deferred or own request and a confirmable notification take a datagram's room; an observer 124 octets,
  * and a fifth of all is theirs; 64 remembered requests some fifty octets, with those of their replies apart, where one datagram
- * must fit in any case. The bounds above are for memories of many gigabytes. */
+ * must fit in any case. The bounds above are for memories of many gigabytes. What a server has, each worker
+ * has, of its share. */
 static void share_out(copal_host_config_t *config, size_t memory)
 {
-    uint32_t batch = clamp(memory >> 15, 3, COPAL__BATCH);
-    uint32_t counters = power_of_two(clamp(memory >> 14, 4, 1 << 16));
+    const size_t share = memory / config->workers;
+    uint32_t batch = clamp(share >> 15, 3, COPAL__BATCH);
     suggest_sizes(&config->server);
     suggest_sizes(&config->client);
+    suggest(&config->server.network_bytes, NETWORK_BYTES);
     suggest(&config->server.requests, 1);
-    suggest(&config->server.deferred, clamp(memory >> 14, 2, 1 << 20));
-    suggest(&config->server.remembered, clamp(memory >> 10, 16, 1 << 24));
+    suggest(&config->server.deferred, clamp(share >> 14, 2, 1 << 20));
+    suggest(&config->server.remembered, clamp(share >> 10, 16, 1 << 24));
     suggest(&config->server.remembered_bytes,
-            larger(clamp(memory >> 4, 0, (size_t)1 << 30), 2 * config->server.datagram_size));
-    suggest(&config->server.proven, clamp(memory >> 12, 8, 1 << 20));
-    suggest(&config->server.counters, counters);
-    suggest(&config->server.networks, power_of_two(clamp(memory >> 15, 4, 1 << 16)));
+            larger(clamp(share >> 4, 0, (size_t)1 << 30), 2 * config->server.datagram_size));
+    suggest(&config->server.proven, clamp(share >> 12, 8, 1 << 20));
+    suggest(&config->server.counters, power_of_two(clamp(share >> 14, 4, 1 << 16)));
+    suggest(&config->server.networks, power_of_two(clamp(share >> 15, 4, 1 << 16)));
     suggest(&config->server.batch, batch);
-    suggest(&config->server.observers, clamp(memory / 600, 8, 1 << 24));
-    suggest(&config->server.observed, clamp(memory >> 13, 8, 1 << 20));
-    suggest(&config->server.notifications, clamp(memory >> 15, 2, 1 << 20));
-    suggest(&config->server.networks, power_of_two(clamp(memory >> 14, 16, 1 << 16)));
-    suggest(&config->server.rests, clamp(memory >> 21, 1, 4096));
-    suggest(&config->server.rest_size, clamp(memory >> 6, 1, 1 << 15));
+    suggest(&config->server.observers, clamp(share / 600, 8, 1 << 24));
+    suggest(&config->server.observed, clamp(share >> 13, 8, 1 << 20));
+    suggest(&config->server.notifications, clamp(share >> 15, 2, 1 << 20));
+    suggest(&config->server.networks, power_of_two(clamp(share >> 14, 16, 1 << 16)));
+    suggest(&config->server.rests, clamp(share >> 21, 1, 4096));
+    suggest(&config->server.rest_size, clamp(share >> 6, 1, 1 << 15));
     suggest(&config->client.requests, clamp(memory >> 15, 2, 1 << 20));
     suggest(&config->client.deferred, 1);
     suggest(&config->client.remembered, 4);
     suggest(&config->client.remembered_bytes, 2 * config->client.datagram_size);
     suggest(&config->client.proven, 4);
-    suggest(&config->client.counters, counters);
+    suggest(&config->client.counters, power_of_two(clamp(memory >> 14, 4, 1 << 16)));
     suggest(&config->client.observers, 1); /* it serves nobody */
     suggest(&config->client.observed, 1);
     suggest(&config->client.observed_size, 1);
@@ -105,30 +109,32 @@ static void share_out(copal_host_config_t *config, size_t memory)
         share_out_dtls(config, memory);
 }
 
-static void lay_dtls(copal__layout_t *layout, copal__carver_t *carver, const copal_host_config_t *config)
-{
-    layout->server_dtls_size = copal_dtls_size(&config->server_dtls);
-    layout->client_dtls_size = copal_dtls_size(&config->client_dtls);
-    layout->server_dtls = copal__carve(carver, layout->server_dtls_size, 1);
-    layout->client_dtls = copal__carve(carver, layout->client_dtls_size, 1);
-}
-
-void copal__host_lay(copal__layout_t *layout, copal__carver_t *carver, const copal_host_config_t *config)
+static void lay_worker(copal__place_of_work_t *place, copal__carver_t *carver, const copal__layout_t *layout,
+                       const copal_host_config_t *config)
 {
     const uint32_t message = larger(config->server.datagram_size, config->client.datagram_size);
     const uint32_t sealed = config->dtls ? message + COPAL_DTLS_OVERHEAD : 0;
     const uint32_t size = config->dtls ? larger(sealed, HANDSHAKE_SIZE) : message;
     const uint32_t batch = larger(config->server.batch, config->client.batch);
-    layout->host = copal__carve(carver, 1, sizeof(copal_host_t));
+    place->server = copal__carve(carver, layout->server_size, 1);
+    place->dtls = copal__carve(carver, layout->server_dtls_size, 1);
+    copal__batch_lay(&place->batch, carver, batch < COPAL__BATCH ? batch : COPAL__BATCH, size, sealed);
+}
+
+void copal__host_lay(copal__layout_t *layout, copal__carver_t *carver, const copal_host_config_t *config)
+{
     layout->server_size = copal_endpoint_size(&config->server);
+    layout->server_dtls_size = config->dtls ? copal_dtls_size(&config->server_dtls) : 0;
     layout->client_size = copal_endpoint_size(&config->client);
+    layout->client_dtls_size = config->dtls ? copal_dtls_size(&config->client_dtls) : 0;
     layout->tree_size = copal_tree_size(&config->tree);
-    layout->server = copal__carve(carver, layout->server_size, 1);
+    layout->host = copal__carve(carver, 1, sizeof(copal_host_t));
+    layout->workers = copal__carve(carver, config->workers, sizeof *layout->workers);
     layout->client = copal__carve(carver, layout->client_size, 1);
+    layout->client_dtls = copal__carve(carver, layout->client_dtls_size, 1);
     layout->tree = copal__carve(carver, layout->tree_size, 1);
-    if (config->dtls)
-        lay_dtls(layout, carver, config);
-    copal__batch_lay(&layout->batch, carver, batch < COPAL__BATCH ? batch : COPAL__BATCH, size, sealed);
+    for (uint32_t i = 0; i < config->workers; i++)
+        lay_worker(&layout->places[i], carver, layout, config);
 }
 
 /* SIZE_MAX: there is no such host. */
@@ -144,8 +150,10 @@ static size_t total(const copal_host_config_t *config)
 int copal_host_scale(copal_host_config_t *config)
 {
     const size_t memory = config->memory ? config->memory : DEFAULT_MEMORY;
-    if (memory < LEAST_MEMORY)
+    suggest(&config->workers, 1);
+    if (config->workers > COPAL__WORKERS || memory / config->workers < LEAST_MEMORY)
         return COPAL_EINVAL;
+    config->tree.workers = config->workers;
     copal_host_config_t scaled = *config;
     size_t low = 0;
     for (size_t step = WHOLE; step > 0; step /= 2) {

@@ -2,16 +2,19 @@
 #ifndef COPAL_HOST_SCALE_H
 #define COPAL_HOST_SCALE_H
 
-#include "batch.h"
-#include "copal/host.h"
+#include "worker.h"
+
+typedef struct {
+    void *server, *dtls; /* dtls: where there is any */
+    copal__batch_t batch;
+} copal__place_of_work_t;
 
 typedef struct {
     copal_host_t *host;
-    void *server, *client, *tree;
-    size_t server_size, client_size, tree_size;
-    void *server_dtls, *client_dtls; /* where there is DTLS */
-    size_t server_dtls_size, client_dtls_size;
-    copal__batch_t batch;
+    copal__worker_t *workers;
+    void *client, *client_dtls, *tree;
+    size_t server_size, server_dtls_size, client_size, client_dtls_size, tree_size;
+    copal__place_of_work_t places[COPAL__WORKERS];
 } copal__layout_t;
 
 /** Lays out all of a host, its own struct first, for a config whose limits are scaled. */

@@ -6,9 +6,9 @@
 #include <string.h>
 
 /* The socket that answers a call. */
-static const copal__socket_t *socket_of(const copal_host_t *host, const copal_call_t *call)
+static const copal__socket_t *socket_of(const copal__side_t *server, const copal_call_t *call)
 {
-    return &host->server.sockets[COPAL__VIA_SOCKET(call->from->via)];
+    return &server->sockets[COPAL__VIA_SOCKET(call->from->via)];
 }
 
 static bool is_discovery(const copal_call_t *call)
@@ -19,22 +19,23 @@ static bool is_discovery(const copal_call_t *call)
 
 void copal__host_serve(void *context, copal_call_t *call)
 {
-    const copal_host_t *host = context;
-    if (socket_of(host, call)->shown > 0 && !is_discovery(call))
+    const copal__worker_t *worker = context;
+    if (socket_of(&worker->server, call)->shown > 0 && !is_discovery(call))
         copal_reply_text(call, COPAL_NOT_FOUND, NULL);
     else
-        host->service.handle(host->service.context, call);
+        worker->service.handle(worker->service.context, call);
 }
 
-/* A zone is of no use to another machine. */
+/* A zone is of no use to another machine. Only the first worker is discovered. */
 size_t copal__host_origin(void *user, const copal_call_t *call, char *out)
 {
     const copal_host_t *host = user;
-    const uint8_t shown = socket_of(host, call)->shown;
+    const copal__side_t *server = &host->workers[0].server;
+    const uint8_t shown = call->endpoint == server->endpoint ? socket_of(server, call)->shown : 0;
     copal_peer_t own, secured;
     char address[64];
-    if (shown == 0 || copal__side_local(&host->server, COPAL__VIA_SOCKET(call->from->via), &own) != 0 ||
-        copal__side_local(&host->server, shown - 1u, &secured) != 0)
+    if (shown == 0 || copal__side_local(server, COPAL__VIA_SOCKET(call->from->via), &own) != 0 ||
+        copal__side_local(server, shown - 1u, &secured) != 0)
         return 0;
     copal_peer_to_text(&own, address, sizeof address, NULL);
     address[strcspn(address, "%")] = 0;

@@ -14,14 +14,15 @@ enum {
 
 /* ---- sockets ------------------------------------------------------------------------------------ */
 
-/* Neither SO_REUSEADDR nor SO_REUSEPORT: a second server on the same port must be told so. The buffers are a wish:
- * what the system grants will do. */
-static int prepare(const copal__side_t *side, int fd, copal_peer_t *local, bool dual)
+/* The buffers are a wish: what the system grants will do. */
+static int prepare(const copal__side_t *side, int fd, copal_peer_t *local, bool dual, bool shared)
 {
     copal__address_t address;
     int family = copal__peer_family(local), only = !dual, wish = SOCKET_BUFFER;
     socklen_t size = copal__address_from_peer(&address, local, family);
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0)
+        return -1;
+    if (shared && copal__udp_share(fd) != 0)
         return -1;
     if (bind(fd, &address.any, size) != 0 || getsockname(fd, &address.any, &size) != 0)
         return -1;
@@ -33,23 +34,30 @@ static int prepare(const copal__side_t *side, int fd, copal_peer_t *local, bool 
     return 0;
 }
 
-int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual)
+int copal__side_bind(const copal__side_t *side, copal_peer_t *local, bool dual, bool shared)
 {
-    if (side->count == COPAL__SOCKETS)
-        return COPAL_EFULL;
-    int family = copal__peer_family(local);
-    int fd = copal__udp_open(family, side->client);
-    if (fd < 0)
-        return COPAL_ESYSTEM;
-    if (prepare(side, fd, local, dual) != 0) {
-        int reason = errno;
-        close(fd);
-        errno = reason;
-        return COPAL_ESYSTEM;
-    }
+    const int fd = copal__udp_open(copal__peer_family(local), side->client);
+    if (fd < 0 || prepare(side, fd, local, dual, shared) == 0)
+        return fd;
+    int reason = errno;
+    close(fd);
+    errno = reason;
+    return -1;
+}
+
+int copal__side_add(copal__side_t *side, int fd, int family)
+{
     side->sockets[side->count] =
         (copal__socket_t){.fd = fd, .family = family, .joins = copal__udp_joins, .answers = side->count};
     return side->count++;
+}
+
+int copal__side_open(copal__side_t *side, copal_peer_t *local)
+{
+    if (side->count == COPAL__SOCKETS)
+        return COPAL_EFULL;
+    const int fd = copal__side_bind(side, local, false, false);
+    return fd < 0 ? COPAL_ESYSTEM : copal__side_add(side, fd, copal__peer_family(local));
 }
 
 int copal__side_local(const copal__side_t *side, uint32_t number, copal_peer_t *local)

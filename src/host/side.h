@@ -41,10 +41,15 @@ typedef struct {
 #define COPAL__VIA_SOCKET(via) ((via)&0xffu)
 #define COPAL__VIA_LOCAL(via)  ((via) >> 8)
 
-/** Adds a socket bound to `local`, whose port is then the one in use where it was 0. IPv6's "any" takes IPv4 as well
- *  if `dual`. Returns its number; COPAL_EFULL: there are COPAL__SOCKETS; COPAL_ESYSTEM: errno, and nothing is half
- *  made. */
-int copal__side_open(copal__side_t *side, copal_peer_t *local, bool dual);
+/** Makes a socket for a side, bound to `local`, whose port is then the one in use where it was 0. IPv6's "any" takes IPv4 as well
+ *  if `dual`. It has the address alone, so that a second server on the same port is told so, or `shared` with others that
+ *  share theirs by copal__udp_share. -1: errno. */
+int copal__side_bind(const copal__side_t *side, copal_peer_t *local, bool dual, bool shared);
+/** Adds it to the side, which has fewer than COPAL__SOCKETS. Returns its number. */
+int copal__side_add(copal__side_t *side, int fd, int family);
+/** Both, for a socket that is neither dual nor shared. COPAL_EFULL: there are COPAL__SOCKETS; COPAL_ESYSTEM: errno, and
+ *  nothing is half made. */
+int copal__side_open(copal__side_t *side, copal_peer_t *local);
 
 /** The address and port that a socket is bound to. 0; -1: errno. */
 int copal__side_local(const copal__side_t *side, uint32_t number, copal_peer_t *local);

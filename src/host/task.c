@@ -191,11 +191,11 @@ int copal_host_transfer(copal_host_t *host, const copal_ask_t *given, copal_task
     if (status < 0)
         return status;
     ask.to = &peers[0];
-    copal__lock_enter(&host->lock);
+    copal__host_enter(host);
     status = copal__host_transfer(host, &ask, task);
     if (status >= 0)
         copal__host_wake(host);
-    copal__lock_leave(&host->lock);
+    copal__host_leave(host);
     return status;
 }
 
@@ -215,9 +215,9 @@ int copal__task_cancel(copal_task_t *task)
 
 int copal_host_transfer_cancel(copal_host_t *host, copal_task_t *task)
 {
-    copal__lock_enter(&host->lock);
+    copal__host_enter(host);
     const int status = copal__task_cancel(task);
     copal__host_wake(host); /* what it held back may go now; a deregistration has to */
-    copal__lock_leave(&host->lock);
+    copal__host_leave(host);
     return status;
 }

@@ -18,6 +18,12 @@ typedef struct {
  *  keeps ICMP errors for copal__udp_error. -1: errno. */
 int copal__udp_open(int family, bool errors);
 
+/** Whether several sockets can be bound to one address such that what one peer sends comes to the same of them always. */
+extern const bool copal__udp_shares;
+/** Lets sockets that were made to share as well be bound to the same address; before these are bound, and for them before they are.
+ *  -1: errno. */
+int copal__udp_share(int fd);
+
 /** Takes up to `count` datagrams that have come, without waiting. Returns how many; -1: errno. */
 int copal__udp_receive(int fd, copal__slot_t *slots, unsigned count);
 

@@ -107,7 +107,7 @@ static void a_body_over_the_memory_is_refused(void **state)
     uint8_t *large = make_large(3);
     uint16_t port;
     copal_answer_t answer;
-    copal_host_config_t small = {.memory = 64 << 10};
+    copal_host_config_t small = {.memory = 64 << 10, .workers = 1};
     copal_host_t *server = large_server(large, &port), *host;
     copal_peer_t to = wire_peer("127.0.0.1", port);
     (void)state;

@@ -128,14 +128,16 @@ static void what_keeps_a_host_from_being_discoverable_is_told(void **state)
     assert_int_equal(copal_host_discoverable(host), COPAL_ENOTFOUND);
     for (int i = 0; i < 24; i++)
         assert_int_equal(copal_host_listen(host, "127.0.0.1", 0, NULL), 0);
+    size_t before = copal_host_descriptors(host, NULL, 0);
     assert_int_equal(copal_host_discoverable(host), COPAL_EFULL);
-    assert_int_equal(copal_host_descriptors(host, NULL, 0), 1 + 24);
+    assert_int_equal(copal_host_descriptors(host, NULL, 0), before);
     copal_host_close(host);
     assert_int_equal(copal_host_open(&host, NULL), 0);
     assert_int_equal(copal_host_listen(host, "127.0.0.1", 0, NULL), 0);
+    before = copal_host_descriptors(host, NULL, 0);
     assert_int_equal(copal_host_discoverable(host), 0);
     assert_int_equal(copal_host_discoverable(host), COPAL_EEXIST);
-    assert_int_equal(copal_host_descriptors(host, NULL, 0), 1 + 2);
+    assert_int_equal(copal_host_descriptors(host, NULL, 0), before + 1);
     copal_host_close(host);
 }
 
@@ -280,7 +282,7 @@ static void bodies_that_are_too_large_for_the_memory_are_told_of_as_such(void **
     crowd_t c;
     copal_host_t *client, *host = serve_large(&port, 1);
     const copal_value_options_t options = {.content_format = -1, .max_age = -1, .methods = COPAL_METHODS_ALL};
-    assert_int_equal(copal_host_open(&client, &(copal_host_config_t){.memory = 64 << 10}), 0);
+    assert_int_equal(copal_host_open(&client, &(copal_host_config_t){.memory = 64 << 10, .workers = 1}), 0);
     assert_int_equal(copal_tree_add_value(copal_host_tree(host), "huge", (copal_bytes_t){large, sizeof large}, &options, NULL), 0);
     ask_group(client, port, (copal_ask_t){.path = copal_text("huge")}, &c);
     assert_int_equal(c.answers, 0);

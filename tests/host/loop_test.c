@@ -265,7 +265,7 @@ static void a_poll_loop_asks_with_it(void **state)
     assert_int_equal(copal_host_open(&host, NULL), 0);
     request_t request = {{count_down}, host, &left};
     int timeout = -1;
-    assert_int_equal(copal_poll_prepare(host, fds, COPAL_HOST_DESCRIPTORS, &timeout), 1);
+    const nfds_t before = copal_poll_prepare(host, fds, COPAL_HOST_DESCRIPTORS, &timeout);
     assert_int_equal(timeout, -1);
     assert_int_equal(copal_host_start(server), 0);
     assert_true(copal_host_request(host, &ask, &request.receiver, NULL) >= 0);
@@ -274,7 +274,7 @@ static void a_poll_loop_asks_with_it(void **state)
         assert_int_equal(copal_poll_serve(host), 0);
         timeout = -1;
         nfds_t count = copal_poll_prepare(host, fds, COPAL_HOST_DESCRIPTORS, &timeout);
-        assert_int_equal(count, 2);
+        assert_int_equal(count, before + 1);
         assert_true(left == 0 || timeout >= 0); /* a retransmission is due some day */
         if (left > 0)
             assert_true(poll(fds, count, timeout) >= 0);

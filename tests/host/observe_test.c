@@ -166,7 +166,7 @@ static void tell_all_once(place_t *p, unsigned many)
 static void one_change_told_to_many_keeps_nobody_waiting(void **state)
 {
     enum { MANY = 3000, IN_A_TURN = COPAL__BATCHES * COPAL__BATCH };
-    const copal_host_config_t config = {.timing.notify_interval = 1};
+    const copal_host_config_t config = {.timing.notify_interval = 1, .workers = 1};
     place_t p;
     uint8_t out[64];
     (void)state;
@@ -177,8 +177,8 @@ static void one_change_told_to_many_keeps_nobody_waiting(void **state)
         wire_receive(p.fd, p.in, sizeof p.in, NULL);
     }
     int other = wire_open("127.0.0.1");
-    const copal_counters_t *counters = copal_endpoint_counters(p.host->server.endpoint);
-    assert_int_equal(copal_endpoint_observers(p.host->server.endpoint), MANY);
+    const copal_counters_t *counters = copal_endpoint_counters(p.host->workers[0].server.endpoint);
+    assert_int_equal(copal_endpoint_observers(p.host->workers[0].server.endpoint), MANY);
     tell_all_once(&p, MANY);
     assert_int_equal(counters->notifications, MANY);
     usleep(2000); /* so that the next may be NON */

@@ -52,6 +52,14 @@ int copal__udp_open(int family, bool errors)
     return -1;
 }
 
+/* The kernel chooses by a hash of addresses and ports, as long as the number of sockets stays. */
+const bool copal__udp_shares = true;
+
+int copal__udp_share(int fd)
+{
+    return set(fd, SOL_SOCKET, SO_REUSEPORT, 1) ? 0 : -1;
+}
+
 int copal__udp_receive(int fd, copal__slot_t *slots, unsigned count)
 {
     return recvmmsg(fd, (struct mmsghdr *)slots, count, MSG_DONTWAIT, NULL);

@@ -22,6 +22,15 @@ int copal__udp_open(int family, bool errors)
     return -1;
 }
 
+const bool copal__udp_shares = false;
+
+int copal__udp_share(int fd)
+{
+    (void)fd;
+    errno = ENOTSUP;
+    return -1;
+}
+
 int copal__udp_receive(int fd, copal__slot_t *slots, unsigned count)
 {
     unsigned done = 0;

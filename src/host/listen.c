@@ -1,0 +1,142 @@
+/* Listening: sockets for all workers on each address. */
+#define _GNU_SOURCE 1
+#include "../dtls/backend.h"
+#include "group.h"
+#include "host.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static int close_all(const int *fds, uint32_t count)
+{
+    const int reason = errno;
+    while (count > 0)
+        close(fds[--count]);
+    errno = reason;
+    return COPAL_ESYSTEM;
+}
+
+/* A socket for each worker. The first is bound alone, so that one that is there already is known of, and shares from then on. */
+static int bind_all(const copal_host_t *host, copal_peer_t *local, bool dual, int *fds)
+{
+    for (uint32_t i = 0; i < host->worker_count; i++) {
+        fds[i] = copal__side_bind(&host->workers[i].server, local, dual, i > 0);
+        if (fds[i] < 0)
+            return close_all(fds, i);
+        if (i == 0 && host->worker_count > 1 && copal__udp_share(fds[0]) != 0)
+            return close_all(fds, 1);
+    }
+    return 0;
+}
+
+/* "::" takes IPv4 too; on a machine without IPv6 it takes IPv4 alone. */
+static int open_server(const copal_host_t *host, copal_peer_t *local, int *fds)
+{
+    const bool dual = copal__peer_family(local) == AF_INET6 && copal__peer_is_any(local);
+    copal_peer_t any = {.size = COPAL__PEER_IPV4};
+    any.data[4] = local->data[16];
+    any.data[5] = local->data[17];
+    const int status = bind_all(host, local, dual, fds);
+    if (status == 0 || !dual || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+        return status;
+    *local = any;
+    return bind_all(host, local, false, fds);
+}
+
+/* The first worker has the most sockets, and is the only one that may have no room. */
+static bool add(copal__worker_t *worker, int fd, int family, copal_credentials_t *credentials)
+{
+    copal__side_t *server = &worker->server;
+    copal__worker_enter(worker);
+    const bool room = server->count < COPAL__SOCKETS;
+    if (room) {
+        copal__socket_t *socket = &server->sockets[copal__side_add(server, fd, family)];
+        socket->secure = credentials != NULL;
+        socket->credentials = credentials ? copal__credentials_hold(credentials) : NULL;
+        copal__worker_wake(worker);
+    }
+    copal__worker_leave(worker);
+    return room;
+}
+
+/* `credentials` NULL: without DTLS. */
+static int listen_on(copal_host_t *host, copal_credentials_t *credentials, const char *address, uint16_t port,
+                     uint16_t *bound)
+{
+    int fds[COPAL__WORKERS];
+    copal_peer_t local;
+    int status = copal_peer_from_text(&local, address, port, false);
+    if (status < 0)
+        return status;
+    if (copal_peer_is_group(&local))
+        return COPAL_EINVAL;
+    status = open_server(host, &local, fds);
+    if (status < 0)
+        return status;
+    for (uint32_t i = 0; i < host->worker_count; i++) {
+        if (add(&host->workers[i], fds[i], copal__peer_family(&local), credentials))
+            continue;
+        close_all(fds, host->worker_count);
+        return COPAL_EFULL;
+    }
+    if (bound)
+        *bound = copal__peer_port(&local);
+    return 0;
+}
+
+int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, uint16_t *bound)
+{
+    return listen_on(host, NULL, address, port, bound);
+}
+
+int copal_host_listen_secure(copal_host_t *host, copal_credentials_t *credentials, const char *address, uint16_t port,
+                             uint16_t *bound)
+{
+    if (!host->dtls)
+        return COPAL_EUNSUPPORTED;
+    if (!copal__credentials_server(credentials) || copal__credentials_backend(credentials) != host->dtls)
+        return COPAL_EINVAL;
+    return listen_on(host, credentials, address, port, bound);
+}
+
+/* ---- groups ------------------------------------------------------------------------------------------- */
+
+static void close_from(copal__side_t *side, uint8_t count)
+{
+    const int reason = errno;
+    while (side->count > count)
+        close(side->sockets[--side->count].fd);
+    errno = reason;
+}
+
+/* What listens without DTLS, or where there is nothing of that what listens by it. */
+static int become_discoverable(copal__side_t *server)
+{
+    const uint8_t count = server->count;
+    int heard = 0;
+    bool plain = false;
+    for (uint8_t i = 0; i < count; i++)
+        plain |= !server->sockets[i].secure;
+    for (uint8_t i = 0; i < count && heard >= 0; i++) {
+        const bool secure = server->sockets[i].secure;
+        const int more = secure && plain ? 0 : secure ? copal__groups_show(server, i) : copal__groups_hear(server, i);
+        heard = more < 0 ? more : heard + more;
+    }
+    if (heard <= 0)
+        close_from(server, count);
+    return heard > 0 ? 0 : heard < 0 ? heard : COPAL_ENOTFOUND;
+}
+
+/* A group is heard by the first worker alone: of a datagram to a group each socket that joined it gets a copy. */
+int copal_host_discoverable(copal_host_t *host)
+{
+    copal__host_enter(host);
+    int status = host->discoverable ? COPAL_EEXIST : become_discoverable(&host->workers[0].server);
+    if (status == 0) {
+        host->discoverable = true;
+        copal_endpoint_hear_groups(host->workers[0].server.endpoint);
+        copal__host_wake(host);
+    }
+    copal__host_leave(host);
+    return status;
+}

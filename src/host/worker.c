@@ -1,0 +1,65 @@
+#define _GNU_SOURCE 1
+#include "host.h"
+
+#include <errno.h>
+
+int copal__worker_open(copal__worker_t *worker)
+{
+    if (copal__wake_open(worker->wake) != 0)
+        return errno;
+    const int status = copal__lock_init(&worker->lock);
+    if (status != 0)
+        copal__wake_close(worker->wake);
+    return status;
+}
+
+void copal__worker_close(copal__worker_t *worker)
+{
+    copal__side_close(&worker->server);
+    copal__lock_destroy(&worker->lock);
+    copal__wake_close(worker->wake);
+}
+
+/* ---- locks ------------------------------------------------------------------------------------------ */
+
+/* The worker whose lock this thread holds, or NULL. */
+static copal__worker_t *mine(const copal_host_t *host)
+{
+    for (uint32_t i = 0; i < host->worker_count; i++)
+        if (copal__lock_is_mine(&host->workers[i].lock))
+            return &host->workers[i];
+    return NULL;
+}
+
+bool copal__host_is_inside(const copal_host_t *host)
+{
+    return mine(host) != NULL;
+}
+
+/* What another thread does to an endpoint meanwhile, the callback could as well have done itself: those calls are allowed inside
+ * of one. Whatever is not, a turn above all, waits by copal__worker_settle. */
+void copal__worker_enter(copal__worker_t *worker)
+{
+    copal__worker_t *visitor = mine(worker->host);
+    if (visitor == worker) {
+        copal__lock_enter(&worker->lock);
+        return;
+    }
+    if (visitor) {
+        visitor->lent = true;
+        copal__lock_leave(&visitor->lock);
+    }
+    copal__lock_enter(&worker->lock);
+    worker->visitor = visitor;
+}
+
+void copal__worker_leave(copal__worker_t *worker)
+{
+    copal__worker_t *visitor = worker->lock.depth == 1 ? worker->visitor : NULL;
+    copal__lock_leave(&worker->lock);
+    if (!visitor)
+        return;
+    copal__lock_enter(&visitor->lock);
+    visitor->lent = false;
+    copal__lock_notify(&visitor->lock);
+}
