@@ -20,7 +20,7 @@ build/asan-mbedtls: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_WERROR=ON -DCOPAL_MBEDTL
 build/asan-mbedtls: GOALS = tests_dtls
 build/asan-mbedtls: | build/mbedtls-3.6
 build/tsan: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_SANITIZERS=thread -DCOPAL_WERROR=ON
-build/tsan: GOALS = tests_host tests_resource
+build/tsan: GOALS = tests_host test_resource_threads_test
 build/gcc: FLAGS = -DCMAKE_C_COMPILER=gcc -DCOPAL_WERROR=ON -DCOPAL_LTO=OFF
 build/gcc: GOALS = all tests examples benches
 build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix

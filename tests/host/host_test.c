@@ -1,4 +1,5 @@
 #define _GNU_SOURCE 1
+#include "host/udp.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -90,6 +91,15 @@ static void a_host_listens_on_several_addresses(void **state)
     assert_answers("127.0.0.1", "127.0.0.1", second);
     assert_int_not_equal(first, second);
     copal_host_close(host);
+}
+
+static void several_workers_take_a_system_that_spreads_peers_over_sockets(void **state)
+{
+    copal_host_t *host = NULL;
+    (void)state;
+    assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.workers = 2}), copal__udp_shares ? 0 : COPAL_EUNSUPPORTED);
+    copal_host_close(host);
+    assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.workers = 65, .memory = (size_t)1 << 30}), COPAL_EINVAL);
 }
 
 static void a_port_in_use_is_said_to_be(void **state)
@@ -398,6 +408,7 @@ int main(void)
         cmocka_unit_test(an_answer_leaves_from_the_address_that_was_asked),
         cmocka_unit_test(one_socket_answers_at_several_addresses_in_turn),
         cmocka_unit_test(a_host_listens_on_several_addresses),
+        cmocka_unit_test(several_workers_take_a_system_that_spreads_peers_over_sockets),
         cmocka_unit_test(a_port_in_use_is_said_to_be),
         cmocka_unit_test(the_given_port_is_the_bound_one),
         cmocka_unit_test(without_ipv6_any_is_any_ipv4),

@@ -1,5 +1,5 @@
-/* A tree that one thread changes while others serve it. What counts here is what the sanitizers see; run it under TSan by
- * hand after every change to the order of accesses. */
+/* A tree that one thread changes while others serve it. What counts here is what the sanitizers see, ThreadSanitizer above
+ * all. */
 #include <pthread.h>
 #include <sched.h>
 
