@@ -28,6 +28,7 @@ def commands(port):
         "copal": [BUILD / "copal", "serve", "--bind", "127.0.0.1", "--port", str(port),
                   "--resource", f"v={VALUE.decode()}"],
     }
+    found["2 workers"] = [*found["copal"], "--workers", "2"]
     if LIBCOAP:
         found["libcoap"] = [LIBCOAP, "-A", "127.0.0.1", "-p", str(port), "-d", "10"]
     return found
@@ -75,9 +76,9 @@ class Client:
 
 
 @contextlib.contextmanager
-def running(name, port, core=None, prefix=()):
-    """Runs a server, on one core, until it answers; ends it afterwards."""
-    pin = (lambda: os.sched_setaffinity(0, {core})) if core is not None else None
+def running(name, port, cores=(), prefix=()):
+    """Runs a server, on these cores, until it answers; ends it afterwards."""
+    pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
     process = subprocess.Popen([*prefix, *commands(port)[name]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                preexec_fn=pin)
     try:

@@ -9,13 +9,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define UPLOAD_MOST ((size_t)1 << 30) /* copal_directory_options_t.upload_size */
 
 enum { ENDPOINT = 96 }; /* octets for an IPv6 address with its zone, brackets and port */
-enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPTION_DISCOVERABLE };
+enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPTION_DISCOVERABLE, OPTION_WORKERS };
 
 #define NO_PORT UINT64_MAX
+#define WORKERS 64 /* copal_host_config_t.workers */
 
 typedef struct {
     copal_host_config_t config;
@@ -39,12 +41,13 @@ static void stop(int signal_number)
     copal_host_stop(running);
 }
 
-/** A line for what a peer did to the files. */
+/** A line for what a peer did to the files. Of several workers more than one may have something to say. */
 static void print_change(void *user, const copal_directory_change_t *change)
 {
     char address[ENDPOINT];
     uint16_t port;
     (void)user;
+    flockfile(stderr);
     copal_peer_to_text(change->peer, address, sizeof address, &port);
     tool_print_code(stderr, change->method);
     fputs(" /", stderr);
@@ -54,6 +57,7 @@ static void print_change(void *user, const copal_directory_change_t *change)
     if (change->method != COPAL_DELETE)
         fprintf(stderr, ", %llu octets came", (unsigned long long)change->size);
     fputc('\n', stderr);
+    funlockfile(stderr);
 }
 
 static int take_guard(const tool_command_t *command, serve_t *serve, const char *value)
@@ -62,6 +66,19 @@ static int take_guard(const tool_command_t *command, serve_t *serve, const char 
     if (!tool_parse_size(value, &octets) || octets < 1 || octets > INT32_MAX)
         return tool_option_error(command, "--guard takes octets, such as 64K or 1M, from 1 to 2047M, not '%s'", value);
     serve->config.server.network_bytes = (uint32_t)octets;
+    return 0;
+}
+
+/** A number, or one for each core that is on. */
+static int take_workers(const tool_command_t *command, serve_t *serve, const char *value)
+{
+    uint64_t workers;
+    const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (strcmp(value, "auto") == 0)
+        workers = cores < 1 ? 1 : cores > WORKERS ? WORKERS : (uint64_t)cores;
+    else if (!tool_parse_number(value, 1, WORKERS, &workers))
+        return tool_option_error(command, "--workers takes a number from 1 to %u, or auto, not '%s'", WORKERS, value);
+    serve->config.workers = (uint32_t)workers;
     return 0;
 }
 
@@ -91,6 +108,8 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
     case OPTION_DISCOVERABLE:
         serve->discoverable = true;
         return 0;
+    case OPTION_WORKERS:
+        return take_workers(command, serve, value);
     case OPTION_DIR:
         if (serve->directory)
             return tool_option_error(command, "--dir may be given once; it was given '%s' already", serve->directory);
@@ -140,6 +159,8 @@ static void print_scale(copal_host_config_t config)
     print_bound(config.tree.value_size, "octets in a value");
     print_bound(config.tree.uploads, "values coming in in blocks at a time");
     print_bound(config.tree.arena, "octets for all paths, attributes and values");
+    if (config.workers > 1)
+        printf("and for each of %u workers:\n", (unsigned)config.workers);
     print_bound(config.server.remembered, "entries for requests with effects, against duplicates");
     print_bound(config.server.remembered_bytes, "octets for their replies");
     print_bound(config.server.proven, "client addresses known to be real");
@@ -313,6 +334,16 @@ static int open_credentials(const tool_command_t *command, serve_t *serve)
     return tool_server_credentials(command, secrets, &serve->keys, &serve->credentials);
 }
 
+/** Each worker has bounds of its own. */
+static int check_workers(const tool_command_t *command, const serve_t *serve)
+{
+    copal_host_config_t scaled = serve->config;
+    if (serve->config.workers <= 1 || copal_host_scale(&scaled) == 0)
+        return 0;
+    return tool_option_error(command, "--memory is too small for %u workers, which need %s each",
+                             (unsigned)serve->config.workers, serve->config.dtls ? "128K" : "64K");
+}
+
 static int run_with(const tool_command_t *command, serve_t *serve, int argc, char **argv)
 {
     const char *value;
@@ -344,7 +375,7 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
                                  "--dir serves every path that no --resource has, so --dynamic can create nothing");
     if (!serve->address_count)
         serve->addresses[serve->address_count++] = "::";
-    if (open_credentials(command, serve))
+    if (open_credentials(command, serve) || check_workers(command, serve))
         return TOOL_USAGE;
     if (serve->port == NO_PORT)
         serve->port = serve->credentials ? COPAL_SECURE_PORT : COPAL_PORT;
@@ -380,6 +411,7 @@ static const tool_option_t options[] = {
     {OPTION_MAX_UPLOAD, "max-upload", "SIZE", "take no file of more octets: 512K, 64M (1G)"},
     {'d', "dynamic", NULL, "let PUT and POST create resources on new paths"},
     {'m', "memory", "SIZE", "scale all bounds to this: 512K, 64M, 1G (64M)"},
+    {OPTION_WORKERS, "workers", "N", "threads that serve; auto: one for each core (1)"},
     {'g', "guard", "SIZE", "octets to addresses that may be forged (256K)"},
     TOOL_ROW_PSK,
     {TOOL_OPTION_IDENTITY, "identity", "ID", "let only this identity in by that key"},

@@ -1,4 +1,5 @@
 /* -v: one line for each message. */
+#define _POSIX_C_SOURCE 200809L
 #include "tool.h"
 
 #include <string.h>
@@ -58,6 +59,7 @@ void tool_trace(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes
     static const char *const types[] = {"CON", "NON", "ACK", "RST"};
     (void)user;
     copal_message_t message;
+    flockfile(stderr); /* several workers may have something to show */
     tool_colour(stderr, TOOL_DIM);
     fputs(outgoing ? "-> " : "<- ", stderr);
     print_peer(peer);
@@ -78,4 +80,5 @@ void tool_trace(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes
     }
     tool_colour(stderr, TOOL_PLAIN);
     fputc('\n', stderr);
+    funlockfile(stderr);
 }

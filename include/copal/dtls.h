@@ -27,8 +27,8 @@ typedef struct {
     copal_bytes_t key;      /* 1 to COPAL_KEY_SIZE; of a server: of any identity, unless find_key is given */
     copal_bytes_t identity; /* of a client, up to COPAL_IDENTITY_SIZE */
     copal_bytes_t hint;     /* of a server, up to COPAL_IDENTITY_SIZE; empty: none is sent */
-    /** Of a server: writes the key of an identity and returns its size, or COPAL_ENOTFOUND. Called in the thread that
-     *  runs the filter. An unknown identity then looks like a wrong key to the peer. */
+    /** Of a server: writes the key of an identity and returns its size, or COPAL_ENOTFOUND. Called in the threads
+     *  that run filters. An unknown identity then looks like a wrong key to the peer. */
     int (*find_key)(void *user, copal_bytes_t identity, uint8_t key[COPAL_KEY_SIZE]);
     void *user;
     /* Certificates (section 9.1.3.3) */

@@ -56,7 +56,7 @@ static void wake_all(copal_host_t *host)
 /* ---- sleeping ------------------------------------------------------------------------------------- */
 
 /* Milliseconds from `now` until something is due; -1: never. A client without sockets has asked nobody yet. */
-static int due_in(const copal__worker_t *worker, copal_time_t now)
+static inline int due_in(const copal__worker_t *worker, copal_time_t now)
 {
     copal_time_t next = copal__side_next_timeout(&worker->server);
     if (worker->client && worker->client->count > 0) {
@@ -77,7 +77,7 @@ static inline nfds_t watch(const copal__side_t *side, struct pollfd *fds)
 }
 
 /* All that a worker waits for: its wake descriptor, its server's, its client's. */
-static nfds_t watch_all(const copal__worker_t *worker, struct pollfd *fds)
+static inline nfds_t watch_all(const copal__worker_t *worker, struct pollfd *fds)
 {
     fds[0] = (struct pollfd){.fd = worker->wake[0], .events = POLLIN};
     nfds_t count = 1 + watch(&worker->server, fds + 1);
@@ -85,7 +85,7 @@ static nfds_t watch_all(const copal__worker_t *worker, struct pollfd *fds)
 }
 
 /* POLLERR counts as ready: to receive is to learn of the error, and to clear it. */
-static bool note(copal__side_t *side, const struct pollfd *fds, nfds_t count)
+static inline bool note(copal__side_t *side, const struct pollfd *fds, nfds_t count)
 {
     for (nfds_t i = 0; i < count; i++) {
         side->sockets[i].ready = fds[i].revents != 0;
@@ -99,7 +99,7 @@ static bool note(copal__side_t *side, const struct pollfd *fds, nfds_t count)
 
 /* After a sleep, which began when `wakes` was as given. The wake descriptor stays readable until all who were asleep have
  * heard, and until the one that is to stop has. */
-static void hear(copal__worker_t *worker, uint32_t wakes, bool readable)
+static inline void hear(copal__worker_t *worker, uint32_t wakes, bool readable)
 {
     worker->sleepers--;
     worker->unheard -= wakes != worker->wakes;
@@ -119,7 +119,7 @@ typedef struct {
 } rest_t;
 
 /* Before it, inside the lock: `fds` are filled in, and `timeout` is lowered to what is due. */
-static rest_t lie_down(copal__worker_t *worker, struct pollfd *fds, int *timeout)
+static inline rest_t lie_down(copal__worker_t *worker, struct pollfd *fds, int *timeout)
 {
     const int due = worker->more ? 0 : due_in(worker, worker->now);
     if (due >= 0 && (*timeout < 0 || due < *timeout))
@@ -129,7 +129,7 @@ static rest_t lie_down(copal__worker_t *worker, struct pollfd *fds, int *timeout
 }
 
 /* After it, inside the lock. False: errno. */
-static bool get_up(copal__worker_t *worker, const struct pollfd *fds, const rest_t *rest, int ready)
+static inline bool get_up(copal__worker_t *worker, const struct pollfd *fds, const rest_t *rest, int ready)
 {
     hear(worker, rest->wakes, ready > 0 && fds[0].revents);
     copal__worker_settle(worker);

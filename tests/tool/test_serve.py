@@ -194,6 +194,26 @@ def test_memory_scales_the_bounds():
     assert "--memory makes room" in done.stderr
 
 
+@pytest.mark.parametrize("number", ["1", "3", "64", "auto"])
+def test_several_workers_serve_what_any_of_them_was_told(number):
+    with Serve("--workers", number, "--resource", "a=0", "-v") as server:
+        for value in range(20):  # each from a port of its own
+            assert get(server, "a", code=coap.PUT, payload=b"%d" % value).code == coap.code("2.04")
+            assert get(server, "a").payload == b"%d" % value
+        assert server.end(signal.SIGTERM) == 0
+
+
+def test_workers_are_a_number_or_auto_and_have_memory_each():
+    for wrong in "0", "65", "many":
+        done = copal("serve", "--workers", wrong)
+        assert done.returncode == 2
+        assert f"--workers takes a number from 1 to 64, or auto, not '{wrong}'" in done.stderr
+    done = copal("serve", "--workers", "3", "--memory", "128K")
+    assert done.returncode == 2
+    assert "--memory is too small for 3 workers, which need 64K each" in done.stderr
+    assert b"and for each of 3 workers:" in copal("serve", "--workers", "3", "--help").stdout
+
+
 def test_guard_bounds_what_an_unproven_client_gets():
     value = "0123456789" * 300
     with Serve("--guard", "1", "--resource", f"large={value}") as server:
