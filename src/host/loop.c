@@ -42,7 +42,11 @@ void copal__host_changed(void *user, uint64_t workers)
     copal_host_t *host = user;
     for (uint32_t i = 0; workers >> i; i++) {
         copal__worker_t *worker = &host->workers[i];
-        if (workers >> i & 1 && !(copal__lock_is_mine(&worker->lock) && worker->turning))
+        if (!(workers >> i & 1))
+            continue;
+        if (copal__lock_is_mine(&worker->lock) && worker->turning)
+            worker->changed = true;
+        else
             copal__wake_signal(worker->wake);
     }
 }
@@ -103,7 +107,10 @@ static inline void hear(copal__worker_t *worker, uint32_t wakes, bool readable)
 {
     worker->sleepers--;
     worker->unheard -= wakes != worker->wakes;
-    if (!readable || worker->unheard > 0)
+    if (!readable)
+        return;
+    worker->changed = true;
+    if (worker->unheard > 0)
         return;
     uintptr_t runner = atomic_load(&worker->runner);
     if (atomic_load(&worker->host->stopping) && runner != 0 && runner != copal__thread())
@@ -140,9 +147,10 @@ static inline bool get_up(copal__worker_t *worker, const struct pollfd *fds, con
            (!worker->client || note(worker->client, fds + client, rest->count - client));
 }
 
-static bool is_failure(int ready)
+/* What poll failed with, an errno; 0: it did not. */
+static inline int failure(int ready)
 {
-    return ready < 0 && errno != EINTR;
+    return ready < 0 && errno != EINTR ? errno : 0;
 }
 
 static int sleep_until_ready(copal__worker_t *worker, int timeout)
@@ -151,13 +159,13 @@ static int sleep_until_ready(copal__worker_t *worker, int timeout)
     const rest_t rest = lie_down(worker, fds, &timeout);
     copal__lock_leave(&worker->lock);
     const int ready = poll(fds, rest.count, timeout);
-    const bool failed = is_failure(ready);
-    const int reason = errno;
+    const int reason = failure(ready);
     copal__lock_enter(&worker->lock);
-    const bool up = get_up(worker, fds, &rest, ready);
-    if (failed)
+    if (!get_up(worker, fds, &rest, ready))
+        return COPAL_ESYSTEM;
+    if (reason != 0)
         errno = reason;
-    return up && !failed ? 0 : COPAL_ESYSTEM;
+    return reason == 0 ? 0 : COPAL_ESYSTEM;
 }
 
 /* ---- turns ---------------------------------------------------------------------------------------- */
@@ -173,6 +181,9 @@ static void tell_of(copal__worker_t *worker, copal_time_t now, uint32_t slot)
 static inline void tell_changes(copal__worker_t *worker, copal_time_t now)
 {
     uint32_t slot;
+    if (!worker->changed)
+        return;
+    worker->changed = false;
     if (copal_tree_next_change(worker->host->tree, worker->number, &slot))
         tell_of(worker, now, slot);
 }
@@ -208,6 +219,7 @@ static int sleep_and_turn(copal__worker_t *worker, int timeout)
     if (worker->more) {
         copal__lock_yield(&worker->lock);
         copal__worker_settle(worker);
+        worker->changed = true; /* nobody has looked whether it was woken */
     } else {
         int status = sleep_until_ready(worker, timeout);
         if (status < 0)
@@ -234,7 +246,7 @@ static int sleep_and_turn_all(copal_host_t *host, int timeout)
         copal__lock_leave(&worker->lock);
     }
     const int ready = poll(fds, count, timeout);
-    int reason = is_failure(ready) ? errno : 0;
+    int reason = failure(ready);
     for (uint32_t i = workers; i-- > 0;) {
         copal__worker_t *worker = &host->workers[i];
         copal__lock_enter(&worker->lock);

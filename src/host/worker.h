@@ -28,6 +28,7 @@ struct copal__worker_t {
     uint32_t wakes;             /* how often it was to be readable */
     unsigned sleepers, unheard; /* threads asleep; of them, those that were when the last wake came */
     bool more;                  /* a socket had so much that there may be more: no need to sleep */
+    bool changed;               /* there may be changes that observers are to be told of */
     bool turning;               /* a turn is under way, in the thread that holds the lock, or has lent it */
     bool lent;                  /* by that thread */
     copal__worker_t *visitor;   /* whose lock the thread that entered this one has lent meanwhile; NULL: none */
