@@ -4,18 +4,6 @@
 #include <getopt.h>
 #include <string.h>
 
-#define ROW_FORMAT                                                                          \
-    {                                                                                       \
-        't', "content-format", "FORMAT", "the payload's Content-Format: a name or a number" \
-    }
-#define ROW_FILE                                                                 \
-    {                                                                            \
-        'f', "file", "FILE", "take the payload from FILE; '-' is standard input" \
-    }
-#define ROW_ETAG                                                                             \
-    {                                                                                        \
-        TOOL_OPTION_ETAG, "etag", "ETAG", "the state known already: text, or octets as 0x12" \
-    }
 #define ROW_IF_MATCH                                                                             \
     {                                                                                            \
         TOOL_OPTION_IF_MATCH, "if-match", "ETAG", "only if that is the state there; '' fits any" \
@@ -269,16 +257,16 @@ static int run_patch(const tool_command_t *command, int argc, char **argv)
     return ask(command, argc, argv, &(manner_t){COPAL_PATCH, true, true, true});
 }
 
-static const tool_option_t getting[] = {TOOL_ROW_NON,   TOOL_ROW_ACCEPT,     ROW_ETAG,       ROW_IF_MATCH,
+static const tool_option_t getting[] = {TOOL_ROW_NON,   TOOL_ROW_ACCEPT,     TOOL_ROW_ETAG,       ROW_IF_MATCH,
                                         ROW_IF_NONE_MATCH, TOOL_ROW_OUTPUT,  ROW_CONTINUE,   TOOL_ROW_BLOCK_SIZE,
                                         TOOL_ROW_QUIET, TOOL_ROW_TOKEN,      ROW_HOP_LIMIT,  TOOL_ROW_TIMEOUT("93; group: 7"),
                                         TOOL_ROWS_SECURE, TOOL_ROW_VERBOSE,  {0}};
-static const tool_option_t deleting[] = {TOOL_ROW_NON,           TOOL_ROW_ACCEPT,   ROW_ETAG,
+static const tool_option_t deleting[] = {TOOL_ROW_NON,           TOOL_ROW_ACCEPT,   TOOL_ROW_ETAG,
                                          ROW_IF_MATCH,           ROW_IF_NONE_MATCH, TOOL_ROW_TOKEN,
                                          ROW_NO_RESPONSE,        ROW_HOP_LIMIT,     TOOL_ROW_TIMEOUT("93; group: 7"),
                                          TOOL_ROWS_SECURE,       TOOL_ROW_VERBOSE,  {0}};
 #define ROWS_SENDING                                                                                               \
-    TOOL_ROW_NON, ROW_FORMAT, ROW_FILE, TOOL_ROW_ACCEPT, ROW_ETAG, ROW_IF_MATCH, ROW_IF_NONE_MATCH,                  \
+    TOOL_ROW_NON, TOOL_ROW_FORMAT, TOOL_ROW_FILE, TOOL_ROW_ACCEPT, TOOL_ROW_ETAG, ROW_IF_MATCH, ROW_IF_NONE_MATCH,                  \
         TOOL_ROW_BLOCK_SIZE, TOOL_ROW_QUIET, TOOL_ROW_TOKEN, ROW_NO_RESPONSE, ROW_HOP_LIMIT,                       \
         TOOL_ROW_TIMEOUT("93; group: 7"), TOOL_ROWS_SECURE, TOOL_ROW_VERBOSE
 static const tool_option_t sending[] = {ROWS_SENDING, {0}};

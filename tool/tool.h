@@ -34,7 +34,7 @@ typedef struct tool_command_t {
 } tool_command_t;
 
 extern const tool_command_t tool_serve, tool_get, tool_put, tool_post, tool_delete, tool_fetch, tool_patch, tool_observe,
-    tool_discover, tool_ping, tool_help;
+    tool_discover, tool_ping, tool_bench, tool_help;
 
 /** All commands in the order of `copal help`; ends with NULL. */
 extern const tool_command_t *const tool_commands[];
@@ -147,6 +147,18 @@ int tool_server_credentials(const tool_command_t *command, const tool_secrets_t 
 #define TOOL_ROW_ACCEPT                                                            \
     {                                                                              \
         'a', "accept", "FORMAT", "ask for this Content-Format: a name or a number" \
+    }
+#define TOOL_ROW_FORMAT                                                                          \
+    {                                                                                       \
+        't', "content-format", "FORMAT", "the payload's Content-Format: a name or a number" \
+    }
+#define TOOL_ROW_FILE                                                                 \
+    {                                                                            \
+        'f', "file", "FILE", "take the payload from FILE; '-' is standard input" \
+    }
+#define TOOL_ROW_ETAG                                                                             \
+    {                                                                                        \
+        TOOL_OPTION_ETAG, "etag", "ETAG", "the state known already: text, or octets as 0x12" \
     }
 #define TOOL_ROW_TOKEN                                                                   \
     {                                                                                    \
