@@ -12,7 +12,9 @@ extern "C" {
 /** A library of cryptography. Naming one links it. */
 typedef struct copal_dtls_backend_t copal_dtls_backend_t;
 extern const copal_dtls_backend_t copal_dtls_openssl; /* OpenSSL 3.0 and later */
-extern const copal_dtls_backend_t copal_dtls_mbedtls; /* Mbed TLS 2.28, 3.6; where copal was built with it */
+extern const copal_dtls_backend_t copal_dtls_mbedtls; /* Mbed TLS 2.28, 3.6; where copal was built with it. For a
+                                                 * host with several workers it must have MBEDTLS_THREADING_C, as
+                                                 * Debian's has */
 
 /* ---- credentials --------------------------------------------------------------------------------- */
 

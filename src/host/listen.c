@@ -127,16 +127,23 @@ static int become_discoverable(copal__side_t *server)
     return heard > 0 ? 0 : heard < 0 ? heard : COPAL_ENOTFOUND;
 }
 
-/* A group is heard by the first worker alone: of a datagram to a group each socket that joined it gets a copy. */
+static void hear_groups(copal__worker_t *worker)
+{
+    copal__worker_enter(worker);
+    copal_endpoint_hear_groups(worker->server.endpoint);
+    copal__worker_wake(worker);
+    copal__worker_leave(worker);
+}
+
+/* The sockets of the first worker alone join: of a datagram to a group each that did gets a copy. But Linux (6.18, say) may
+ * hand that one copy to any of those that share an address, so that whichever worker gets it has to answer. */
 int copal_host_discoverable(copal_host_t *host)
 {
     copal__host_enter(host);
-    int status = host->discoverable ? COPAL_EEXIST : become_discoverable(&host->workers[0].server);
-    if (status == 0) {
-        host->discoverable = true;
-        copal_endpoint_hear_groups(host->workers[0].server.endpoint);
-        copal__host_wake(host);
-    }
+    const int status = host->discoverable ? COPAL_EEXIST : become_discoverable(&host->workers[0].server);
+    host->discoverable |= status == 0;
     copal__host_leave(host);
+    for (uint32_t i = 0; i < host->worker_count && status == 0; i++)
+        hear_groups(&host->workers[i]);
     return status;
 }

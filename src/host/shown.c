@@ -26,7 +26,7 @@ void copal__host_serve(void *context, copal_call_t *call)
         worker->service.handle(worker->service.context, call);
 }
 
-/* A zone is of no use to another machine. Only the first worker is discovered. */
+/* A zone is of no use to another machine. Only the first worker has such sockets. */
 size_t copal__host_origin(void *user, const copal_call_t *call, char *out)
 {
     const copal_host_t *host = user;

@@ -15,8 +15,8 @@ PATIENCE = ["--timeout", "15"]
 MANY = [part for i in range(60) for part in ("-r", f"resource-number-{i}=1;title=\"one of very many resources\"")]
 SERVERS = {
     1: ["-r", "temperature=21.5;ct=text;rt=sensor", "-r", "who=one", "--discoverable"],
-    2: ["-r", "who=two", "--discoverable", *MANY],
-    3: ["-r", "who=three", "--discoverable", "--bind", "10.77.3.2"],
+    2: ["-r", "who=two", "--discoverable", "--workers", "4", *MANY],
+    3: ["-r", "who=three", "--discoverable", "--bind", "10.77.3.2", "--workers", "4"],
     4: ["-r", "who=four", "--discoverable", "--bind", "fd00:77:4::2"],
     5: ["-r", "who=nobody"],
 }
