@@ -143,7 +143,6 @@ static void derive_lifetimes(copal_endpoint_t *e)
     e->transmit_span = span;
     e->non_lifetime = span + MAX_LATENCY;
     e->exchange_lifetime = span + 2 * MAX_LATENCY + t->ack_timeout;
-    e->identifiers.lifetime = e->exchange_lifetime;
 }
 
 int copal_endpoint_init(copal_endpoint_t **endpoint, void *memory, size_t size, const copal_config_t *config)

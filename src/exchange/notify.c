@@ -137,7 +137,8 @@ static void cool(copal_endpoint_t *e, copal__observer_t *o, uint32_t due)
 
 static bool send_non(copal_endpoint_t *e, copal__observer_t *o, const notification_t *n)
 {
-    uint32_t id = copal__identifier_take(&e->identifiers, e->now, copal__pair(o->hash, o->via));
+    const copal_time_t until = copal__id_rests_until(e, false);
+    uint32_t id = copal__identifier_take(&e->identifiers, e->now, copal__pair(o->hash, o->via), until);
     if (id == COPAL__NONE)
         return false;
     n->serving.w.data[2] = (uint8_t)(id >> 8);

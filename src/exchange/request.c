@@ -120,7 +120,7 @@ static int status_at_end(const copal__slot_t *s)
 /* A NON request is expected to be answered for as long as keeps the average below PROBING_RATE (section 4.7). */
 static bool send_non(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
 {
-    copal__identifier_touch(&e->identifiers, e->now, copal__pair(s->hash, s->via), s->id);
+    copal__identifier_touch(&e->identifiers, copal__pair(s->hash, s->via), s->id, copal__id_rests_until(e, false));
     s->stand = COPAL__EXPECTING;
     if (s->asking.receiver && copal__request_wants_nothing(s))
         s->deadline = e->now; /* to be told as soon as what is in `out` has left */

@@ -14,7 +14,7 @@ void copal__serving_identify(copal__serving_t *s)
     s->origin.id = s->call.request->id;
     s->origin.peer = copal__peer_hash(e, &s->call.from->peer);
     s->origin.key = copal__message_key(s->origin.peer, s->call.from->via, s->origin.id);
-    s->origin.until = e->now + (confirmable ? e->exchange_lifetime : e->non_lifetime); /* section 4.8.2 */
+    s->origin.until = copal__id_rests_until(e, confirmable);
     s->identified = true;
 }
 
@@ -28,7 +28,8 @@ static void post(copal__serving_t *s)
     }
     if (s->call.request->type == COPAL_NON) {
         copal__serving_identify(s);
-        uint32_t id = copal__identifier_take(&e->identifiers, e->now, copal__pair(s->origin.peer, s->call.from->via));
+        const uint64_t pair = copal__pair(s->origin.peer, s->call.from->via);
+        uint32_t id = copal__identifier_take(&e->identifiers, e->now, pair, copal__id_rests_until(e, false));
         if (id == COPAL__NONE) {
             e->counters.dropped++;
             return;

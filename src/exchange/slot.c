@@ -90,10 +90,11 @@ void copal__slot_wake(copal_endpoint_t *e, copal__slot_t *s, copal_time_t at)
 
 bool copal__slot_identify(copal_endpoint_t *e, copal__slot_t *s)
 {
-    uint32_t id = copal__identifier_take(&e->identifiers, e->now, copal__pair(s->hash, s->via));
+    const uint64_t pair = copal__pair(s->hash, s->via);
+    uint32_t id = copal__identifier_take(&e->identifiers, e->now, pair, copal__id_rests_until(e, s->confirmable));
     if (id == COPAL__NONE) {
         s->stand = COPAL__NO_ID;
-        copal__slot_wake(e, s, copal__identifier_free_at(&e->identifiers, copal__pair(s->hash, s->via)));
+        copal__slot_wake(e, s, copal__identifier_free_at(&e->identifiers, pair));
         return false;
     }
     s->id = (uint16_t)id;
@@ -137,7 +138,7 @@ bool copal__slot_transmit(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_
         s->tries = 0;
         s->interval = first_interval(e);
         s->last = e->now + e->transmit_span;
-        copal__identifier_touch(&e->identifiers, e->now, copal__pair(s->hash, s->via), s->id);
+        copal__identifier_touch(&e->identifiers, copal__pair(s->hash, s->via), s->id, copal__id_rests_until(e, true));
     } else {
         s->tries++;
         s->interval *= 2;

@@ -225,6 +225,12 @@ bool copal__peer_equal(const copal_peer_t *a, const copal_peer_t *b);
  *  place of the peer's hash for copal__identifier_take and the like. */
 static inline uint64_t copal__pair(uint64_t peer_hash, uint32_t via) { return peer_hash + ((uint64_t)via << 32); }
 
+/** Until when the ID of a message that leaves or comes now is that message's alone (section 4.8.2). */
+static inline copal_time_t copal__id_rests_until(const copal_endpoint_t *e, bool confirmable)
+{
+    return e->now + (confirmable ? e->exchange_lifetime : e->non_lifetime);
+}
+
 /** The key of a message, or of a place in a table, from its peer's hash. */
 static inline uint64_t copal__message_key(uint64_t peer_hash, uint32_t via, uint16_t id)
 {

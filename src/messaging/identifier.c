@@ -25,7 +25,7 @@ bool copal__identifier_is_free(const copal__identifiers_t *ids, copal_time_t now
     return !counter_of(ids, hash)->started || now >= copal__identifier_free_at(ids, hash);
 }
 
-uint32_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uint64_t hash)
+uint32_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uint64_t hash, copal_time_t until)
 {
     copal__counter_t *c = counter_of(ids, hash);
     if (!c->started) {
@@ -37,12 +37,13 @@ uint32_t copal__identifier_take(copal__identifiers_t *ids, copal_time_t now, uin
     if (now < copal__identifier_free_at(ids, hash))
         return COPAL__NONE;
     uint16_t id = c->next++;
-    copal__identifier_touch(ids, now, hash, id);
+    copal__identifier_touch(ids, hash, id, until);
     return id;
 }
 
-void copal__identifier_touch(copal__identifiers_t *ids, copal_time_t now, uint64_t hash, uint16_t id)
+void copal__identifier_touch(copal__identifiers_t *ids, uint64_t hash, uint16_t id, copal_time_t until)
 {
-    copal__counter_t *c = counter_of(ids, hash);
-    c->until[id / SEGMENT_SIZE] = now + ids->lifetime;
+    copal_time_t *last = &counter_of(ids, hash)->until[id / SEGMENT_SIZE];
+    if (until > *last) /* a NON rests for a shorter time than the CON before it */
+        *last = until;
 }

@@ -1,4 +1,5 @@
-/* Message IDs (RFC 7252 section 4.4): whatever is sent, no peer sees one twice within EXCHANGE_LIFETIME. */
+/* Message IDs (RFC 7252 section 4.4): whatever is sent, no peer sees one twice within EXCHANGE_LIFETIME; of a NON, within
+ * NON_LIFETIME (section 4.8.2). */
 #include "support/bench.h"
 
 #include <setjmp.h>
@@ -10,6 +11,7 @@
 
 #define PEERS 65536u
 #define EXCHANGE_LIFETIME 247000
+#define NON_LIFETIME 145000
 
 static void answer(bench_t *b, uint32_t peer)
 {
@@ -84,8 +86,9 @@ static void rfc7252_4_4_each_of_65536_peers_gets_two_answers_with_different_ids(
     bench_close(&b);
 }
 
-/* Sends one request as soon as it may leave, and answers it. Its ID must have rested, whoever it went to last. */
-static void send_one(bench_t *b, uint32_t peer, bool confirmable, copal_time_t *last)
+/* Sends one request as soon as it may leave, and answers it. Its ID must have rested, whoever it went to last: `until` says of
+ * each how long it must. */
+static void send_one(bench_t *b, uint32_t peer, bool confirmable, copal_time_t *until)
 {
     outcome_t o;
     message_t m;
@@ -101,8 +104,8 @@ static void send_one(bench_t *b, uint32_t peer, bool confirmable, copal_time_t *
         bench_wait(b);
     }
     uint16_t id = b->sent.message.id;
-    assert_true(last[id] == 0 || b->now - last[id] >= EXCHANGE_LIFETIME);
-    last[id] = b->now;
+    assert_true(b->now >= until[id]);
+    until[id] = b->now + (confirmable ? EXCHANGE_LIFETIME : NON_LIFETIME);
     message_start(&m, confirmable ? COPAL_ACK : COPAL_NON, COPAL_CONTENT, id, b->sent.message.token);
     assert_int_equal(bench_receive(b, peer, message_end(&m)), 0);
     assert_int_equal(o.count, 1);
@@ -110,12 +113,12 @@ static void send_one(bench_t *b, uint32_t peer, bool confirmable, copal_time_t *
 
 /* Sends one request every `pace` milliseconds for a while, or as fast as it may; returns how many left. */
 static unsigned flood(bench_t *b, copal_time_t duration, copal_time_t pace, uint32_t peers, bool confirmable,
-                      copal_time_t *last)
+                      copal_time_t *until)
 {
     copal_time_t end = b->now + duration;
     unsigned count = 0;
     for (; b->now < end; b->now += pace)
-        send_one(b, count++ % peers, confirmable, last);
+        send_one(b, count++ % peers, confirmable, until);
     return count;
 }
 
@@ -123,11 +126,11 @@ static void rfc7252_4_4_no_id_is_used_again_within_exchange_lifetime_and_the_mes
 {
     (void)state;
     bench_t b;
-    copal_time_t *last = calloc(65536, sizeof *last);
+    copal_time_t *until = calloc(65536, sizeof *until);
     bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
-    unsigned count = flood(&b, 4 * EXCHANGE_LIFETIME, 0, 1, true, last);
+    unsigned count = flood(&b, 4 * EXCHANGE_LIFETIME, 0, 1, true, until);
     assert_in_range(count, 4 * 32768, 5 * 65536); /* at least half of what the standard allows */
-    free(last);
+    free(until);
     bench_close(&b);
 }
 
@@ -135,10 +138,10 @@ static void rfc7252_4_4_at_a_pace_that_comes_round_just_too_early_it_waits_too(v
 {
     (void)state;
     bench_t b;
-    copal_time_t *last = calloc(65536, sizeof *last);
+    copal_time_t *until = calloc(65536, sizeof *until);
     bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
-    flood(&b, 3 * EXCHANGE_LIFETIME, 3, 1, true, last); /* round in 197 s */
-    free(last);
+    flood(&b, 3 * EXCHANGE_LIFETIME, 3, 1, true, until); /* round in 197 s */
+    free(until);
     bench_close(&b);
 }
 
@@ -146,11 +149,42 @@ static void with_one_counter_ids_are_unique_over_all_peers(void **state)
 {
     (void)state;
     bench_t b;
-    copal_time_t *last = calloc(65536, sizeof *last);
+    copal_time_t *until = calloc(65536, sizeof *until);
     bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
-    unsigned count = flood(&b, 2 * EXCHANGE_LIFETIME, 0, 100, false, last);
+    unsigned count = flood(&b, 2 * NON_LIFETIME, 0, 100, false, until);
     assert_in_range(count, 2 * 32768, 3 * 65536);
-    free(last);
+    free(until);
+    bench_close(&b);
+}
+
+/* In turns, in long runs and at random: each ID rests for as long as the message that had it last asks for. */
+static void rfc7252_4_8_2_no_id_comes_early_among_300000_con_and_non_requests(void **state)
+{
+    (void)state;
+    bench_t b;
+    copal_time_t *until = calloc(65536, sizeof *until);
+    bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
+    for (unsigned i = 0; i < 300000; i++) {
+        const unsigned draw = i < 100000 ? i : i < 200000 ? i / 20000 : random_below(&b.random, 2);
+        send_one(&b, i % 7, draw % 2, until);
+        b.now += i % 3;
+    }
+    free(until);
+    bench_close(&b);
+}
+
+/* A round takes NON_LIFETIME, and no longer. */
+static void rfc7252_4_8_2_an_id_of_a_non_is_free_after_non_lifetime(void **state)
+{
+    (void)state;
+    bench_t b;
+    copal_time_t *until = calloc(65536, sizeof *until);
+    bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
+    const copal_time_t start = b.now;
+    for (unsigned i = 0; i < 4 * 49152; i++)
+        send_one(&b, i, false, until);
+    assert_true(b.now - start <= 4 * NON_LIFETIME);
+    free(until);
     bench_close(&b);
 }
 
@@ -160,23 +194,23 @@ static void rfc7252_4_4_an_id_that_waited_for_its_turn_rests_from_when_it_left(v
     for (int confirmable = 0; confirmable < 2; confirmable++) {
         bench_t b;
         outcome_t silent, waits;
-        copal_time_t *last = calloc(65536, sizeof *last);
+        copal_time_t *until = calloc(65536, sizeof *until);
         bench_open(&b, &(copal_config_t){.limits = {.counters = 1}});
         bench_ask(&b, 200, COPAL_GET, true, &silent);
         bench_ask(&b, 200, COPAL_GET, confirmable, &waits); /* has its ID; NSTART holds it back */
         uint16_t first = bench_sent(&b)->id;
         for (unsigned i = 0; i < 20000; i++) /* the IDs beside it are used now */
-            send_one(&b, 1, true, last);
+            send_one(&b, 1, true, until);
         do {
-            last[first] = b.now;
+            until[first] = b.now + (confirmable ? EXCHANGE_LIFETIME : NON_LIFETIME);
             bench_wait(&b);
         } while (!bench_take(&b) || b.sent.message.id == first);
         assert_int_equal(silent.status, COPAL_ETIMEOUT);
-        last[b.sent.message.id] = b.now;
+        until[b.sent.message.id] = b.now + (confirmable ? EXCHANGE_LIFETIME : NON_LIFETIME);
         if (confirmable)
             answer(&b, 200);
-        flood(&b, 2 * EXCHANGE_LIFETIME, 0, 1, true, last);
-        free(last);
+        flood(&b, 2 * EXCHANGE_LIFETIME, 0, 1, true, until);
+        free(until);
         bench_close(&b);
     }
 }
@@ -239,7 +273,7 @@ static void an_answer_for_which_no_id_is_free_is_dropped_and_counted(void **stat
     assert_int_equal(copal_endpoint_counters(b.endpoint)->dropped, 1);
     bench_accept(&b, 1, message_make(&m, COPAL_CON, COPAL_GET, 0x0102, NO_BYTES, "a", NULL)); /* needs no ID of ours */
     bench_sends(&b, 1, BYTES(0x60, 0x45, 0x01, 0x02, 0xff, 'o', 'k'));
-    b.now += EXCHANGE_LIFETIME;
+    b.now += NON_LIFETIME;
     bench_accept(&b, 1, message_make(&m, COPAL_NON, COPAL_GET, 0x0103, NO_BYTES, "a", NULL));
     bench_sent(&b);
     bench_close(&b);
@@ -312,6 +346,8 @@ int main(void)
         cmocka_unit_test(rfc7252_4_4_no_id_is_used_again_within_exchange_lifetime_and_the_message_waits),
         cmocka_unit_test(rfc7252_4_4_at_a_pace_that_comes_round_just_too_early_it_waits_too),
         cmocka_unit_test(with_one_counter_ids_are_unique_over_all_peers),
+        cmocka_unit_test(rfc7252_4_8_2_no_id_comes_early_among_300000_con_and_non_requests),
+        cmocka_unit_test(rfc7252_4_8_2_an_id_of_a_non_is_free_after_non_lifetime),
         cmocka_unit_test(rfc7252_4_4_an_id_that_waited_for_its_turn_rests_from_when_it_left),
         cmocka_unit_test(while_no_id_is_free_a_request_has_none),
         cmocka_unit_test(a_counter_starts_at_random),
