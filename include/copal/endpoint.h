@@ -73,6 +73,11 @@ typedef struct {
                       * false: RFC 7252 section 5.4.5 and 5.10 */
     bool parts;      /* it puts together bodies that come by Block1 (RFC 7959 section 2.5); false: a part of one is
                       * answered 4.13 */
+    /** NULL, or a shorter way to what `handle` would answer a GET that has no option but this `path` (as in
+     *  copal_request_options_t; not empty): a 2.05 of these octets, as they stand in a message: options, the first delta
+     *  counted from 0, and where there is a payload its marker and the payload. They are borrowed until the next call of the
+     *  endpoint. False: `handle` is to be called. */
+    bool (*ready)(void *context, const copal_from_t *from, copal_bytes_t path, copal_bytes_t *answer);
 } copal_service_t;
 
 typedef struct {

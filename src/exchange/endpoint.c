@@ -255,6 +255,8 @@ int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_fr
     e->now = now;
     e->counters.received++;
     e->credit = COPAL__CREDIT * datagram.size;
+    if (copal__ready_answer(e, from, datagram))
+        return 0;
     size_t before = e->outbox.tail;
     a.from = from;
     a.datagram = datagram;

@@ -1,7 +1,6 @@
 /* Writing an answer where it leaves from, and the block of it that was asked for (RFC 7959 section 2.4). */
 #include "state.h"
 
-#define OPTIONS_ROOM 64u /* octets kept free for options when a payload is cut to what fits */
 #define SIZE2_MOST   6u  /* octets of the longest Size2 option, its head included */
 #define BLOCK_MOST   5u  /* the same of Block1, and of Block2 */
 #define BLOCKS_MOST  ((size_t)1 << 20) /* of a body: a number has 20 bits (RFC 7959 section 2.2) */
@@ -22,10 +21,10 @@ void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code
         return;
     w->spill = keeping->spill.take ? &keeping->spill : NULL;
     w->window = e->config.limits.payload_size;
-    if (asked < 0 && w->size + OPTIONS_ROOM + w->window <= w->capacity)
+    if (asked < 0 && w->size + COPAL__OPTIONS_ROOM + w->window <= w->capacity)
         return;
     copal_block_t block = {.szx = 6};
-    size_t taken = w->size + OPTIONS_ROOM, room = w->capacity > taken ? w->capacity - taken : 0;
+    size_t taken = w->size + COPAL__OPTIONS_ROOM, room = w->capacity > taken ? w->capacity - taken : 0;
     if (asked >= 0)
         copal_block_decode(&block, (uint32_t)asked);
     w->skip = (size_t)block.number << (block.szx + 4);

@@ -351,6 +351,11 @@ void copal__serving_identify(copal__serving_t *s);
 void copal__serving_execute(copal__serving_t *s);
 /** Completes what was answered. */
 void copal__serving_close(copal__serving_t *s);
+/** ready.c: answers a CON GET with nothing but a path, if the answer is kept ready and every decision of the long way is
+ *  foregone; false: it is to be taken the long way, and nothing has happened. */
+bool copal__ready_answer(copal_endpoint_t *e, const copal_from_t *from, copal_bytes_t datagram);
+/** Octets kept free for options when a payload is cut to what fits. */
+#define COPAL__OPTIONS_ROOM 64u
 /** Sets an answer's payload window for the block that was asked for (RFC 7959 section 2.4), and where the rest goes. */
 void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code_t code, int32_t asked,
                         copal__keeping_t *keeping);

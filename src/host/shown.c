@@ -26,6 +26,13 @@ void copal__host_serve(void *context, copal_call_t *call)
         worker->service.handle(worker->service.context, call);
 }
 
+bool copal__host_ready(void *context, const copal_from_t *from, copal_bytes_t path, copal_bytes_t *answer)
+{
+    const copal__worker_t *worker = context;
+    return worker->server.sockets[COPAL__VIA_SOCKET(from->via)].shown == 0 &&
+           worker->service.ready(worker->service.context, from, path, answer);
+}
+
 /* A zone is of no use to another machine. Only the first worker has such sockets. */
 size_t copal__host_origin(void *user, const copal_call_t *call, char *out)
 {

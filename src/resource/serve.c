@@ -118,6 +118,18 @@ static copal_code_t serve(copal__worker_t *w, copal_call_t *call)
     return value ? COPAL_METHOD_NOT_ALLOWED : COPAL_NOT_FOUND;
 }
 
+bool copal__serve_ready(void *worker, const copal_from_t *from, copal_bytes_t path, copal_bytes_t *answer)
+{
+    copal_tree_t *t = ((copal__worker_t *)worker)->tree;
+    copal__resource_t *r = copal__tree_lookup(t, path, copal__tree_hash(t, path));
+    const copal__value_t *value = r ? copal__value_of(r) : NULL;
+    (void)from;
+    if (!value || !(value->methods & COPAL_METHOD(COPAL_GET)))
+        return false;
+    *answer = copal__value_whole(value);
+    return true;
+}
+
 void copal__serve(void *worker, copal_call_t *call)
 {
     copal__worker_t *of = worker;

@@ -83,7 +83,11 @@ void copal_tree_close(copal_tree_t *tree)
 
 copal_service_t copal_tree_service(copal_tree_t *tree, uint32_t worker)
 {
-    return (copal_service_t){copal__serve, &tree->workers[worker], tree->config.first_only, true};
+    return (copal_service_t){.handle = copal__serve,
+                             .context = &tree->workers[worker],
+                             .first_only = tree->config.first_only,
+                             .parts = true,
+                             .ready = copal__serve_ready};
 }
 
 void copal_tree_quiescent(copal_tree_t *tree, uint32_t worker)

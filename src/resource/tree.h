@@ -159,6 +159,8 @@ bool copal__tag_matches(const copal_tree_t *tree, const copal_message_t *request
                         const copal__value_t *value);
 /** Serves a request; its `handle` for copal_service_t. */
 void copal__serve(void *worker, copal_call_t *call);
+/** The same for a plain GET of a value; `ready` for copal_service_t. */
+bool copal__serve_ready(void *worker, const copal_from_t *from, copal_bytes_t path, copal_bytes_t *answer);
 
 /** Whether a path is /.well-known/core. */
 bool copal__is_discovery(copal_bytes_t path);

@@ -37,6 +37,12 @@ static inline copal_bytes_t copal__value_payload(const copal__value_t *value)
     return (copal_bytes_t){value->octets + value->head + (value->size > 0), value->size};
 }
 
+/** Options, marker and payload. */
+static inline copal_bytes_t copal__value_whole(const copal__value_t *value)
+{
+    return (copal_bytes_t){value->octets, (size_t)value->head + (value->size > 0) + value->size};
+}
+
 /** The value of the ETag option; empty while ETag is off. */
 static inline copal_bytes_t copal__value_tag(const copal__value_t *value)
 {

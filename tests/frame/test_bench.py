@@ -33,14 +33,14 @@ def test_the_watcher_registers_and_is_told_of_changes_by_every_server():
         assert observers == registered == 20 and told >= 20, table
 
 
-def test_a_get_takes_less_than_1400_instructions_alone_and_among_others():
+def test_a_get_takes_less_than_1100_instructions_alone_and_1400_among_others():
     table = run("bench/instructions", "copal")
     alone, crowd = re.fullmatch(r"copal +(\d+) instructions for a GET +(\d+) at 8 x 16 outstanding\n", table).groups()
-    assert int(alone) < 1400 and int(crowd) < 1400
+    assert int(alone) < 1100 and int(crowd) < 1400
 
 
-def test_the_core_is_under_45_kilobytes_of_thumb_2_and_a_server_and_client_under_37():
+def test_the_core_is_under_46_kilobytes_of_thumb_2_and_a_server_and_client_under_38():
     table = run("bench/size")
-    assert int(re.search(r"^core +(\d+)$", table, re.MULTILINE)[1]) < 45 * 1024
+    assert int(re.search(r"^core +(\d+)$", table, re.MULTILINE)[1]) < 46 * 1024
     linked = [int(octets) for octets in re.findall(r"^of it in +(\d+) ", table, re.MULTILINE)]
-    assert linked[0] < 37 * 1024 and linked[1] < linked[0] and linked[2] < linked[0]
+    assert linked[0] < 38 * 1024 and linked[1] < linked[0] and linked[2] < linked[0]
