@@ -65,7 +65,7 @@ build/docs-venv/installed: docs/requirements.txt | tools/installed/docs
 
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
-INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python test bench format docs deb deb-test)
+INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python python-debug test bench format docs deb deb-test)
 .PHONY: $(INSTALLED)
 $(INSTALLED): tools/installed/%:
 	@tools/install $*

@@ -28,6 +28,23 @@ pythons: dist build ## tests the wheel with each other Python from 3.9 on that i
 bench-python: build/python benches ## requests per second and memory of copal for Python, beside aiocoap
 	@cd bench && ../build/venv/bin/python python.py
 
+# How often each of the ways is tried; there are ten.
+EXITS = 30
+pytest_exits = -m pytest -q -p no:cacheprovider tests/python/test_exits.py
+
 .PHONY: exits
 exits: build/python ## lets 300 interpreters end under a flood of datagrams
-	@COPAL_BUILD=$(CURDIR)/build COPAL_EXITS=38 build/venv/bin/python -m pytest -q -p no:cacheprovider tests/python/test_exits.py
+	@COPAL_BUILD=$(CURDIR)/build COPAL_EXITS=$(EXITS) build/venv/bin/python $(pytest_exits)
+
+# And in an interpreter of Debian that checks itself, with the sanitizers in copal and the binding, which see the
+# memory of Python's objects, too. What Python itself keeps until its end is no leak.
+.PHONY: build/python-asan exits-sanitized
+build/python-asan: build/python-asan/copal
+build/python-asan/copal: $(python_sources) | build/venv tools/installed/python
+	CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) build/venv/bin/$(subst python.objects,python-asan.objects,$(pip_install)) \
+	    --config-settings=cmake.define.COPAL_SANITIZE=ON --config-settings=install.strip=false --upgrade --target $(@D) .
+	@touch $@
+exits-sanitized: build/python-asan tools/installed/python-debug ## the same under a Python that checks itself, with the sanitizers
+	@COPAL_BUILD=$(CURDIR)/build COPAL_EXITS=$(EXITS) PYTHONMALLOC=malloc LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" \
+	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	    PYTHONPATH=$(CURDIR)/build/python-asan:$$(echo build/venv/lib/python3*/site-packages) /usr/bin/python3-dbg $(pytest_exits)
