@@ -1,6 +1,7 @@
 """copal.Server, asyncio's, asked by a plain socket."""
 import asyncio
 import contextlib
+import errno
 import logging
 
 import copal
@@ -9,6 +10,7 @@ import pytest
 from support import coap
 from support.client import Client
 from support.coap import ACCEPT, ACK, BLOCK1, BLOCK2, CON, CONTENT_FORMAT, ETAG, MAX_AGE, OBSERVE, RST, Message, code, uint
+from support.udp import free_port
 
 
 @contextlib.asynccontextmanager
@@ -250,3 +252,24 @@ async def test_a_request_in_blocks_from_a_plain_client_is_put_together(server):
         last = await ask("put", "f", b"b", (BLOCK1, uint(1 << 4)))
         assert (last.code, last.payload) == (code("2.04"), b"a" * 16 + b"b")
         assert not last.all(BLOCK2)
+
+
+async def test_a_server_that_cannot_be_discovered_does_not_listen():
+    """As where no interface does multicast."""
+    class Alone:
+        def __init__(self, host):
+            self.host = host
+
+        def discoverable(self):
+            raise OSError(errno.ENODEV, "no interface that does multicast")
+
+        def __getattr__(self, name):
+            return getattr(self.host, name)
+
+    port = free_port()
+    failing = copal.Server("127.0.0.1", port, discoverable=True)
+    failing._host = Alone(failing._host)
+    with pytest.raises(OSError):
+        await failing.start()
+    async with copal.Server("127.0.0.1", port):
+        pass

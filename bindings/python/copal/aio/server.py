@@ -125,14 +125,18 @@ class Server:
         await self.close()
 
     async def start(self) -> None:
-        """Listens. OSError: the port is taken, or no interface does multicast."""
-        if self._credentials is None:
-            self.port = self._host.listen(self._bind, self.port)
-        else:
-            self.port = self._host.listen_secure(self._credentials.opened, self._bind, self.port)
-        if self._discoverable:
-            self._host.discoverable()
-        self._turner = Turner(self._host)
+        """Listens. OSError: the port is taken, or no interface does multicast; then the server is closed."""
+        try:
+            if self._credentials is None:
+                self.port = self._host.listen(self._bind, self.port)
+            else:
+                self.port = self._host.listen_secure(self._credentials.opened, self._bind, self.port)
+            if self._discoverable:
+                self._host.discoverable()
+            self._turner = Turner(self._host)
+        except BaseException:
+            self._host.close()
+            raise
 
     async def serve_forever(self) -> None:
         """Until it is cancelled."""
