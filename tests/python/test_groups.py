@@ -91,3 +91,28 @@ async def test_a_client_that_is_closed_says_so_to_whoever_waits_for_a_group():
     await client.close()
     with pytest.raises(copal.Gone):
         await waiting
+
+
+async def test_the_calls_that_wait_ask_groups_too():
+    addresses = ("127.0.0.85", "127.0.0.86")
+    port = free_port(addresses[0])
+
+    def wait():
+        found = {}
+        for answer in copal.ask_group(f"coap://{GROUP}:{port}/who", interface="lo", timeout=60):
+            assert answer.peer not in found
+            found[answer.peer] = answer.text
+            if len(found) == 2:
+                return found
+
+    async with serving(addresses[0], port), serving(addresses[1], port):
+        found = await asyncio.get_running_loop().run_in_executor(None, wait)
+    assert found == {(address, port): address for address in addresses}
+    assert list(copal.ask_group(f"coap://{GROUP}:{free_port()}/who", interface="lo", timeout=0.05)) == []
+
+
+def test_the_calls_that_wait_tell_what_is_no_group():
+    with pytest.raises(copal.InvalidArgument):
+        list(copal.ask_group("coap://127.0.0.1/"))
+    with pytest.raises(copal.Unsupported):
+        list(copal.ask_group(f"coaps://{GROUP}/", interface="lo"))

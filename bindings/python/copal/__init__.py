@@ -7,7 +7,7 @@
 module of Pycom's boards.
 """
 from .aio import Answers, Client, Observation, Server
-from .blocking import delete, fetch, get, ipatch, observe, patch, post, put, request, stream
+from .blocking import ask_group, delete, fetch, get, ipatch, observe, patch, post, put, request, stream
 from .codes import Code, Option, Type
 from .credentials import Credentials, ServerCredentials
 from .errors import (BadCertificate, BadResponse, BadUri, Changed, Closed, CopalError, Exists, Full, Gone, HandshakeFailed,
@@ -18,6 +18,6 @@ from .message import Options, Request, Response
 __all__ = [
     "Answers", "BadCertificate", "BadResponse", "BadUri", "Changed", "Client", "Closed", "Code", "CopalError", "Credentials", "Exists", "Full", "Gone",
     "HandshakeFailed", "InvalidArgument", "NotFound", "Observation", "Option", "Options", "Request", "Reset", "Response",
-    "ResponseError", "Server", "ServerCredentials", "Timeout", "TooLarge", "Type", "UnknownHost", "Unreachable", "Unsupported", "delete",
+    "ResponseError", "Server", "ServerCredentials", "Timeout", "TooLarge", "Type", "UnknownHost", "Unreachable", "Unsupported", "ask_group", "delete",
     "fetch", "get", "ipatch", "observe", "patch", "post", "put", "request", "stream",
 ]

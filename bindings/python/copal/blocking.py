@@ -2,14 +2,15 @@
 and so has a process that was forked."""
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Optional, Set, Tuple
 
 from . import _ask, _copal
 from .codes import Code
-from .errors import Changed, Unreachable
-from .message import Response
+from .errors import Changed, CopalError, Unreachable
+from .message import Octets, Response
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -39,8 +40,9 @@ def _host() -> _copal.Host:
 class _Asked:
     """A request under way, and what came of it so far."""
 
-    def __init__(self, peer: bytes, arguments: Dict[str, Any], write: Optional[Callable[[int, bytes], None]] = None) -> None:
-        self.outcomes: List[Outcome] = []
+    def __init__(self, peer: bytes, arguments: Dict[str, Any], write: Optional[Callable[[int, bytes], None]] = None,
+                 outcomes: Optional[List[Outcome]] = None) -> None:
+        self.outcomes: List[Outcome] = [] if outcomes is None else outcomes
         self._host = _host()
         self._request = self._host.request(self._take, peer, write=write, **arguments)
 
@@ -151,3 +153,40 @@ def stream(uri: str, **asked: Unpack[Asking]) -> Iterator[bytes]:
     if error is not None:
         raise error
     Response.received(message).raise_for_code()
+
+
+def ask_group(uri: str, payload: Optional[Octets] = None, *, method: int = Code.GET, interface: Optional[str] = None,
+              **asked: Unpack[Asking]) -> Iterator[Response]:
+    """Asks a group, such as all CoAP nodes (RFC 7252 section 8): each answer as it comes, whose `.peer` says who gave it, until
+    `timeout` (7 seconds) is over. The group is asked by the interface of that name, by that of its zone, or by each that does
+    multicast; who hears it by several answers once."""
+    arguments = _ask.arguments(uri, method, payload, asked)
+    peers = _ask.peers_of_group(_ask.peers(uri)[0], interface)
+    known: Set[Optional[Tuple[str, int]]] = set()
+    problem: Exception = Unreachable("no interface does multicast")
+    outcomes: List[Outcome] = []
+    expecting, asked_once = 0, False
+    with contextlib.ExitStack() as stack:
+        for peer in peers:
+            try:
+                stack.enter_context(_Asked(peer, arguments, outcomes=outcomes))
+                expecting += 1
+            except (CopalError, OSError) as refused:
+                problem = refused  # of no interest where another interface is asked
+        while expecting:
+            while not outcomes:
+                _host().step(-1)
+            error, ended, message = outcomes.pop(0)
+            if ended:
+                expecting -= 1
+                if error is None:
+                    asked_once = True
+                else:
+                    problem = error
+            elif error is None:
+                response = Response.received(message)
+                if response.peer not in known:
+                    known.add(response.peer)
+                    yield response
+    if not asked_once:
+        raise problem
