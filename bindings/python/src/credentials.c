@@ -76,7 +76,7 @@ PyObject *binding_credentials_open(PyObject *module, PyObject *args, PyObject *k
     config.hint = binding_view(hint);
     config.find_key = keys != NULL ? find_key : NULL;
     config.user = self;
-    const int status = copal_credentials_open(&self->credentials, &copal_dtls_openssl, &config, problem, sizeof problem);
+    const int status = copal_credentials_open(&self->credentials, &BINDING_DTLS, &config, problem, sizeof problem);
     if (status < 0) {
         Py_DECREF(self);
         return binding_raise_text(state, status, problem);

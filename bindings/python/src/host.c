@@ -66,7 +66,7 @@ PyObject *binding_host_open(PyObject *module, PyObject *args, PyObject *kwargs)
     config.post_creates = post_creates;
     config.client_address = client_address;
     config.patch = copal_json_patch;
-    config.dtls = &copal_dtls_openssl;
+    config.dtls = &BINDING_DTLS;
     config.user = self;
     self->body_size = body_size > 0 ? (size_t)body_size : (size_t)64 << 20;
     if (created != Py_None) {
