@@ -4,7 +4,7 @@ PYTHON := /usr/bin/python3
 MAKEFLAGS += --no-print-directory
 
 .PHONY: all
-all: build ## builds build/copal, build/libcopal.a and build/libcopal.so
+all: build ## builds build/copal, build/libcopal.a, build/libcopal.so and build/libcopal_openssl.so
 
 # ---- Builds. Each has a directory of its own, and a target of the directory's name that brings it up to date.
 

@@ -73,8 +73,9 @@ static int run(const tool_command_t *command, int argc, char **argv)
     if (argc - optind > 1)
         return tool_usage_error(command, "'%s' is one operand too many", argv[optind + 1]);
     copal_uri_t uri;
-    if (tool_take_uri(command, &request, argv[optind], &uri))
-        return TOOL_USAGE;
+    status = tool_take_uri(command, &request, argv[optind], &uri);
+    if (status)
+        return status;
     char *whole = well_known(argv[optind], &uri);
     request.ask.uri = whole;
     if (whole) {

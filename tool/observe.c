@@ -340,9 +340,12 @@ static int run(const tool_command_t *command, int argc, char **argv)
     if (id != TOOL_END)
         return id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
     copal_uri_t uri;
-    if (check(command, &o, argc - optind, argv) || tool_take_uri(command, &o.request, argv[optind], &uri))
-        return TOOL_USAGE;
-    const int status = observe(&o);
+    int status = check(command, &o, argc - optind, argv);
+    if (status == 0)
+        status = tool_take_uri(command, &o.request, argv[optind], &uri);
+    if (status)
+        return status;
+    status = observe(&o);
     tool_close_request(&o.request);
     return status;
 }

@@ -10,7 +10,7 @@ enum { HANDSHAKE_PATIENCE = 30 * 1000 }; /* without progress: what is sent five 
 copal_host_t *tool_open_client(const tool_request_t *request)
 {
     copal_host_config_t config = {.trace = request->verbose ? tool_trace : NULL,
-                                  .dtls = request->ask.credentials ? &TOOL_DTLS : NULL,
+                                  .dtls = request->ask.credentials ? tool_dtls() : NULL,
                                   .client_dtls.handshake_timeout = HANDSHAKE_PATIENCE};
     if (request->ask.token.size > 8)
         config.client.token_size = (uint32_t)request->ask.token.size; /* an extended token (RFC 8974) */

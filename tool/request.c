@@ -214,9 +214,11 @@ static int ask(const tool_command_t *command, int argc, char **argv, const manne
     if (status >= 0)
         return status;
     const int operands = argc - optind;
-    if (check(command, &request, manner, operands, argv + optind) ||
-        tool_take_uri(command, &request, argv[optind], &uri))
-        return TOOL_USAGE;
+    status = check(command, &request, manner, operands, argv + optind);
+    if (status == 0)
+        status = tool_take_uri(command, &request, argv[optind], &uri);
+    if (status)
+        return status;
     if (operands == 2)
         request.ask.payload = copal_text(argv[optind + 1]);
     status = request.file ? tool_open_payload(command, &request) : 0;

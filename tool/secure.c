@@ -96,7 +96,10 @@ static int read_options(const tool_command_t *command, const tool_secrets_t *sec
 static int open_credentials(const tool_command_t *command, opening_t *o, copal_credentials_t **credentials)
 {
     char problem[COPAL_PROBLEM_SIZE] = "";
-    int error = copal_credentials_open(credentials, &TOOL_DTLS, &o->config, problem, sizeof problem);
+    const copal_dtls_backend_t *backend = tool_dtls();
+    if (!backend)
+        return TOOL_REFUSED;
+    int error = copal_credentials_open(credentials, backend, &o->config, problem, sizeof problem);
     return error ? tool_usage_error(command, "%s", *problem ? problem : copal_error_text(error)) : 0;
 }
 

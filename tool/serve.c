@@ -328,7 +328,9 @@ static int open_credentials(const tool_command_t *command, serve_t *serve)
         return 0;
     if (!secrets->key && !secrets->keys && !secrets->certificate)
         return tool_option_error(command, "%s alone is not enough; --psk, --psk-file or --cert is missing", given);
-    serve->config.dtls = &TOOL_DTLS;
+    serve->config.dtls = tool_dtls();
+    if (!serve->config.dtls)
+        return TOOL_REFUSED;
     if (copal_host_scale(&(copal_host_config_t){.memory = serve->config.memory, .dtls = serve->config.dtls}))
         return tool_option_error(command, "--memory is too small for DTLS, which needs 128K");
     return tool_server_credentials(command, secrets, &serve->keys, &serve->credentials);
@@ -358,8 +360,8 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
     }
     if (help) {
         tool_print_help(command);
-        if (tool_secrets_given(&serve->secrets))
-            serve->config.dtls = &TOOL_DTLS;
+        if (tool_secrets_given(&serve->secrets) && !(serve->config.dtls = tool_dtls()))
+            return TOOL_REFUSED;
         print_scale(serve->config);
         return TOOL_OK;
     }
@@ -375,8 +377,11 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
                                  "--dir serves every path that no --resource has, so --dynamic can create nothing");
     if (!serve->address_count)
         serve->addresses[serve->address_count++] = "::";
-    if (open_credentials(command, serve) || check_workers(command, serve))
-        return TOOL_USAGE;
+    int status = open_credentials(command, serve);
+    if (!status)
+        status = check_workers(command, serve);
+    if (status)
+        return status;
     if (serve->port == NO_PORT)
         serve->port = serve->credentials ? COPAL_SECURE_PORT : COPAL_PORT;
     return open_and_serve(command, serve);

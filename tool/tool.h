@@ -77,7 +77,7 @@ bool tool_parse_seconds(const char *text, uint32_t *milliseconds);
 /** A number of octets with K, M or G behind it. */
 bool tool_parse_size(const char *text, size_t *size);
 
-/* ---- DTLS (secure.c, keys.c) ------------------------------------------------------------------------- */
+/* ---- DTLS (backend.c, secure.c, keys.c) ------------------------------------------------------------------------- */
 
 #define TOOL_OPTION_PSK      400
 #define TOOL_OPTION_PSK_FILE 401
@@ -120,7 +120,11 @@ typedef struct tool_keys_t tool_keys_t;
 /** NULL is allowed. */
 void tool_keys_close(tool_keys_t *keys);
 
-/** Opens what the options, or else the environment, say. 0, or TOOL_USAGE after saying what is wrong or missing. */
+/** What does DTLS, loaded now if it was not before. NULL after saying why it cannot be. */
+const copal_dtls_backend_t *tool_dtls(void);
+
+/** Opens what the options, or else the environment, say. 0, or after saying what is wrong or missing TOOL_USAGE, or
+ *  TOOL_REFUSED where there is nothing to do DTLS by. */
 int tool_client_credentials(const tool_command_t *command, const tool_secrets_t *secrets, copal_credentials_t **credentials);
 /** The same for a server, without the environment. `*keys` (may become NULL) lives as long as the credentials are used; it is
  *  to be closed in any case. */
@@ -217,8 +221,8 @@ int tool_request_option(const tool_command_t *command, tool_request_t *request, 
 /** Takes all options in. -1, or the exit status: --help was printed, or what is wrong was said. */
 int tool_request_options(const tool_command_t *command, tool_request_t *request, int argc, char **argv);
 
-/** Takes the URI in, and opens the credentials that it needs; 0, or TOOL_USAGE after saying what is wrong and what to write
- *  instead. A time-out that was not given becomes the usual one. */
+/** Takes the URI in, and opens the credentials that it needs; 0, or after saying what is wrong and what to write
+ *  instead TOOL_USAGE or, as tool_client_credentials, TOOL_REFUSED. A time-out that was not given becomes the usual one. */
 int tool_take_uri(const tool_command_t *command, tool_request_t *request, const char *text, copal_uri_t *uri);
 
 /** Gives back what a request has opened. */

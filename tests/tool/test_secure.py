@@ -1,4 +1,5 @@
 """coaps: what serves and what asks with a pre-shared key, from options, files and the environment."""
+import shutil
 import socket
 
 import pytest
@@ -178,6 +179,36 @@ def test_a_file_without_keys_is_refused(tmp_path, content):
     (tmp_path / "keys").write_text(content)
     done = copal("serve", "--psk-file", str(tmp_path / "keys"))
     assert (done.returncode, "holds no line" in done.stderr) == (2, True)
+
+
+# ---- the library that does DTLS ------------------------------------------------------------------------------------
+
+
+def loaded(program):
+    """The names of the libraries that a process has."""
+    with open(f"/proc/{program.process.pid}/maps") as maps:
+        return {line.split()[-1].rpartition("/")[2] for line in maps if ".so" in line}
+
+
+def test_openssl_is_loaded_where_dtls_is_used_and_nowhere_else(server):
+    with Serve("--resource", "a=1") as plain:
+        assert copal("get", plain.uri + "/a").stdout == b"1"
+        assert not any(name.startswith(("libssl", "libcrypto")) for name in loaded(plain))
+    assert {"libssl.so.3", "libcrypto.so.3"} <= loaded(server)
+
+
+@pytest.mark.parametrize("arguments", [
+    ["get", *KEY, "coaps://127.0.0.1/a"], ["put", *KEY, "coaps://127.0.0.1/a", "1"], ["observe", *KEY, "coaps://127.0.0.1/a"],
+    ["discover", *KEY, "coaps://127.0.0.1"], ["ping", *KEY, "coaps://127.0.0.1"], ["serve", "--psk", "k"],
+    ["serve", "--psk", "k", "--help"]])
+def test_without_its_library_the_tool_says_so_and_speaks_coap_still(tmp_path, arguments):
+    tool = shutil.copy(copal_binary(), tmp_path)
+    (tmp_path / "libcopal_openssl.so.0").write_text("no library, wherever else there may be one")
+    done = copal(*arguments, binary=tool)
+    assert (done.returncode, done.stdout.decode().partition("KiB")[1]) == (1, "")
+    assert "DTLS needs a library that comes with copal" in done.stderr and "libcopal_openssl.so.0" in done.stderr
+    with Serve("--resource", "a=1") as plain:
+        assert copal("get", plain.uri + "/a", binary=tool).stdout == b"1"
 
 
 # ---- what is wrong ------------------------------------------------------------------------------------------------
