@@ -8,7 +8,7 @@ all: build ## builds build/copal, build/libcopal.a, build/libcopal.so and build/
 
 # ---- Builds. Each has a directory of its own, and a target of the directory's name that brings it up to date.
 
-BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/tsan build/gcc build/clang
+BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/tsan build/gcc build/clang build/chip
 .PHONY: $(BUILDS)
 build: FLAGS =
 build: GOALS = all
@@ -25,9 +25,16 @@ build/gcc: FLAGS = -DCMAKE_C_COMPILER=gcc -DCOPAL_WERROR=ON -DCOPAL_LTO=OFF
 build/gcc: GOALS = all tests examples benches
 build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix
 build/clang: GOALS = all tests examples benches
+build/chip: SOURCE = tests/chip
+build/chip: FLAGS = -DCMAKE_TOOLCHAIN_FILE=$(CURDIR)/tests/chip/cortex-m4.cmake -DCMOCKA=$(CURDIR)/build/cmocka-source
+build/chip: GOALS = all
+build/chip: | build/cmocka-source
+build/cmocka-source: | tools/installed/chip
+	@tools/debian-source cmocka >/dev/null
 
+$(BUILDS): SOURCE ?= .
 $(BUILDS): tools/installed/build
-	@test -e $@/Makefile || cmake -S . -B $@ $(FLAGS)
+	@test -e $@/Makefile || cmake -S $(SOURCE) -B $@ $(FLAGS)
 	@cmake --build $@ --parallel $(JOBS) --target $(GOALS)
 
 $(filter-out build,$(BUILDS)): tools/installed/test
@@ -65,7 +72,7 @@ build/docs-venv/installed: docs/requirements.txt | tools/installed/docs
 
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
-INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python python-debug test bench format docs deb deb-test)
+INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python python-debug chip test bench format docs deb deb-test)
 .PHONY: $(INSTALLED)
 $(INSTALLED): tools/installed/%:
 	@tools/install $*
@@ -73,6 +80,10 @@ $(INSTALLED): tools/installed/%:
 .PHONY: test
 test: tools/installed/build tools/installed/test ## runs every test, or those of ONLY='WORD...'; the last line says how many passed
 	@$(PYTHON) tools/test $(ONLY)
+
+.PHONY: chip
+chip: tools/installed/chip ## runs the core's tests on an emulated Cortex-M4
+	@$(PYTHON) tools/test chip/
 
 # With the release build in place of the sanitized one, whose memory is not copal's.
 .PHONY: big

@@ -20,7 +20,7 @@ static copal_host_config_t config_for(const tool_bench_t *bench)
         .memory = BASE + (size_t)requests * 4096,
         .client = {.requests = requests, .counters = 1, .batch = requests < BATCH ? requests : BATCH},
         .timing = {.nstart = requests, .probing_rate = UINT32_MAX},
-        .dtls = bench->request.ask.credentials ? &TOOL_DTLS : NULL,
+        .dtls = bench->request.ask.credentials ? tool_dtls() : NULL,
         .client_dtls.handshake_timeout = PATIENCE,
     };
 }

@@ -1,14 +1,11 @@
 /* Every bound of copal_limits_t at n and at n + 1. (remembered and remembered_bytes: duplicates_test; token_size and
  * datagram_size of what comes in: size_test; IDs under few counters: identifier_test; rests and rest_size: rest_test.) */
-#define _DEFAULT_SOURCE /* mincore */
 #include "support/bench.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -129,41 +126,6 @@ static void an_endpoint_with_one_of_everything_still_does_everything(void **stat
     assert_int_equal(bench_sent(&b)->code, COPAL_CONTENT);
     bench_idle(&b);
     bench_close(&b);
-}
-
-static void memory_that_is_not_needed_is_not_touched(void **state)
-{
-    (void)state;
-    copal_limits_t limits = {.requests = 4096, .deferred = 4096, .remembered = 1u << 19, .remembered_bytes = 1u << 25,
-                             .proven = 1u << 16, .counters = 1u << 12, .batch = 1024};
-    random_t random = random_from(1);
-    server_t s;
-    message_t m;
-    copal_datagram_t out;
-    copal_endpoint_t *e;
-    copal_from_t from = {.peer = peer_of(1)};
-    copal_config_t config = {.limits = limits, .random = random_fill, .random_state = &random,
-                             .service = server_service(&s)};
-    size_t size = copal_endpoint_size(&limits), page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t pages = (size + page - 1) / page;
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    assert_true(memory != MAP_FAILED);
-    madvise(memory, size, MADV_NOHUGEPAGE); /* one would count as 512 pages; without them it fails, and is not needed */
-    assert_int_equal(copal_endpoint_init(&e, memory, size, &config), 0);
-    for (uint16_t i = 0; i < 100; i++) {
-        message_make(&m, COPAL_CON, i % 2 ? COPAL_POST : COPAL_GET, i, NO_BYTES, "a", NULL);
-        assert_int_equal(copal_endpoint_receive(e, 1000, &from, (copal_bytes_t){m.data, m.w.size}), 0);
-        while (copal_endpoint_send(e, 1000, &out, 1))
-            ;
-    }
-    unsigned char *resident = malloc(pages);
-    size_t touched = 0;
-    assert_int_equal(mincore(memory, size, resident), 0);
-    for (size_t i = 0; i < pages; i++)
-        touched += resident[i] & 1;
-    assert_true(touched < pages / 50);
-    free(resident);
-    munmap(memory, size);
 }
 
 /* ---- the client ---------------------------------------------------------------------------------------------- */
@@ -390,7 +352,6 @@ int main(void)
         cmocka_unit_test(a_timing_whose_back_off_cannot_be_counted_is_refused),
         cmocka_unit_test(a_small_datagram_size_alone_is_a_sound_limit),
         cmocka_unit_test(an_endpoint_with_one_of_everything_still_does_everything),
-        cmocka_unit_test(memory_that_is_not_needed_is_not_touched),
         cmocka_unit_test(requests_past_the_bound_are_refused_until_one_has_ended),
         cmocka_unit_test(a_request_of_the_datagram_size_leaves_and_one_octet_more_is_refused),
         cmocka_unit_test(rfc9175_2_3_a_challenge_for_which_a_request_has_no_room_is_its_answer),

@@ -38,11 +38,11 @@ static void a_limit_out_of_range_has_no_size_and_makes_no_tree(void **state)
     } cases[] = {
         {{.workers = 64}, true},
         {{.workers = 65}, false},
-        {{.resources = 1u << 24}, true},
+        {{.resources = 1u << 24, .arena = 1024}, true},
         {{.resources = (1u << 24) + 1}, false},
-        {{.value_size = 1u << 28}, true},
+        {{.value_size = 1u << 28, .arena = 1024}, true},
         {{.value_size = (1u << 28) + 1}, false},
-        {{.arena = (size_t)8 << 30}, false},
+        {{.arena = SIZE_MAX}, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         copal_tree_t *tree;
@@ -65,7 +65,7 @@ static void a_tree_without_random_is_refused(void **state)
 static void memory_is_touched_only_as_it_is_used(void **state)
 {
     (void)state;
-    copal_tree_config_t config = {.limits = {.resources = 100000}};
+    copal_tree_config_t config = {.limits = {.resources = 10000}};
     size_t size = copal_tree_size(&config.limits);
     copal_tree_t *tree = new_tree(config);
     add_value(tree, "a", "b");
