@@ -8,7 +8,7 @@ all: build ## builds build/copal, build/libcopal.a, build/libcopal.so and build/
 
 # ---- Builds. Each has a directory of its own, and a target of the directory's name that brings it up to date.
 
-BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/tsan build/gcc build/clang build/chip
+BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/tsan build/fuzz build/gcc build/clang build/chip
 .PHONY: $(BUILDS)
 build: FLAGS =
 build: GOALS = all
@@ -21,6 +21,8 @@ build/asan-mbedtls: GOALS = tests_dtls
 build/asan-mbedtls: | build/mbedtls-3.6
 build/tsan: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_SANITIZERS=thread -DCOPAL_WERROR=ON
 build/tsan: GOALS = tests_host test_resource_threads_test
+build/fuzz: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_SANITIZE=ON -DCOPAL_SANITIZERS=address,undefined,fuzzer-no-link -DCOPAL_WERROR=ON
+build/fuzz: GOALS = fuzzers
 build/gcc: FLAGS = -DCMAKE_C_COMPILER=gcc -DCOPAL_WERROR=ON -DCOPAL_LTO=OFF
 build/gcc: GOALS = all tests examples benches
 build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix
@@ -72,7 +74,7 @@ build/docs-venv/installed: docs/requirements.txt | tools/installed/docs
 
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
-INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python python-debug chip test bench format docs deb deb-test)
+INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python python-debug chip fuzz test bench format docs deb deb-test)
 .PHONY: $(INSTALLED)
 $(INSTALLED): tools/installed/%:
 	@tools/install $*
@@ -90,6 +92,11 @@ chip: tools/installed/chip ## runs the core's tests on an emulated Cortex-M4
 big: build build/venv ## sends 1 GB through copal serve --dir, and says how long and in how much memory
 	@COPAL_BUILD=$(CURDIR)/build COPAL_ASAN_BUILD=$(CURDIR)/build build/venv/bin/python -m pytest -q -s \
 	    -p no:cacheprovider tests/big
+
+# FUZZ_SECONDS is for each target; FUZZ_TARGET names one, or several.
+.PHONY: fuzz
+fuzz: tools/installed/fuzz build/fuzz ## fuzzes for hours: FUZZ_SECONDS=1800 FUZZ_TARGET='codec uri'; says executions and coverage
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run $(FUZZ_TARGET)
 
 .PHONY: run
 run: build build/micropython ## serves the example script under MicroPython, and says what to type to try it
