@@ -108,10 +108,10 @@ int copal_host_timeout(copal_host_t *host);
 
 /** A peer from a literal address or, with `resolve`, a host name (may block on the network). A group may have a zone, the
  *  interface that it is asked by: "ff02::fd%eth0", "224.0.1.187%eth0"; without, the system chooses. An IPv4-mapped IPv6
- *  address is the IPv4 one. COPAL_EINVAL; COPAL_ERESOLVE. */
+ *  address is the IPv4 one. COPAL_EINVAL; COPAL_ERESOLVE; COPAL_ENOMEM. */
 int copal_peer_from_text(copal_peer_t *peer, const char *address, uint16_t port, bool resolve);
 /** The addresses of a URI's host into `peers`, the likeliest first; a host name is looked up (may block on the network). How
- *  many, 1 to `most`; or COPAL_EURI, COPAL_ERESOLVE. For asking the next one where one is
+ *  many, 1 to `most`; or COPAL_EURI, COPAL_ERESOLVE, COPAL_ENOMEM. For asking the next one where one is
  *  unreachable, as copal_host_ask does. */
 int copal_peers_from_uri(copal_peer_t *peers, int most, const char *uri);
 /** Whether the address is that of a group, such as 224.0.1.187 or ff02::fd. */

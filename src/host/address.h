@@ -40,7 +40,7 @@ uint32_t copal__peer_scope(const copal_peer_t *peer);
 void copal__peer_set_scope(copal_peer_t *group, uint32_t interface);
 
 /** The peers of a literal address, or of a host name, which is looked up (may block): up to `most`. How many;
- *  COPAL_ERESOLVE. */
+ *  COPAL_ERESOLVE; COPAL_ENOMEM. */
 int copal__resolve(copal_peer_t *peers, int most, const char *text, uint16_t port);
 
 /** The port. */

@@ -57,12 +57,14 @@ typedef enum { PLAIN, GROUPS, SECURE } purpose_t;
 /* The address that it is bound to decides the interface; of IPv4 the system sees to that. */
 static int prepare(copal__socket_t *socket, const copal_peer_t *local, purpose_t purpose)
 {
-    const bool chooses = purpose == GROUPS && socket->family == AF_INET6;
-    const uint32_t interface = chooses ? copal__interface_of(local) : 0;
+    uint32_t interface = 0;
     socket->secure = purpose == SECURE;
     socket->group = purpose == GROUPS;
-    return interface == 0 ? 0
-                          : setsockopt(socket->fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &interface, sizeof interface);
+    if (purpose != GROUPS || socket->family != AF_INET6)
+        return 0;
+    if (copal__interface_of(local, &interface) != 0)
+        return -1;
+    return interface == 0 ? 0 : setsockopt(socket->fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &interface, sizeof interface);
 }
 
 static int open_socket(copal_host_t *host, int family, purpose_t purpose)
@@ -75,7 +77,10 @@ static int open_socket(copal_host_t *host, int family, purpose_t purpose)
     if (copal__peer_family(&local) != family)
         local = (copal_peer_t){.size = family == AF_INET ? COPAL__PEER_IPV4 : COPAL__PEER_IPV6};
     const int socket = copal__side_open(&host->client, &local);
-    return socket < 0 || prepare(&host->client.sockets[socket], &local, purpose) == 0 ? socket : COPAL_ESYSTEM;
+    if (socket < 0 || prepare(&host->client.sockets[socket], &local, purpose) == 0)
+        return socket;
+    copal__side_cut(&host->client, (uint8_t)socket);
+    return COPAL_ESYSTEM;
 }
 
 static bool fits(const copal__socket_t *socket, int family, purpose_t purpose)

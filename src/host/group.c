@@ -55,17 +55,19 @@ static bool is_at(const struct ifaddrs *at, const copal_peer_t *local)
            copal__peer_scope(&peer) == copal__peer_scope(local);
 }
 
-uint32_t copal__interface_of(const copal_peer_t *local)
+int copal__interface_of(const copal_peer_t *local, uint32_t *index)
 {
     struct ifaddrs *all;
-    uint32_t index = 0;
-    if (copal__peer_is_any(local) || getifaddrs(&all) != 0)
+    *index = 0;
+    if (copal__peer_is_any(local))
         return 0;
-    for (const struct ifaddrs *at = all; at && index == 0; at = at->ifa_next)
+    if (getifaddrs(&all) != 0)
+        return -1;
+    for (const struct ifaddrs *at = all; at && *index == 0; at = at->ifa_next)
         if (is_at(at, local))
-            index = if_nametoindex(at->ifa_name);
+            *index = if_nametoindex(at->ifa_name);
     freeifaddrs(all);
-    return index;
+    return 0;
 }
 
 /* "loopback" can do IPv4 groups, and has no IPv6 route for them. */
@@ -169,10 +171,10 @@ int copal__groups_hear(copal__side_t *side, uint8_t number)
     copal_peer_t local = {0};
     copal__address_t address;
     const int fd = side->sockets[number].fd;
-    if (copal__side_local(side, number, &local) != 0)
+    uint32_t interface;
+    if (copal__side_local(side, number, &local) != 0 || copal__interface_of(&local, &interface) != 0)
         return COPAL_ESYSTEM;
     const bool any = copal__peer_is_any(&local);
-    const uint32_t interface = any ? 0 : copal__interface_of(&local);
     int heard = 0;
     for (size_t i = 0; i < GROUPS; i++) {
         const socklen_t size = address_of(&address, i, &local);
@@ -225,7 +227,9 @@ static int show_at(copal__side_t *side, uint8_t number, const copal_peer_t *loca
 {
     copal_peer_t own = *local, asked = *local;
     copal__address_t address;
-    const uint32_t interface = copal__interface_of(local);
+    uint32_t interface;
+    if (copal__interface_of(local, &interface) != 0)
+        return COPAL_ESYSTEM;
     copal__peer_set_port(&own, 0);
     copal__peer_set_port(&asked, COPAL_PORT);
     if (interface == 0)

@@ -9,8 +9,9 @@
  *  COPAL_INTERFACES are left out; -1: errno. */
 int copal__interfaces(int family, bool loopback, uint32_t indices[COPAL_INTERFACES]);
 
-/** The interface that one of our addresses belongs to; 0: none, or it is the one that means "any". */
-uint32_t copal__interface_of(const copal_peer_t *local);
+/** The interface that one of our addresses belongs to, in `*index`; 0: none, or it is the one that means "any". Returns 0; -1:
+ *  errno. */
+int copal__interface_of(const copal_peer_t *local, uint32_t *index);
 
 /** Makes the groups of all CoAP nodes be heard for the socket of that number: by itself where it is bound to any address, else
  *  by sockets of their own, since one that is bound to one address hears no group. How many groups and interfaces; or

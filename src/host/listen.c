@@ -101,14 +101,6 @@ int copal_host_listen_secure(copal_host_t *host, copal_credentials_t *credential
 
 /* ---- groups ------------------------------------------------------------------------------------------- */
 
-static void close_from(copal__side_t *side, uint8_t count)
-{
-    const int reason = errno;
-    while (side->count > count)
-        close(side->sockets[--side->count].fd);
-    errno = reason;
-}
-
 /* What listens without DTLS, or where there is nothing of that what listens by it. */
 static int become_discoverable(copal__side_t *server)
 {
@@ -123,7 +115,7 @@ static int become_discoverable(copal__side_t *server)
         heard = more < 0 ? more : heard + more;
     }
     if (heard <= 0)
-        close_from(server, count);
+        copal__side_cut(server, count);
     return heard > 0 ? 0 : heard < 0 ? heard : COPAL_ENOTFOUND;
 }
 

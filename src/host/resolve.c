@@ -74,8 +74,9 @@ static int look_up(copal_peer_t *peers, int most, const char *name, uint16_t por
     struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_DGRAM};
     struct addrinfo *found;
     int count = 0;
-    if (getaddrinfo(name, NULL, &hints, &found) != 0)
-        return COPAL_ERESOLVE;
+    const int error = getaddrinfo(name, NULL, &hints, &found);
+    if (error != 0)
+        return error == EAI_MEMORY ? COPAL_ENOMEM : COPAL_ERESOLVE;
     for (const struct addrinfo *at = found; at && count < most; at = at->ai_next) {
         copal__address_t address;
         memset(&address, 0, sizeof address);

@@ -70,6 +70,14 @@ int copal__side_local(const copal__side_t *side, uint32_t number, copal_peer_t *
     return 0;
 }
 
+void copal__side_cut(copal__side_t *side, uint8_t count)
+{
+    const int reason = errno;
+    while (side->count > count)
+        close(side->sockets[--side->count].fd);
+    errno = reason;
+}
+
 void copal__side_close(copal__side_t *side)
 {
     copal_dtls_close(side->dtls);

@@ -54,6 +54,9 @@ int copal__side_open(copal__side_t *side, copal_peer_t *local);
 /** The address and port that a socket is bound to. 0; -1: errno. */
 int copal__side_local(const copal__side_t *side, uint32_t number, copal_peer_t *local);
 
+/** Closes the sockets from `count` on, which something that failed has opened, and keeps errno. */
+void copal__side_cut(copal__side_t *side, uint8_t count);
+
 /** Closes its sockets and its filter. */
 void copal__side_close(copal__side_t *side);
 

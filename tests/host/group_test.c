@@ -146,10 +146,15 @@ static void the_interface_of_an_address_is_found(void **state)
     (void)state;
     const copal_peer_t here = wire_peer("127.0.0.1", 5683), six = wire_peer("::1", 1), any = wire_peer("::", 5683),
                        elsewhere = wire_peer("192.0.2.1", 5683);
-    assert_int_equal(copal__interface_of(&here), if_nametoindex("lo"));
-    assert_int_equal(copal__interface_of(&six), if_nametoindex("lo"));
-    assert_int_equal(copal__interface_of(&any), 0);
-    assert_int_equal(copal__interface_of(&elsewhere), 0);
+    const struct {
+        const copal_peer_t *address;
+        uint32_t index;
+    } rows[] = {{&here, if_nametoindex("lo")}, {&six, if_nametoindex("lo")}, {&any, 0}, {&elsewhere, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint32_t index;
+        assert_int_equal(copal__interface_of(rows[i].address, &index), 0);
+        assert_int_equal(index, rows[i].index);
+    }
 }
 
 /* ---- the client -------------------------------------------------------------------------------------------- */
