@@ -169,8 +169,9 @@ bool copal__json_read(struct json_object **json, copal_bytes_t text)
     memcpy(copy, text.data, text.size);
     copy[text.size] = 0;
     scanner_t s = {copy, copy};
-    bool ok = parse(json, copy, text.size) && is_sound(copy) && restore(*json, &s) &&
-              says_the_same(copy, json_object_to_json_string_ext(*json, COPAL__JSON_FLAGS));
+    bool ok = parse(json, copy, text.size) && is_sound(copy) && restore(*json, &s);
+    const char *again = ok ? json_object_to_json_string_ext(*json, COPAL__JSON_FLAGS) : NULL;
+    ok = again && says_the_same(copy, again);
     free(copy);
     if (!ok) {
         json_object_put(*json);
@@ -205,8 +206,11 @@ static decimal_t decimal(const char *text)
     return d;
 }
 
+/* NULL: out of memory. */
 static bool same_number(const char *a_text, const char *b_text)
 {
+    if (!a_text || !b_text)
+        return false;
     decimal_t a = decimal(a_text), b = decimal(b_text);
     if (a.first == a.last || b.first == b.last) /* 0 */
         return a.first == a.last && b.first == b.last;

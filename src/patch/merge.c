@@ -1,4 +1,5 @@
 /* JSON merge patches (RFC 7396), and which patch is which. */
+#include <errno.h>
 #include <string.h>
 
 #include "json.h"
@@ -55,10 +56,8 @@ static copal_code_t write(struct json_object *json, uint8_t *out, size_t *size)
     return 0;
 }
 
-copal_code_t copal_json_patch(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out,
-                              size_t *size)
+static copal_code_t apply(uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out, size_t *size)
 {
-    (void)user;
     struct json_object *target, *change;
     if (format != JSON_PATCH && format != MERGE_PATCH)
         return COPAL_UNSUPPORTED_CONTENT_FORMAT;
@@ -78,4 +77,14 @@ copal_code_t copal_json_patch(void *user, uint16_t format, copal_bytes_t value, 
     json_object_put(target);
     json_object_put(change);
     return code;
+}
+
+/* json-c does not tell its callers from a text that is none when it is out of memory; malloc tells by errno. */
+copal_code_t copal_json_patch(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out,
+                              size_t *size)
+{
+    (void)user;
+    errno = 0;
+    const copal_code_t code = apply(format, value, patch, out, size);
+    return errno == ENOMEM ? COPAL_SERVICE_UNAVAILABLE : code;
 }

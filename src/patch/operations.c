@@ -183,7 +183,8 @@ static size_t weight(struct json_object *json)
         for (size_t i = 0; i < json_object_array_length(json); i++)
             sum += 1 + weight(json_object_array_get_idx(json, i));
     } else {
-        sum += strlen(json_object_to_json_string_ext(json, COPAL__JSON_FLAGS));
+        const char *text = json_object_to_json_string_ext(json, COPAL__JSON_FLAGS);
+        sum += text ? strlen(text) : 0; /* out of memory: so is what comes next */
     }
     return sum;
 }
