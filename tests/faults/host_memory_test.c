@@ -147,7 +147,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_get_without_memory_says_so, server_open, server_close),
-        cmocka_unit_test_setup_teardown(an_upload_without_memory_says_so_and_the_host_goes_on, server_open, server_close),
+        cmocka_unit_test_setup_teardown(an_upload_without_memory_says_so_and_the_host_goes_on, server_open,
+                                        server_close),
         cmocka_unit_test_setup_teardown(an_answer_of_a_group_that_there_is_no_memory_for_is_told_as_such, server_open,
                                         server_close),
         cmocka_unit_test(a_server_without_memory_does_not_begin),

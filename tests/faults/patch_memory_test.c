@@ -12,7 +12,8 @@ typedef struct {
 } row_t;
 
 static const row_t rows[] = {
-    {52, "{\"a\":{\"b\":1},\"c\":[1,2]}", "{\"a\":{\"b\":2,\"d\":{\"e\":-0}},\"c\":null}", "{\"a\":{\"b\":2,\"d\":{\"e\":-0}}}", 0},
+    {52, "{\"a\":{\"b\":1},\"c\":[1,2]}", "{\"a\":{\"b\":2,\"d\":{\"e\":-0}},\"c\":null}",
+     "{\"a\":{\"b\":2,\"d\":{\"e\":-0}}}", 0},
     {51, "{\"a\":[1,{\"b\":12345678901234567890}]}",
      "[{\"op\":\"test\",\"path\":\"/a/0\",\"value\":1},{\"op\":\"copy\",\"from\":\"/a/1\",\"path\":\"/c\"},"
      "{\"op\":\"move\",\"from\":\"/a/0\",\"path\":\"/d~1e\"},{\"op\":\"add\",\"path\":\"/a/-\",\"value\":[true]},"
@@ -28,7 +29,8 @@ static int patch_it(void)
 {
     uint8_t out[200];
     size_t size = sizeof out;
-    const copal_code_t code = copal_json_patch(NULL, row->format, copal_text(row->value), copal_text(row->patch), out, &size);
+    const copal_code_t code =
+        copal_json_patch(NULL, row->format, copal_text(row->value), copal_text(row->patch), out, &size);
     enough_memory();
     if (code == 0 && row->outcome) {
         assert_int_equal(size, strlen(row->outcome));
