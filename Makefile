@@ -127,7 +127,7 @@ build/peers/go: | tools/installed/peers
 	@mkdir -p $@
 	cd tests/interop/go && PATH=/usr/bin:$$PATH go build -o $(CURDIR)/$@/ ./...
 
-.PHONY: benches bench observers instructions size
+.PHONY: benches bench observers instructions size stack
 benches: build
 	@cmake --build build --parallel $(JOBS) --target benches
 bench: benches tools/installed/bench ## answers per second beside a raw echo and libcoap's server, and DTLS sessions
@@ -137,8 +137,10 @@ observers: benches tools/installed/bench ## CPU for a notification and memory fo
 	@bench/observers
 instructions: benches tools/installed/bench ## user-space instructions for a GET, one after another and many at once, by callgrind
 	@bench/instructions
-size: tools/installed/bench ## octets of the core for a Cortex-M4
+size: tools/installed/bench tools/installed/chip ## octets of the core for a Cortex-M4, by part, and the memory it is to be given
 	@bench/size
+stack: tools/installed/bench ## stack that each function of the core takes there; says where anything calls itself
+	@bench/stack
 
 # Lays out what has changed since the last commit; the rest is left as people wrote it.
 .PHONY: format

@@ -44,3 +44,54 @@ def test_the_core_is_under_46_kilobytes_of_thumb_2_and_a_server_and_client_under
     assert int(re.search(r"^core +(\d+)$", table, re.MULTILINE)[1]) < 46 * 1024
     linked = [int(octets) for octets in re.findall(r"^of it in +(\d+) ", table, re.MULTILINE)]
     assert linked[0] < 38 * 1024 and linked[1] < linked[0] and linked[2] < linked[0]
+    endpoint, tree = re.search(r"^ +(\d+) +(\d+)  a server of 10 resources and 8 peers$", table, re.MULTILINE).groups()
+    assert int(endpoint) + int(tree) < 16 * 1024
+
+
+def test_the_core_never_recurses_and_takes_under_3_kilobytes_of_stack():
+    table = run("bench/stack")
+    octets = dict(re.findall(r"^(copal_\w+) +(\d+)", table, re.MULTILINE))
+    assert int(octets["copal_endpoint_receive"]) > 1024
+    assert max(map(int, octets.values())) < 3 * 1024
+    assert table.endswith("functions call each other without recursion\n")
+
+
+def test_what_the_stack_cannot_be_told_of_is_a_complaint(house):
+    (house / "src/message/bad.c").write_text('''
+void copal__turn(int *n);
+void copal__turn(int *n)
+{
+    int less = *n - 1;
+    if (less > 0)
+        copal__turn(&less);
+    *n = less;
+}
+
+void copal__grow(int n);
+void copal__grow(int n)
+{
+    char octets[n];
+    volatile char *first = octets;
+    *first = 0;
+}
+
+typedef struct {
+    void (*go)(void);
+} copal__way_t;
+void copal__go(const copal__way_t *way);
+void copal__go(const copal__way_t *way)
+{
+    volatile char here = 0;
+    way->go();
+    here++;
+}
+extern const copal__way_t copal__way;
+static void there(void) {}
+const copal__way_t copal__way = {there};
+''')
+    table = subprocess.run([ROOT / "bench/stack", house], capture_output=True, text=True)
+    assert table.returncode == 1
+    for complaint in ("recursion: copal__turn calls copal__turn", "copal__grow: its frame is dynamic",
+                      "nobody knows what way->go reaches",
+                      "there: its address is taken, and POINTERS does not know it"):
+        assert complaint in table.stdout

@@ -1,5 +1,4 @@
 """The checks in tools/ pass on this tree, and each can fail."""
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,15 +9,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def run(tool, root=ROOT):
     return subprocess.run([ROOT / "tools" / tool, root], capture_output=True, text=True)
-
-
-@pytest.fixture
-def house(tmp_path):
-    """A copy of what the checks look at, to be broken."""
-    for part in ("include", "src", "tool", "adapters", "examples"):
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, tmp_path / part)
-    return tmp_path
 
 
 def break_house(house, name, text):
