@@ -159,9 +159,10 @@ typedef struct {
     uint32_t timeout;             /* milliseconds, as copal_request_t; of each exchange */
 } copal_ask_t;
 
-/** Sends a request in one datagram; the receiver is called in the thread that runs the host. `handle` may be NULL. To a
+/** Sends a request in one datagram; the receiver is called in the thread that runs the host. `handle` may be NULL. Where a
+ *  peer's message IDs are used up it leaves by another local port, of up to 24, but with client.counters = 1. To a
  *  group, as copal_request_t says of one: it leaves once, by a socket of its own and on the link only (hop limit 1).
- *  COPAL_EURI, COPAL_ERESOLVE, COPAL_EINVAL, COPAL_EFULL (also: client_dtls.handshakes are under way),
+ *  COPAL_EURI, COPAL_ERESOLVE, COPAL_EINVAL, COPAL_EFULL (also: no message ID is left, or client_dtls.handshakes are under way),
  *  COPAL_EEXIST, COPAL_ESPACE, COPAL_EUNSUPPORTED (coaps without a backend, or a group by coaps), COPAL_ENOMEM, COPAL_ESYSTEM.
  *  COPAL_EINVAL too for coaps without credentials, coap with such, and credentials of a server or of another backend.
  *  The receiver may hear of COPAL_EHANDSHAKE, ECERTIFICATE, ECLOSED and ESTALE (there was no room for the session any more),

@@ -100,11 +100,13 @@ static int next_socket(const copal_host_t *host, int family, purpose_t purpose, 
     return -1;
 }
 
-/* The number of the client's socket that reaches `to`; it is opened when it is first needed. */
+/* The number of the client's socket that reaches `to`; it is opened when it is first needed. A plain one is that to which
+ * somebody moved last, for there are message IDs; a session is looked for from the first on. */
 static int client_socket(copal_host_t *host, const copal_peer_t *to, bool secure)
 {
     const purpose_t purpose = secure ? SECURE : copal_peer_is_group(to) ? GROUPS : PLAIN;
-    const int family = copal__peer_family(to), socket = next_socket(host, family, purpose, host->client.count - 1);
+    const int family = copal__peer_family(to);
+    const int socket = next_socket(host, family, purpose, purpose == PLAIN ? (int)host->latest - 1 : -1);
     return socket < 0 ? open_socket(host, family, purpose) : socket;
 }
 
@@ -146,6 +148,8 @@ int copal__client_move(copal_host_t *host, const copal_ask_t *ask, copal_peer_t 
 {
     const bool secure = ask->credentials != NULL;
     const int socket = another_socket(host, copal__peer_family(to), secure ? SECURE : PLAIN, (int)via, tries);
+    if (!secure && socket >= 0)
+        host->latest = (uint32_t)socket;
     if (!secure || socket < 0)
         return socket;
     to->size = copal__peer_address_size(to);
@@ -223,32 +227,40 @@ static void write_payload(copal_writer_t *w, const copal_ask_t *ask)
         copal_write_payload(w, ask->payload);
 }
 
-int copal__host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle)
+/* Its message ID, or an error. COPAL_EFULL with a request that is open: there is no ID for it. */
+static int send_request(copal_host_t *host, const copal_ask_t *ask, const copal_uri_t *uri, const copal_request_t *request,
+                        copal_receiver_t *receiver, copal_handle_t *handle)
 {
     copal_endpoint_t *endpoint = host->client.endpoint;
-    copal_time_t now = copal__host_now(host);
-    copal_handle_t made;
     copal_writer_t *w;
-    copal_peer_t to;
-    copal_uri_t uri;
-    int status = copal__ask_prepare(host, ask, &uri, &to);
-    if (status < 0)
-        return status;
-    const copal_request_t request = copal__ask_request(ask, &to, status);
-    handle = handle ? handle : &made;
-    status = copal_request_begin(endpoint, &request, handle, &w);
+    int status = copal_request_begin(endpoint, request, handle, &w);
     if (status < 0)
         return status;
     if (!ask->ping && !ask->no_options)
-        copal__ask_options(w, ask, ask->uri ? &uri : NULL, COPAL_PART_FIRST);
+        copal__ask_options(w, ask, ask->uri ? uri : NULL, COPAL_PART_FIRST);
     if (!ask->ping)
         write_payload(w, ask);
-    status = copal_request_commit(endpoint, now, *handle, receiver);
-    if (status < 0)
-        return status;
-    status = copal_request_id(endpoint, *handle);
-    if (status < 0)
-        copal_request_cancel(endpoint, now, *handle);
+    status = copal_request_commit(endpoint, copal__host_now(host), *handle, receiver);
+    return status < 0 ? status : copal_request_id(endpoint, *handle);
+}
+
+int copal__host_request(copal_host_t *host, const copal_ask_t *ask, copal_receiver_t *receiver, copal_handle_t *handle)
+{
+    copal_handle_t made;
+    copal_peer_t to;
+    copal_uri_t uri;
+    int socket = copal__ask_prepare(host, ask, &uri, &to), status = COPAL_EFULL;
+    if (socket < 0)
+        return socket;
+    handle = handle ? handle : &made;
+    for (unsigned tries = 1; socket >= 0; tries++) {
+        const copal_request_t request = copal__ask_request(ask, &to, socket);
+        *handle = (copal_handle_t){0};
+        status = send_request(host, ask, &uri, &request, receiver, handle);
+        if (status != COPAL_EFULL || copal_request_cancel(host->client.endpoint, copal__host_now(host), *handle) < 0)
+            return status;
+        socket = host->moves && !request.group ? copal__client_move(host, ask, &to, request.via, tries) : COPAL_EFULL;
+    }
     return status;
 }
 

@@ -21,6 +21,7 @@ struct copal_host_t {
     void *user;
     const copal_dtls_backend_t *dtls; /* NULL: no coaps */
     bool moves;       /* another socket has other message IDs: there is more than one counter of them */
+    uint32_t latest;  /* the client's socket that somebody moved to last, for its message IDs */
     size_t body_size;                 /* octets of the largest body that a blocking request puts together from blocks */
 
     atomic_bool stopping;    /* needs no lock */
