@@ -326,6 +326,14 @@ static void credentials_and_scheme_go_together(void **state)
 
 /* ---- bounds ------------------------------------------------------------------------------------------------------ */
 
+static uint32_t observers_of(copal__worker_t *worker)
+{
+    copal__worker_enter(worker);
+    const uint32_t observers = copal_endpoint_observers(worker->server.endpoint);
+    copal__worker_leave(worker);
+    return observers;
+}
+
 static void a_server_that_is_full_gives_the_oldest_session_up_and_what_it_observes(void **state)
 {
     uint16_t port;
@@ -344,7 +352,7 @@ static void a_server_that_is_full_gives_the_oldest_session_up_and_what_it_observ
     assert_int_equal(copal_tree_set_value(copal_host_tree(server), v, copal_text("news")), 0);
     do
         assert_int_equal(get(second, ours, port, "v", "news"), 0);
-    while (copal_endpoint_observers(server->workers[0].server.endpoint) > 0);
+    while (observers_of(&server->workers[0]) > 0);
     copal_host_close(first);
     copal_host_close(second);
     copal_host_close(server);
