@@ -150,9 +150,10 @@ static inline void pair_open(end_t *end, const char *name)
 {
     copal__handshake_config_t config = {
         .credentials = end->credentials, .name = name, .mtu = MTU, .write = pair_write, .context = end};
-    check_equal(end->backend->open(&end->handshake, &config), 0);
-    end->status = COPAL__HANDSHAKE_GOES_ON;
-    set_timers(end);
+    const int status = end->backend->open(&end->handshake, &config);
+    end->status = status < 0 ? status : COPAL__HANDSHAKE_GOES_ON;
+    if (status == 0)
+        set_timers(end);
 }
 
 static inline void pair_settle(end_t *end, int status)
@@ -160,8 +161,8 @@ static inline void pair_settle(end_t *end, int status)
     end->status = status;
     if (status == COPAL__HANDSHAKE_GOES_ON)
         return;
-    if (status == COPAL__HANDSHAKE_DONE)
-        check_equal(end->backend->keys(end->handshake, &end->keys), 0);
+    if (status == COPAL__HANDSHAKE_DONE && end->backend->keys(end->handshake, &end->keys) < 0)
+        end->status = COPAL_EHANDSHAKE;
     const char *reason = end->backend->reason(end->handshake);
     snprintf(end->reason, sizeof end->reason, "%s", reason ? reason : "");
     end->backend->close(end->handshake);

@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -107,15 +108,21 @@ static bool attempt_without(int (*attempt)(void), unsigned long nth, bool lasts,
     return scarcity.failed > 0;
 }
 
-/** Attempts something that takes `least` allocations or more until it has had them all. An attempt returns 0 where it went well, after
- *  it has asserted so, else one of `expected`, which a 0 ends. What it leaves behind is seen at the end of the program. */
+/** Attempts something that takes `least` allocations or more, without each of them; where there are more than MOMENTS, without
+ *  every so many-th. An attempt returns 0 where it went well, after it has asserted so, else one of `expected`, which a 0 ends.
+ *  What it leaves behind is seen at the end of the program. */
+#ifndef MOMENTS
+#define MOMENTS 500u
+#endif
 static inline void each_without_memory(int (*attempt)(void), unsigned long least, const int *expected)
 {
-    unsigned long nth = 1;
     assert_int_equal(attempt(), 0); /* what is made once and kept is there from now on */
-    while (attempt_without(attempt, nth, false, expected))
-        attempt_without(attempt, nth++, true, expected);
-    assert_true(nth > least);
+    assert_false(attempt_without(attempt, ULONG_MAX, false, expected));
+    const unsigned long count = scarcity.count, stride = count / MOMENTS + 1;
+    assert_true(count >= least);
+    for (unsigned long nth = 1; nth <= count; nth += stride)
+        for (int lasts = 0; lasts < 2; lasts++)
+            attempt_without(attempt, nth, lasts, expected);
 }
 
 #endif

@@ -26,7 +26,8 @@ static bool prepare(copal__openssl_handshake_t *handshake, const copal__handshak
     BIO_set_data(bio, handshake);
     BIO_set_init(bio, 1);
     SSL_set_bio(handshake->ssl, bio, bio);
-    SSL_set_app_data(handshake->ssl, handshake);
+    if (SSL_set_app_data(handshake->ssl, handshake) != 1)
+        return false;
     SSL_set_mtu(handshake->ssl, (long)config->mtu);
     if (handshake->credentials->server)
         SSL_set_accept_state(handshake->ssl);
