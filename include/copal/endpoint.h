@@ -135,16 +135,32 @@ void copal_endpoint_renewed(copal_endpoint_t *e, copal_time_t now, const copal_p
 /** What happened, counted since init. */
 typedef struct {
     uint64_t received, sent;        /* datagrams */
-    uint64_t malformed;             /* rejected or ignored for their form */
-    uint64_t duplicates;            /* requests recognised as such */
-    uint64_t retransmitted;         /* datagrams sent again */
-    uint64_t challenged;            /* 4.01 with Echo */
-    uint64_t refused;               /* 5.03 or 4.29 for a bound that was reached */
-    uint64_t dropped;               /* answers not sent since no message ID was free, or by multicast too many were waiting */
-    uint64_t notifications;         /* sent, without retransmissions */
-    uint64_t withheld;              /* answers cut, challenged or dropped since they were long for an unproven address */
+    uint64_t malformed;             /* rejected or ignored for their form (RFC 7252 sections 3, 4.2) */
+    uint64_t ignored;               /* well-formed, and nothing was to be done: what answers no message of ours (section 4.2), a
+                                     * NON with an unknown critical option (5.4.1), a group's that is not heard (8.1) */
+    uint64_t resets;                /* Resets that came for messages of ours (section 4.2); pings' among them */
+    uint64_t requests[8];           /* by method, copies among them: [1] GET to [7] iPATCH, [0] all others (RFC 8132) */
+    uint64_t answers[3];            /* made to requests: [0] 2.xx, [1] 4.xx, [2] 5.xx (section 5.9); not sent again ones */
+    uint64_t duplicates;            /* requests recognised as such (section 4.5) */
+    uint64_t retransmitted;         /* datagrams sent again (section 4.2) */
+    uint64_t unacknowledged;        /* CONs given up since nothing came for them (section 4.2) */
+    uint64_t unanswered;            /* deferred calls that were dropped, since no answer was given in an EXCHANGE_LIFETIME */
+    uint64_t challenged;            /* 4.01 with Echo (RFC 9175 section 2.4) */
+    uint64_t refused;               /* 5.03 (section 5.9.3.4) and 4.29 (RFC 8516): a bound was reached, or a handler said so */
+    uint64_t dropped;               /* answers not sent since no message ID was free (section 4.4), or by multicast too many were
+                                     * waiting (8.2) */
+    uint64_t notifications;         /* sent, without retransmissions (RFC 7641 section 4.2) */
+    uint64_t unobserved;            /* answered without Observe since there was no room to keep it (RFC 7641 section 4.1) */
+    uint64_t withheld;              /* answers cut, challenged or dropped since they were long for an unproven address
+                                     * (section 11.3) */
+    uint64_t forgotten;             /* entries against duplicates that made room early, of PUT, DELETE and iPATCH (section 4.5) */
+    uint64_t displaced;             /* proofs of addresses that made room for others (RFC 9175 section 2.3) */
 } copal_counters_t;
-const copal_counters_t *copal_endpoint_counters(const copal_endpoint_t *e);
+const copal_counters_t *copal_endpoint_counters(copal_endpoint_t *e);
+
+/** How many messages and calls are under way at present: requests of ours, calls to be answered later, answers and notifications
+ *  that wait for an acknowledgement. */
+uint32_t copal_endpoint_pending(const copal_endpoint_t *e);
 
 /* ---- client ------------------------------------------------------------------------------------ */
 

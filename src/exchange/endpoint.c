@@ -229,8 +229,11 @@ static int take(copal_endpoint_t *e, copal__arrival_t *a)
     int error = copal__message_check(&a->message);
     if (error || class_ == 1 || class_ >= 6 || (type == COPAL_RST && code != COPAL_EMPTY))
         return COPAL_EFORMAT;
-    if (type == COPAL_ACK || type == COPAL_RST)
-        return settle(e, a);
+    if (type == COPAL_ACK || type == COPAL_RST) {
+        error = settle(e, a);
+        e->counters.resets += type == COPAL_RST && !error;
+        return error;
+    }
     if (class_ != 0 && e->respond)
         return e->respond(e, a);
     reject(e, a);
@@ -271,6 +274,7 @@ int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_fr
         copal__account(e, &a, out);
     if (error == COPAL_EFORMAT || error == COPAL_EVERSION)
         e->counters.malformed++;
+    e->counters.ignored += error == COPAL_EIGNORED;
     return error;
 }
 
@@ -292,8 +296,10 @@ size_t copal_endpoint_send(copal_endpoint_t *e, copal_time_t now, copal_datagram
             continue;
         }
         copal__slot_t *s = &e->slots[slot];
-        if (count && copal__slot_is_over(e, s))
+        const bool over = copal__slot_is_over(e, s);
+        if (count && over)
             break; /* its callback may reuse the memory of what is in `out` */
+        e->counters.unacknowledged += over && s->stand == COPAL__SENT;
         bool sends = s->kind->due(e, s, &out[count]);
         count += sends;
         lends |= sends;
@@ -307,6 +313,13 @@ copal_time_t copal_endpoint_next_timeout(const copal_endpoint_t *e)
     return e->outbox.taken < e->outbox.count ? INT64_MIN : copal__timer_next(&e->timers);
 }
 
+uint32_t copal_endpoint_pending(const copal_endpoint_t *e) { return e->slot_pool.used; }
+
 uint32_t copal_endpoint_observers(const copal_endpoint_t *e) { return e->observers.pool.used; }
 
-const copal_counters_t *copal_endpoint_counters(const copal_endpoint_t *e) { return &e->counters; }
+const copal_counters_t *copal_endpoint_counters(copal_endpoint_t *e)
+{
+    e->counters.forgotten = e->remembered.forgotten;
+    e->counters.displaced = e->proven.displaced;
+    return &e->counters;
+}

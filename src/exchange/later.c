@@ -63,6 +63,7 @@ static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
         return leaves;
     }
     if (copal__slot_is_over(e, s)) {
+        e->counters.unanswered += !is_answered(s);
         conclude(e, s, false);
         return false;
     }
@@ -287,6 +288,8 @@ int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t han
         copal__answer_close(&s->w, instead, &s->later.asked);
     if (s->later.observer && (instead = e->observing->commit(e, s)))
         restart(e, s, instead);
+    if (!s->later.notifies)
+        copal__count_answer(e, s->w.data[1]);
     if (copal__is_unwanted(s->later.unwanted, s->w.data[1])) {
         keep_quiet(e, s);
         return error;

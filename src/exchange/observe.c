@@ -131,12 +131,13 @@ copal__observer_t *copal__observe_begin(copal__serving_t *s)
     const copal_from_t *from = s->call.from;
     copal_bytes_t token = s->call.request->token;
     size_t size = draft(s);
-    if (!size || token.size > sizeof t->observers->token || token.size > e->config.limits.token_size || !has_room(s))
-        return NULL;
+    bool keeps = size && token.size <= sizeof t->observers->token && token.size <= e->config.limits.token_size && has_room(s);
     uint64_t hash = copal__hash(&e->key, TWEAK + s->subject.slot, copal__observers_draft(t), size);
-    uint32_t observed = copal__observed_open(t, hash, size, s->subject);
-    if (observed == COPAL__NONE)
+    uint32_t observed = keeps ? copal__observed_open(t, hash, size, s->subject) : COPAL__NONE;
+    if (observed == COPAL__NONE) {
+        e->counters.unobserved++;
         return NULL;
+    }
     t->observed[observed].confirmable = s->confirmable;
     copal__observer_t *o = copal__observer_add(t, observed, key_of(e, s->origin.peer, from->via, token));
     o->hash = s->origin.peer;

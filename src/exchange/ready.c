@@ -74,6 +74,8 @@ bool copal__ready_answer(copal_endpoint_t *e, const copal_from_t *from, copal_by
     if (answer.size)
         memcpy(out + header, answer.data, answer.size);
     copal__outbox_post(&e->outbox, from, header + answer.size);
+    e->counters.requests[COPAL_GET]++;
+    e->counters.answers[0]++;
     if (header + answer.size > e->credit && !from->proven)
         copal__guard_spend(&e->guard, copal__guard_bucket(&e->guard, &from->peer, from->network),
                            header + answer.size - e->credit);

@@ -162,7 +162,6 @@ static void refuse(copal__serving_t *s)
     copal_time_t wait = copal__remembered_room_at(&e->remembered, &s->origin) - e->now;
     copal_writer_t *w = copal_reply(&s->call, share ? COPAL_TOO_MANY_REQUESTS : COPAL_SERVICE_UNAVAILABLE);
     copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, ((uint32_t)wait + 999) / 1000);
-    e->counters.refused++;
 }
 
 /* Whether an address must be proven before a request with effects runs: the memory for those is short, or there is not even
@@ -314,6 +313,7 @@ static void finish(copal__serving_t *s)
     if (s->memory) /* a duplicate NON is ignored: its reply is not needed */
         copal__remembered_reply(&e->remembered, s->memory, s->origin.key, is_unwanted(s) ? NULL : &s->w,
                                 s->call.request->type == COPAL_CON);
+    copal__count_answer(e, s->code);
     if (fits && !s->w.error) /* an error: not even a token that came in a datagram over the limit */
         respond(s);
 }
@@ -435,6 +435,7 @@ int copal__request_receive(copal_endpoint_t *e, copal__arrival_t *a)
         return refusal;
     if (a->from->multicast && (m->type == COPAL_CON || !e->keep))
         return COPAL_EIGNORED; /* "Such multicast requests MUST be Non-confirmable" (section 8.1) */
+    e->counters.requests[m->code <= COPAL_IPATCH ? m->code : 0]++;
     s.call = (copal_call_t){e, e->now, a->from, m, &s.options, a->datagram, 0, false};
     s.memory = NULL;
     s.observer = COPAL__NONE;

@@ -214,6 +214,14 @@ struct copal_endpoint_t {
     uint32_t order;
 };
 
+/** Counts an answer that was made to a request. */
+static inline void copal__count_answer(copal_endpoint_t *e, copal_code_t code)
+{
+    const unsigned class_ = COPAL_CODE_CLASS(code);
+    e->counters.answers[class_ < 4 ? 0 : class_ == 4 ? 1 : 2]++;
+    e->counters.refused += code == COPAL_SERVICE_UNAVAILABLE || code == COPAL_TOO_MANY_REQUESTS;
+}
+
 /** The timer of all observers is behind those of the slots. */
 static inline uint32_t copal__observers_timer(const copal_endpoint_t *e) { return e->slot_pool.capacity; }
 

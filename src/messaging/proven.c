@@ -24,7 +24,9 @@ static copal__proof_t *place_of(const copal__proven_t *p, uint64_t hash)
 
 void copal__proven_add(copal__proven_t *p, copal_time_t now, uint64_t peer_hash)
 {
-    *place_of(p, peer_hash) = (copal__proof_t){peer_hash, now + COPAL__PROVEN_FOR, true};
+    copal__proof_t *proof = place_of(p, peer_hash);
+    p->displaced += proof->set && proof->hash != peer_hash && now < proof->until;
+    *proof = (copal__proof_t){peer_hash, now + COPAL__PROVEN_FOR, true};
 }
 
 bool copal__proven_has(const copal__proven_t *p, copal_time_t now, uint64_t peer_hash)

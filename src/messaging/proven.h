@@ -16,6 +16,7 @@ typedef struct {
 typedef struct {
     copal__proof_t *proofs;
     uint32_t capacity;
+    uint64_t displaced; /* proofs that still held and made room, counted */
 } copal__proven_t;
 
 void copal__proven_lay(copal__proven_t *p, copal__carver_t *carver, uint32_t capacity);

@@ -241,6 +241,7 @@ static copal__run_t *make_room(copal__remembered_t *r, const copal__origin_t *o,
         if (!soft->count)
             return NULL;
         drop_oldest(r, soft);
+        r->forgotten++;
     }
 }
 

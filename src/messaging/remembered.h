@@ -80,6 +80,7 @@ typedef struct {
     copal__queue_t lists[2]; /* may go early, must stay */
     copal__queue_t *buckets; /* those that must stay, by hash of the peer */
     copal_time_t now;
+    uint64_t forgotten; /* entries that went early, counted */
     uint32_t bucket_mask;
     uint32_t worst;   /* pieces of the largest reply */
     uint32_t running; /* requests that must stay and have no reply yet: each has `worst` pieces, all but one reserved */
