@@ -30,21 +30,21 @@ static inline uint64_t word_at(const uint8_t *at)
 }
 
 /* What is left behind the words of eight octets, and above it the size. */
-static inline uint64_t last_word(const uint8_t *at, size_t size)
+static inline uint64_t last_word(const uint8_t *data, size_t size)
 {
     uint64_t word = 0;
-    for (size_t rest = size % 8; rest; rest--)
-        word = word << 8 | at[rest - 1];
+    for (size_t end = size; end % 8; end--)
+        word = word << 8 | data[end - 1];
     return word | (uint64_t)size << 56;
 }
 
-/* SipHash with `each` rounds for a word and `last` for the finish. */
-static inline uint64_t hash(const copal__key_t *key, uint64_t tweak, const uint8_t *at, size_t size, int each, int last)
+/* SipHash with `each` rounds for a word and `last` for the finish. No octets may have no address. */
+static inline uint64_t hash(const copal__key_t *key, uint64_t tweak, const uint8_t *data, size_t size, int each, int last)
 {
     state_t s = {key->k0 ^ 0x736f6d6570736575u, key->k1 ^ 0x646f72616e646f6du ^ tweak, key->k0 ^ 0x6c7967656e657261u,
                  key->k1 ^ 0x7465646279746573u};
-    for (size_t words = size / 8 + 1; words; words--, at += 8) {
-        uint64_t word = words > 1 ? word_at(at) : last_word(at, size);
+    for (size_t i = 0; i <= size / 8; i++) {
+        uint64_t word = i < size / 8 ? word_at(data + 8 * i) : last_word(data, size);
         s.v3 ^= word;
         mix(&s, each);
         s.v0 ^= word;

@@ -38,12 +38,20 @@ static void another_tweak_is_another_function(void **state)
     assert_false(copal__hash_place(&key, 1, "path", 4) == copal__hash_place(&key, 0, "path", 4));
 }
 
+static void nothing_needs_no_address(void **state)
+{
+    (void)state;
+    assert_true(copal__hash(&key, 0, NULL, 0) == copal__hash(&key, 0, "", 0));
+    assert_true(copal__hash_place(&key, 0, NULL, 0) == copal__hash_place(&key, 0, "", 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siphash_2_4_known_answers),
         cmocka_unit_test(siphash_1_3_known_answers),
         cmocka_unit_test(another_tweak_is_another_function),
+        cmocka_unit_test(nothing_needs_no_address),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
