@@ -6,11 +6,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#define SEEDS    300
 #define MESSAGES 400
 #define DEEP     "0/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9/0/1/2/3/4/5/6/7/8/9"
 
@@ -170,10 +170,12 @@ static void step(pair_t *p, random_t *r)
     p->ways[0].now = p->ways[1].now += pause;
 }
 
+static unsigned long seed_count = 300; /* environment: COPAL_SEEDS=n for another number */
+
 static void run(const copal_limits_t *limits)
 {
     unsigned long asked = 0, short_ones = 0;
-    for (uint32_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint32_t seed = 1; seed <= seed_count; seed++) {
         char note[32];
         pair_t p = {0};
         random_t r = random_from((uint64_t)seed << 32); /* far from the others in the one sequence that there is */
@@ -213,6 +215,8 @@ static void both_ways_give_the_same_answers_in_small_messages(void **state)
 
 int main(void)
 {
+    if (getenv("COPAL_SEEDS"))
+        seed_count = strtoul(getenv("COPAL_SEEDS"), NULL, 10);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_ways_give_the_same_answers),
         cmocka_unit_test(both_ways_give_the_same_answers_when_the_guard_is_low),
