@@ -74,7 +74,7 @@ build/docs-venv/installed: docs/requirements.txt | tools/installed/docs
 
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
-INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python python-debug chip fuzz test bench format docs deb deb-test)
+INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python python-debug chip fuzz test bench lint format docs deb deb-test)
 .PHONY: $(INSTALLED)
 $(INSTALLED): tools/installed/%:
 	@tools/install $*
@@ -141,6 +141,10 @@ size: tools/installed/bench tools/installed/chip ## octets of the core for a Cor
 	@bench/size
 stack: tools/installed/bench ## stack that each function of the core takes there; says where anything calls itself
 	@bench/stack
+
+.PHONY: lint
+lint: tools/installed/lint ## what clang-tidy says to the sources, its static analyzer included; some minutes
+	@JOBS=$(JOBS) tools/lint
 
 # Lays out what has changed since the last commit; the rest is left as people wrote it.
 .PHONY: format

@@ -373,7 +373,7 @@ static void add_values(server_t *server)
 {
     char large[LARGE + 1];
     for (size_t i = 0; i < LARGE; i++)
-        large[i] = i % 64 == 63 ? '\n' : (char)('a' + i / 64);
+        large[i] = (char)(i % 64 == 63 ? '\n' : 'a' + i / 64);
     large[LARGE] = 0;
     copal_handle_t resource = add_value(server, "large", large, 0, false);
     check(copal_tree_add_attribute(server->tree, resource, copal_text("sz"), copal_text("1280")));

@@ -58,7 +58,7 @@ static int discover_all(const tool_command_t *command, tool_request_t *request)
     request->ask.uri = "coap://224.0.1.187/.well-known/core"; /* for its path: the peers say whom */
     if (!request->ask.timeout)
         request->ask.timeout = TOOL_GROUP_TIMEOUT;
-    return tool_ask_peers(request, peers, (size_t)(four + six), table ? NULL : tool_print_found,
+    return tool_ask_peers(request, peers, (size_t)four + (size_t)six, table ? NULL : tool_print_found,
                           table ? tool_print_found_table : NULL);
 }
 

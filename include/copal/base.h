@@ -39,7 +39,7 @@ typedef int64_t copal_time_t;
     XX(ECLOSED, -21, "peer closed the DTLS session")
 
 enum {
-#define XX(name, value, text) COPAL_##name = value,
+#define XX(name, value, text) COPAL_##name = (value),
     COPAL_ERROR_MAP(XX)
 #undef XX
 };

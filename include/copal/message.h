@@ -96,7 +96,7 @@ typedef enum { COPAL_FORMAT_EMPTY, COPAL_FORMAT_OPAQUE, COPAL_FORMAT_UINT, COPAL
     XX(REQUEST_TAG, 292, "Request-Tag", OPAQUE, 0, 8, true)
 
 enum {
-#define XX(name, number, text, format, least, most, repeatable) COPAL_OPTION_##name = number,
+#define XX(name, number, text, format, least, most, repeatable) COPAL_OPTION_##name = (number),
     COPAL_OPTION_MAP(XX)
 #undef XX
 };

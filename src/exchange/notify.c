@@ -404,10 +404,20 @@ static bool take_turn(copal_endpoint_t *e, uint32_t at)
     return false;
 }
 
-static copal__observer_t *first(const copal_endpoint_t *e, copal__observer_stand_t stand)
+/* The one that has stood there for longest, if anybody does. */
+static bool first(const copal_endpoint_t *e, copal__observer_stand_t stand, copal__observer_t **o)
 {
     uint32_t at = copal__list_first(&e->observers.stands[stand]);
-    return at == COPAL__NONE ? NULL : &e->observers.observers[at];
+    if (at != COPAL__NONE)
+        *o = &e->observers.observers[at];
+    return at != COPAL__NONE;
+}
+
+/* The next one of those who wait for something that has come. */
+static bool ready(const copal_endpoint_t *e, copal__observer_t **o)
+{
+    return (has_slot(e) && first(e, COPAL__CROWDED, o)) || first(e, COPAL__DUE, o) ||
+           (first(e, COPAL__COOLING, o) && (int32_t)((uint32_t)e->now - (*o)->due) >= 0);
 }
 
 /* Does one thing that is due. False: nothing is. */
@@ -415,11 +425,9 @@ static bool proceed(copal_endpoint_t *e, bool *posted)
 {
     copal__observer_t *o;
     uint32_t subject;
-    if ((o = first(e, COPAL__SUPERSEDED)))
+    if (first(e, COPAL__SUPERSEDED, &o))
         *posted = supersede(e, o);
-    else if ((has_slot(e) && (o = first(e, COPAL__CROWDED))) || (o = first(e, COPAL__DUE)))
-        *posted = tell(e, o);
-    else if ((o = first(e, COPAL__COOLING)) && (int32_t)((uint32_t)e->now - o->due) >= 0)
+    else if (ready(e, &o))
         *posted = tell(e, o);
     else if ((subject = copal__list_first(&e->observers.changed)) != COPAL__NONE)
         *posted = take_turn(e, subject);

@@ -186,9 +186,8 @@ void copal__crowd_drop(copal_task_t *task)
     copal__crowd_t *crowd = &task->kept_->crowd;
     if (crowd->gone)
         *crowd->gone = true;
-    while (crowd->rests) {
-        rest_t *rest = crowd->rests;
-        forget(rest);
+    for (rest_t *rest; (rest = crowd->rests);) {
+        crowd->rests = rest->next;
         if (rest->task.kept_)
             copal__task_cancel(&rest->task);
         release(rest);

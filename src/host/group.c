@@ -74,16 +74,14 @@ int copal__interface_of(const copal_peer_t *local, uint32_t *index)
 int copal_peers_of_group(copal_peer_t *peers, int most, const char *group, uint16_t port)
 {
     copal_peer_t peer;
-    uint32_t indices[COPAL_INTERFACES];
     const int status = copal_peer_from_text(&peer, group, port, false);
     if (status < 0 || !copal_peer_is_group(&peer))
         return COPAL_EINVAL;
     const bool four = copal__peer_family(&peer) == AF_INET;
-    int count = copal__peer_scope(&peer) != 0 ? 1 : copal__interfaces(four ? AF_INET : AF_INET6, four, indices);
+    uint32_t indices[COPAL_INTERFACES] = {copal__peer_scope(&peer)};
+    int count = indices[0] != 0 ? 1 : copal__interfaces(four ? AF_INET : AF_INET6, four, indices);
     if (count < 0)
         return COPAL_ESYSTEM;
-    if (copal__peer_scope(&peer) != 0)
-        indices[0] = copal__peer_scope(&peer);
     for (int i = 0; i < count && i < most; i++) {
         peers[i] = peer;
         copal__peer_set_scope(&peers[i], indices[i]);

@@ -57,3 +57,15 @@ def test_a_broken_promise_of_the_core_is_found(house, text, said):
     result = run("check-core", house)
     assert result.returncode == 1
     assert said in result.stdout
+
+
+@pytest.mark.parametrize("text, check", [
+    ("#define TWICE(n) 2 * n\n", "bugprone-macro-parentheses"),
+    ("int copal__f(int n)\n{\n    int *p = 0;\n    return n ? *p : n;\n}\n", "clang-analyzer-core.NullDereference"),
+])
+def test_clang_tidy_finds_what_is_wrong(tmp_path, text, check):
+    source = tmp_path / "bad.c"
+    source.write_text(text)
+    result = subprocess.run(["clang-tidy", f"--config-file={ROOT}/.clang-tidy", source, "--", "-std=c11"],
+                            capture_output=True, text=True)
+    assert result.returncode == 1 and check in result.stdout
