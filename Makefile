@@ -127,12 +127,17 @@ build/peers/go: | tools/installed/peers
 	@mkdir -p $@
 	cd tests/interop/go && PATH=/usr/bin:$$PATH go build -o $(CURDIR)/$@/ ./...
 
-.PHONY: benches bench observers instructions size stack
+.PHONY: benches bench bench-post observers instructions size stack
 benches: build
 	@cmake --build build --parallel $(JOBS) --target benches
 bench: benches tools/installed/bench ## answers per second beside a raw echo and libcoap's server, and DTLS sessions
 	@bench/run
 	@bench/secure
+	@bench/peers
+	@bench/post $(SECONDS)
+SECONDS = 300
+bench-post: benches ## POSTs from 4,000 peers for SECONDS=300, with copies; none may run twice
+	@bench/post $(SECONDS)
 observers: benches tools/installed/bench ## CPU for a notification and memory for an observer, beside libcoap's server
 	@bench/observers
 instructions: benches tools/installed/bench ## user-space instructions for a GET, one after another and many at once, by callgrind

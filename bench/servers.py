@@ -34,6 +34,12 @@ def commands(port):
     return found
 
 
+def two_cores():
+    """For the server, and for the loader; the same one where there is only one."""
+    cores = sorted(os.sched_getaffinity(0))[:2]
+    return cores * 2 if len(cores) == 1 else cores
+
+
 def cpu_seconds(process):
     """What all its threads have used so far."""
     threads = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
@@ -76,10 +82,10 @@ class Client:
 
 
 @contextlib.contextmanager
-def running(name, port, cores=(), prefix=()):
-    """Runs a server, on these cores, until it answers; ends it afterwards."""
+def running(name, port, cores=(), prefix=(), command=None):
+    """Runs a server, on these cores, until it answers; ends it afterwards. `command` in place of the usual one."""
     pin = (lambda: os.sched_setaffinity(0, cores)) if cores else None
-    process = subprocess.Popen([*prefix, *commands(port)[name]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    process = subprocess.Popen([*prefix, *(command or commands(port)[name])], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                preexec_fn=pin)
     try:
         client = Client(port)
