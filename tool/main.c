@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-const tool_command_t *const tool_commands[] = {&tool_get,   &tool_put,     &tool_post,     &tool_delete, &tool_fetch,
-                                               &tool_patch, &tool_observe, &tool_discover, &tool_ping,   &tool_bench,
-                                               &tool_serve, &tool_help,    NULL};
+const tool_command_t *const tool_commands[] = {&tool_get,     &tool_put,     &tool_post,     &tool_delete, &tool_fetch,
+                                               &tool_patch,   &tool_observe, &tool_discover, &tool_ping,   &tool_bench,
+                                               &tool_conform, &tool_serve,   &tool_help,     NULL};
 
 const tool_command_t *tool_find_command(const char *name)
 {

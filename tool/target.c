@@ -128,7 +128,7 @@ int tool_take_uri(const tool_command_t *command, tool_request_t *request, const 
     if (uri->port == 0)
         return bad_port(command, text);
     request->group = is_group(uri);
-    if (request->group && (command == &tool_ping || command == &tool_observe || command == &tool_bench))
+    if (request->group && (command == &tool_ping || command == &tool_observe || command == &tool_bench || command == &tool_conform))
         return tool_usage_error(command, "%.*s is a group of hosts, and %s asks one; 'copal discover' tells who is there",
                                 (int)uri->host.size, (const char *)uri->host.data, command->name);
     if (request->group && uri->secure)

@@ -34,7 +34,7 @@ typedef struct tool_command_t {
 } tool_command_t;
 
 extern const tool_command_t tool_serve, tool_get, tool_put, tool_post, tool_delete, tool_fetch, tool_patch, tool_observe,
-    tool_discover, tool_ping, tool_bench, tool_help;
+    tool_discover, tool_ping, tool_bench, tool_conform, tool_help;
 
 /** All commands in the order of `copal help`; ends with NULL. */
 extern const tool_command_t *const tool_commands[];
@@ -344,6 +344,9 @@ bool tool_print_link_table(copal_bytes_t document);
 
 /** Prints the links of many hosts as one table. */
 void tool_print_found_table(const tool_found_t *found, size_t count);
+
+/** A datagram on one line, without its end: type, code, message ID, token, options, the start of the payload. */
+void tool_print_message(FILE *stream, copal_bytes_t datagram);
 
 /** A copal_trace_t: one line on standard error for each message. */
 void tool_trace(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes_t datagram);

@@ -62,8 +62,10 @@ class Answerer(_Loop):
             selector.register(self._socket, selectors.EVENT_READ)
             selector.register(self._told, selectors.EVENT_READ)
             while self._told not in [key.fileobj for key, _ in selector.select()]:
-                datagram, peer = self._socket.recvfrom(65536)
-                self._handle(coap.decode(datagram), peer)
+                self._take(*self._socket.recvfrom(65536))
+
+    def _take(self, datagram, peer):
+        self._handle(coap.decode(datagram), peer)
 
     def push(self, message):
         """Sends a message to whoever asked last."""

@@ -148,7 +148,7 @@ def test_says_what_an_option_may_hold():
     assert "255 octets" in refused("get", URI + "x" * 256)
 
 
-@pytest.mark.parametrize("command", ["get", "put", "post", "delete", "discover", "ping", "serve", "help"])
+@pytest.mark.parametrize("command", ["get", "put", "post", "delete", "discover", "ping", "conform", "serve", "help"])
 def test_every_command_has_help(command):
     for arguments in ([command, "--help"], ["help", command], [command, "-h"]):
         done = copal(*arguments)
@@ -160,7 +160,7 @@ def test_every_command_has_help(command):
 def test_help_lists_every_command(arguments):
     done = copal(*arguments)
     assert done.returncode == 0
-    for command in ("get", "put", "post", "delete", "discover", "ping", "serve", "help"):
+    for command in ("get", "put", "post", "delete", "discover", "ping", "conform", "serve", "help"):
         assert f"\n  {command} " in done.stdout.decode()
 
 
@@ -168,8 +168,8 @@ def test_without_a_command_help_goes_to_standard_error():
     assert refused() == copal("help").stdout.decode()
 
 
-@pytest.mark.parametrize("command", [[], ["get"], ["put"], ["post"], ["delete"], ["discover"], ["ping"], ["serve"],
-                                     ["help"]])
+@pytest.mark.parametrize("command", [[], ["get"], ["put"], ["post"], ["delete"], ["discover"], ["ping"], ["conform"],
+                                     ["serve"], ["help"]])
 def test_help_fits_a_terminal(command):
     assert [line for line in copal("help", *command).stdout.decode().splitlines() if len(line) > 80] == []
 

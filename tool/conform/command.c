@@ -1,0 +1,176 @@
+/* copal conform: plays the cases with a server, and tells what it does otherwise than the standards say. */
+#include "conform.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTION_ONLY = 256, OPTION_LIST, OPTION_TIMEOUT, OPTION_SILENCE, OPTION_PARALLEL, OPTION_ROLE = 300 };
+enum { TIMEOUT = 30 * 1000, SILENCE = 2 * 1000, PARALLEL = 16, MOST_PARALLEL = 256 };
+
+const conform_suite_t *const conform_suites[] = {&conform_rfc7252_messages, &conform_rfc7252_requests, NULL};
+
+typedef struct {
+    conform_target_t target;
+    const char *only;
+    bool list;
+    uint64_t parallel;
+} options_t;
+
+static size_t choose(const char *only, const conform_case_t **chosen)
+{
+    size_t count = 0;
+    for (size_t i = 0; conform_suites[i]; i++) {
+        for (size_t j = 0; j < conform_suites[i]->count; j++) {
+            const conform_case_t *row = &conform_suites[i]->cases[j];
+            if (only && !strstr(row->name, only))
+                continue;
+            if (chosen)
+                chosen[count] = row;
+            count++;
+        }
+    }
+    return count;
+}
+
+static void print_list(const char *only)
+{
+    const conform_case_t **chosen = conform_memory(calloc(choose(only, NULL) + 1, sizeof(*chosen)));
+    size_t count = choose(only, chosen);
+    for (size_t i = 0; i < count; i++)
+        printf("%-6s  %s\n", chosen[i]->level == CONFORM_MUST ? "MUST" : "SHOULD", chosen[i]->name);
+    free(chosen);
+}
+
+static int play(const options_t *options)
+{
+    const conform_case_t **chosen = conform_memory(calloc(choose(options->only, NULL) + 1, sizeof(*chosen)));
+    conform_result_t result = {.target = &options->target, .count = choose(options->only, chosen)};
+    result.cases = conform_memory(calloc(result.count + 1, sizeof *result.cases));
+    for (size_t i = 0; i < result.count; i++)
+        conform_open(&result.cases[i], chosen[i], &options->target);
+    int status = TOOL_REFUSED;
+    if (conform_schedule(&result, options->parallel, conform_tell))
+        status = conform_tell_summary(&result);
+    else
+        tool_say("this machine starts no thread\n");
+    for (size_t i = 0; i < result.count; i++)
+        conform_close(&result.cases[i]);
+    free(result.cases);
+    free(chosen);
+    return status;
+}
+
+/** Where the URI's host is, and how it is to be named. */
+static int take_uri(const tool_command_t *command, const char *text, conform_target_t *target)
+{
+    tool_request_t request = {0};
+    copal_uri_t uri;
+    copal_peer_t peer;
+    uint16_t port;
+    int status = copal_uri_parse(&uri, text) == 0 && uri.secure ? 0 : tool_take_uri(command, &request, text, &uri);
+    if (status)
+        return status;
+    if (uri.secure)
+        return tool_usage_error(command, "cases are played without DTLS; did you mean 'coap%s'?", strstr(text, "://"));
+    if (uri.path.size > 1 || uri.has_query)
+        return tool_usage_error(command, "a server is tested, not one resource; --value names one to test with");
+    int error = copal_peers_from_uri(&peer, 1, text);
+    if (error < 0)
+        return tool_no_answer(&request, error, NULL);
+    copal_peer_to_text(&peer, target->address, sizeof target->address, &port);
+    snprintf(target->port, sizeof target->port, "%u", (unsigned)port);
+    if (!uri.literal)
+        target->host = uri.host;
+    return TOOL_OK;
+}
+
+static int take_option(const tool_command_t *command, options_t *options, int id, const char *value)
+{
+    if (id >= OPTION_ROLE && id < OPTION_ROLE + ROLE_COUNT)
+        options->target.named[id - OPTION_ROLE] = *value == '/' ? value + 1 : value;
+    else if (id == OPTION_ONLY)
+        options->only = value;
+    else if (id == OPTION_LIST)
+        options->list = true;
+    else if (id == OPTION_TIMEOUT && !tool_parse_seconds(value, &options->target.timeout))
+        return tool_option_error(command, "--timeout takes seconds above 0, such as 2.5, not '%s'", value);
+    else if (id == OPTION_SILENCE && !tool_parse_seconds(value, &options->target.silence))
+        return tool_option_error(command, "--silence takes seconds above 0, such as 2.5, not '%s'", value);
+    else if (id == OPTION_PARALLEL && !tool_parse_number(value, 1, MOST_PARALLEL, &options->parallel))
+        return tool_option_error(command, "--parallel takes a number of 1 to %u, not '%s'", (unsigned)MOST_PARALLEL,
+                                 value);
+    return TOOL_OK;
+}
+
+static int test(const tool_command_t *command, options_t *options, const char *uri)
+{
+    conform_target_t *target = &options->target;
+    int status = take_uri(command, uri, target);
+    if (status)
+        return status;
+    conform_role_t wrong = conform_take_paths(target);
+    if (wrong != ROLE_COUNT)
+        return tool_option_error(command, "--%s takes a path, such as 'a/b', not '%s'", conform_role_name(wrong),
+                                 target->named[wrong]);
+    if (!conform_explore(target)) {
+        tool_say("%s does not answer\n", uri);
+        return TOOL_NO_ANSWER;
+    }
+    printf("%s", uri);
+    for (int role = 0; role < ROLE_COUNT; role++)
+        if (target->named[role])
+            printf("%s %s=/%s", role ? "," : ":", conform_role_name((conform_role_t)role), target->named[role]);
+    putchar('\n');
+    return play(options);
+}
+
+static int run(const tool_command_t *command, int argc, char **argv)
+{
+    options_t options = {.target = {.timeout = TIMEOUT, .silence = SILENCE}, .parallel = PARALLEL};
+    const char *value;
+    int id;
+    while ((id = tool_next_option(command, argc, argv, &value)) >= 0)
+        if (take_option(command, &options, id, value))
+            return TOOL_USAGE;
+    if (id == TOOL_HELP)
+        tool_print_help(command);
+    if (id != TOOL_END)
+        return id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
+    if (!choose(options.only, NULL))
+        return tool_option_error(command, "there is no case with '%s' in its name; --list tells them", options.only);
+    if (options.list) {
+        print_list(options.only);
+        return TOOL_OK;
+    }
+    if (argc == optind)
+        return tool_usage_error(command, "a URI is missing, as in 'copal conform coap://localhost'");
+    if (argc - optind > 1)
+        return tool_usage_error(command, "'%s' is one operand too many", argv[optind + 1]);
+    return test(command, &options, argv[optind]);
+}
+
+static const tool_option_t options[] = {
+    {OPTION_ROLE + ROLE_VALUE, "value", "PATH", "a resource with a short value"},
+    {OPTION_ROLE + ROLE_PUT, "put", "PATH", "one to PUT to and DELETE, which need not be there"},
+    {OPTION_ROLE + ROLE_LARGE, "large", "PATH", "one that is answered in blocks"},
+    {OPTION_ROLE + ROLE_OBSERVE, "observe", "PATH", "one to observe"},
+    {OPTION_ROLE + ROLE_SEPARATE, "separate", "PATH", "one that is acknowledged first and answered later"},
+    {OPTION_ONLY, "only", "WORD", "play only cases with WORD in their name"},
+    {OPTION_LIST, "list", NULL, "list the cases, and play none"},
+    {OPTION_TIMEOUT, "timeout", "SECONDS", "an answer may take so long (30)"},
+    {OPTION_SILENCE, "silence", "SECONDS", "what must not come is waited for so long (2)"},
+    {OPTION_PARALLEL, "parallel", "N", "play so many cases at once (16)"},
+    {0}};
+
+const tool_command_t tool_conform = {
+    .name = "conform",
+    .operands = "[OPTION]... URI",
+    .summary = "Test a server against the standards",
+    .options = options,
+    .notes = "Sends what RFC 7252 is precise about, right and wrong, and tells for each case\n"
+             "whether the answer is what its section says. Resources that are not named are\n"
+             "looked for in /.well-known/core by GET; nothing is written but to --put PATH. A\n"
+             "case whose resource is missing is not applicable (n/a), and a SHOULD that is not\n"
+             "kept a warning (warn). The exit status is 0 where no MUST failed.\n",
+    .run = run};
