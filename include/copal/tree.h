@@ -108,6 +108,10 @@ typedef struct {
     /** Why `take` refused, for the diagnostic payload (RFC 7252 section 5.5.2): static text, or NULL. Called before `drop`.
      *  NULL: it never says. */
     const char *(*reason)(void *body);
+    /** A piece was taken, and more is to follow. Answers nothing, then the next part is asked for at once; or calls copal_defer,
+     *  and answers later: 2.31 with a Block1 option of the request's `block1` asks for the next part, an error refuses the
+     *  rest. 0, or the code of a refusal, as `take`. NULL: at once. */
+    copal_code_t (*pause)(void *body, copal_call_t *call);
 } copal_intake_t;
 
 /** A resource whose answers a C function makes. */

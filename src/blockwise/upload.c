@@ -197,6 +197,8 @@ static copal__part_t answered(copal_call_t *call, copal_code_t code, const char 
     return COPAL__PART_ANSWERED;
 }
 
+bool copal__is_deferred(const copal_call_t *call) { return ((const copal__serving_t *)(const void *)call)->deferred; }
+
 void copal__part_refuse(copal_call_t *call)
 {
     copal_writer_t *w = copal_reply(call, COPAL_REQUEST_ENTITY_TOO_LARGE);
@@ -245,5 +247,6 @@ void copal__upload_advance(copal__uploads_t *u, copal_call_t *call, copal__uploa
     upload->last = call->now;
     detach(u, upload);
     append(u, upload);
-    go_on(call, &block);
+    if (!copal__is_deferred(call))
+        go_on(call, &block);
 }

@@ -59,10 +59,13 @@ copal__part_t copal__upload_find(copal__uploads_t *u, copal_call_t *call, copal_
 /** A body came whole in one request: what was coming of it in parts is dropped. */
 void copal__upload_supersede(copal__uploads_t *u, const copal_call_t *call);
 
+/** Whether the call is to be answered later. */
+bool copal__is_deferred(const copal_call_t *call);
+
 /** Answers 4.13: nobody puts this body together. Size1 says what fits one datagram. */
 void copal__part_refuse(copal_call_t *call);
 
-/** The part was taken and more follow: answers 2.31. */
+/** The part was taken and more follow: answers 2.31, unless an answer comes later. */
 void copal__upload_advance(copal__uploads_t *u, copal_call_t *call, copal__upload_t *upload);
 /** The entry is free again; what was made of it is not released. */
 void copal__upload_forget(copal__uploads_t *u, copal__upload_t *upload);

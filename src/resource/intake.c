@@ -73,7 +73,8 @@ static copal_code_t take_part(copal_call_t *call, const copal_handler_t *handler
             return code;
         upload->taker = intake = handler->intake;
     }
-    return payload.size ? intake->take(upload->body, payload) : 0;
+    copal_code_t code = payload.size ? intake->take(upload->body, payload) : 0;
+    return !code && intake->pause && copal__more_follow(call) ? intake->pause(upload->body, call) : code;
 }
 
 /* The whole body is there. A precondition that came with its first part alone holds for all of it. */
@@ -117,7 +118,7 @@ static copal_code_t serve_part(copal_tree_t *t, copal_call_t *call, const copal_
     if (code) {
         const char *reason = reason_of(taken.taker, taken.body);
         copal__intake_drop(t, &taken);
-        return refused(call, code, taken.most, reason);
+        return copal__is_deferred(call) ? ANSWERED : refused(call, code, taken.most, reason);
     }
     if (!copal__more_follow(call))
         end_part(call, &taken);

@@ -25,6 +25,8 @@ typedef struct {
     bool defer;
     bool echo;   /* the answer is the body */
     bool remove; /* the resource goes while a part is being taken */
+    bool pause;  /* the next part is asked for later */
+    unsigned paused;
     int depth;   /* of the tree's exclusion */
 } fixture_t;
 
@@ -71,7 +73,16 @@ static void drop(void *body) { ((fixture_t *)body)->dropped++; }
 
 static const char *reason(void *body) { return ((fixture_t *)body)->reason; }
 
-static const copal_intake_t intake = {begin, take, end, drop, reason};
+static copal_code_t pause_body(void *body, copal_call_t *call)
+{
+    fixture_t *f = body;
+    f->paused++;
+    if (f->pause && copal_defer(call, &f->later))
+        return COPAL_SERVICE_UNAVAILABLE;
+    return 0;
+}
+
+static const copal_intake_t intake = {begin, take, end, drop, reason, pause_body};
 
 static void handle(void *user, copal_call_t *call)
 {
@@ -289,6 +300,113 @@ static void the_answer_to_the_last_block_may_come_later(void **state)
     close_fixture(&f);
 }
 
+static copal_bytes_t write_part(fixture_t *f, message_t *m, copal_type_t type, uint32_t number, bool more)
+{
+    message_start(m, type, COPAL_PUT, f->id++, BYTES(0xca));
+    message_text_option(m, COPAL_OPTION_URI_PATH, "a");
+    copal_write_option_uint(&m->w, COPAL_OPTION_BLOCK1, number << 4 | (more ? 8 : 0) | 2);
+    for (size_t i = number * 64; i < number * 64 + (more ? 64 : 5); i++) {
+        uint8_t octet = body_octet(i);
+        copal_write_payload(&m->w, (copal_bytes_t){&octet, 1});
+    }
+    return message_end(m);
+}
+
+/* Answers the part that waits, and acknowledges what acknowledges nothing itself. */
+static const copal_message_t *answer_part(fixture_t *f, copal_code_t code, uint32_t number)
+{
+    copal_writer_t *w;
+    message_t m;
+    assert_int_equal(copal_later_begin(f->bench.endpoint, f->later, code, &w), 0);
+    if (code == COPAL_CONTINUE)
+        copal_write_option_uint(w, COPAL_OPTION_BLOCK1, number << 4 | 8 | 2);
+    assert_int_equal(copal_later_commit(f->bench.endpoint, f->bench.now, f->later), 0);
+    bench_sent(&f->bench);
+    message_start(&m, COPAL_ACK, COPAL_EMPTY, f->bench.sent.message.id, NO_BYTES);
+    if (f->bench.sent.message.type == COPAL_CON)
+        bench_accept(&f->bench, 1, message_end(&m));
+    return &f->bench.sent.message;
+}
+
+static void the_next_block_may_be_asked_for_later(void **state)
+{
+    (void)state;
+    for (copal_type_t type = COPAL_CON; type <= COPAL_NON; type++) {
+        fixture_t f;
+        message_t m;
+        open_fixture(&f, true);
+        f.pause = true;
+        for (uint32_t number = 0; number < 3; number++) {
+            copal_bytes_t part = write_part(&f, &m, type, number, true);
+            bench_accept(&f.bench, 1, part);
+            bench_silent(&f.bench);
+            bench_accept(&f.bench, 1, part); /* a copy, of which nothing is taken */
+            if (type == COPAL_CON)
+                assert_int_equal(bench_sent(&f.bench)->code, COPAL_EMPTY);
+            bench_silent(&f.bench);
+            assert_int_equal(answer_part(&f, COPAL_CONTINUE, number)->code, COPAL_CONTINUE);
+            assert_int_equal(option_of(&f.bench.sent.message, COPAL_OPTION_BLOCK1), number << 4 | 8 | 2);
+            assert_int_equal(f.taken, 64 * (number + 1));
+        }
+        bench_accept(&f.bench, 1, write_part(&f, &m, type, 3, false));
+        assert_int_equal(bench_sent(&f.bench)->code, COPAL_CHANGED);
+        assert_int_equal(f.paused, 3);
+        assert_int_equal(f.ended, 1);
+        assert_int_equal(f.dropped, 0);
+        close_fixture(&f);
+    }
+}
+
+static void an_error_may_be_the_answer_to_a_block_that_waits(void **state)
+{
+    (void)state;
+    fixture_t f;
+    message_t m;
+    open_fixture(&f, true);
+    f.pause = true;
+    bench_accept(&f.bench, 1, write_part(&f, &m, COPAL_CON, 0, true));
+    assert_int_equal(answer_part(&f, COPAL_FORBIDDEN, 0)->code, COPAL_FORBIDDEN);
+    assert_int_equal(option_of(&f.bench.sent.message, COPAL_OPTION_BLOCK1), -1);
+    bench_accept(&f.bench, 1, write_part(&f, &m, COPAL_CON, 0, true)); /* another try */
+    assert_int_equal(f.dropped, 1);
+    assert_int_equal(answer_part(&f, COPAL_CONTINUE, 0)->code, COPAL_CONTINUE);
+    close_fixture(&f);
+    assert_int_equal(f.dropped, 2);
+}
+
+static void who_cannot_wait_refuses_the_block(void **state)
+{
+    (void)state;
+    fixture_t f;
+    message_t m;
+    open_fixture(&f, true);
+    f.pause = true;
+    for (unsigned i = 0; i < 16; i++) { /* as many as may be answered later, each the first of a new body */
+        bench_accept(&f.bench, 1, write_part(&f, &m, COPAL_CON, 0, true));
+        bench_silent(&f.bench);
+    }
+    bench_accept(&f.bench, 1, write_part(&f, &m, COPAL_CON, 0, true));
+    assert_int_equal(bench_sent(&f.bench)->code, COPAL_SERVICE_UNAVAILABLE);
+    assert_int_equal(f.dropped, 17);
+    close_fixture(&f);
+    assert_int_equal(f.dropped, 17);
+}
+
+static void a_resource_that_goes_while_a_block_waits_leaves_its_answer_to_be_given(void **state)
+{
+    (void)state;
+    fixture_t f;
+    message_t m;
+    open_fixture(&f, true);
+    f.pause = f.remove = true;
+    bench_accept(&f.bench, 1, write_part(&f, &m, COPAL_CON, 0, true));
+    bench_silent(&f.bench);
+    assert_int_equal(f.dropped, 1);
+    assert_int_equal(answer_part(&f, COPAL_NOT_FOUND, 0)->code, COPAL_NOT_FOUND);
+    close_fixture(&f);
+    assert_int_equal(f.dropped, 1);
+}
+
 static void without_an_intake_only_whole_bodies_come(void **state)
 {
     (void)state;
@@ -388,6 +506,10 @@ int main(void)
         cmocka_unit_test(closing_the_tree_drops_what_is_coming_in),
         cmocka_unit_test(rfc7959_2_10_if_none_match_of_the_first_block_is_told_at_the_end),
         cmocka_unit_test(the_answer_to_the_last_block_may_come_later),
+        cmocka_unit_test(the_next_block_may_be_asked_for_later),
+        cmocka_unit_test(an_error_may_be_the_answer_to_a_block_that_waits),
+        cmocka_unit_test(who_cannot_wait_refuses_the_block),
+        cmocka_unit_test(a_resource_that_goes_while_a_block_waits_leaves_its_answer_to_be_given),
         cmocka_unit_test(without_an_intake_only_whole_bodies_come),
         cmocka_unit_test(rfc7959_2_7_the_rest_of_an_answer_does_not_run_the_request_again),
         cmocka_unit_test(rfc7959_3_3_body_and_answer_go_in_blocks_and_the_request_runs_once),
