@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Iterable, List, Optional, Tuple, Union
+from typing import Any, AsyncIterator, Iterable, List, Optional, Tuple, Union
 
 from . import _copal
 from .codes import Code, Option, Type
@@ -157,13 +157,26 @@ class Response(Message):
 class Request(Message):
     """A request that a handler is to answer."""
 
-    __slots__ = ("notification",)
+    __slots__ = ("notification", "_pieces")
     peer: Tuple[str, int]
     notification: bool  #: nobody asks now: those who observe the resource are to be told of its state
 
-    def __init__(self, call: _copal.Call) -> None:
+    def __init__(self, call: _copal.Call, pieces: Optional[AsyncIterator[bytes]] = None) -> None:
         self._receive(call.message)
         self.notification = call.notification
+        self._pieces = pieces
+        if pieces is not None:
+            self.payload = b""
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """The body piece by piece: `async for piece in request.stream()`. Where the handler was added with `stream=True`, the
+        next piece is asked for when the loop comes back for it, so whoever sends goes no faster than the loop. ResponseError:
+        the rest does not come any more."""
+        if self._pieces is not None:
+            async for piece in self._pieces:
+                yield piece
+        elif self.payload:
+            yield self.payload
 
     @property
     def method(self) -> Code:

@@ -56,7 +56,7 @@ int binding_body_put(binding_body_t *body, size_t offset, copal_bytes_t octets, 
 typedef struct binding_request_t binding_request_t;
 typedef struct binding_handler_t binding_handler_t;
 
-typedef enum { EVENT_OUTCOME, EVENT_PIECE, EVENT_CALL, EVENT_CREATED } binding_kind_t;
+typedef enum { EVENT_OUTCOME, EVENT_PIECE, EVENT_CALL, EVENT_CREATED, EVENT_DROPPED } binding_kind_t;
 
 /** Something that Python is to hear of. */
 typedef struct binding_event_t {
@@ -68,7 +68,10 @@ typedef struct binding_event_t {
     int status, reason;         /* reason: the errno of COPAL_ESYSTEM */
     char problem[COPAL_PROBLEM_SIZE]; /* what there is to say of a session that failed; empty: nothing */
     bool ended, notification;
-    size_t offset; /* PIECE */
+    size_t offset;    /* PIECE */
+    unsigned number;  /* CALL, DROPPED: of the body that comes piece by piece; 0: none */
+    uint32_t block1;  /* CALL: the option's value, if more is to follow */
+    bool more;        /* CALL */
     copal_peer_t peer;
     binding_body_t body; /* the payload, from all its blocks */
     uint8_t *head;       /* the message without its payload; NULL: there is none */
@@ -113,6 +116,8 @@ typedef struct {
     binding_queue_t queue;
     PyObject *pending;            /* set of the requests that are open, or whose events wait */
     PyObject *created;            /* called for resources that peers create; NULL: nobody cares */
+    PyObject *dropped;            /* called for bodies whose rest does not come; NULL: none comes piece by piece */
+    unsigned bodies;              /* how many came piece by piece; counted by the thread that turns the host */
     binding_handler_t *handlers;
     PyObject *credentials;        /* list of those that it listens with */
     PyThread_type_lock stepping;  /* held, without the GIL, by the thread that turns the host */
@@ -145,6 +150,22 @@ PyObject *binding_host_get_value(PyObject *self, PyObject *handle);
 PyObject *binding_host_set_value(PyObject *self, PyObject *args);
 PyObject *binding_host_get_options(PyObject *self, PyObject *handle);
 PyObject *binding_host_add_attribute(PyObject *self, PyObject *args);
+
+/** The resource of a handler. Lives until the host is closed, also when its resource was removed: a turn may be about to use
+ *  it. */
+struct binding_handler_t {
+    binding_handler_t *next;
+    binding_host_t *host;
+    PyObject *callback; /* touched with the GIL only; NULL: the resource was removed */
+    copal_handle_t resource;
+    size_t body_size; /* octets of the largest body */
+};
+
+/** Take the bodies of requests whole, and piece by piece. */
+extern const copal_intake_t binding_whole_bodies, binding_bodies_in_pieces;
+/** An event of a request, which is to be put into the queue; with all of `body` unless that is NULL. NULL: it cannot be deferred,
+ *  and stays without an answer here, so that it gets the host's. */
+binding_event_t *binding_defer(binding_handler_t *handler, copal_call_t *call, binding_body_t *body);
 
 /** For copal_host_config_t.created. */
 void binding_created(void *user, copal_tree_t *tree, copal_handle_t resource);

@@ -6,29 +6,13 @@
 
 #include <stdlib.h>
 
-/* Lives until the host is closed, also when its resource was removed: a turn may be about to use it. */
-struct binding_handler_t {
-    binding_handler_t *next;
-    binding_host_t *host;
-    PyObject *callback; /* touched with the GIL only; NULL: the resource was removed */
-    copal_handle_t resource;
-    size_t body_size;
-};
-
-/* A body on its way in. */
-typedef struct {
-    binding_handler_t *handler;
-    binding_body_t body;
-} intake_t;
-
 /* ---- called by the host, without the GIL ---------------------------------------------------------------- */
 
-/* The request becomes an event. Where it cannot be deferred it stays without an answer here, and gets the host's. */
-static void defer(binding_handler_t *handler, copal_call_t *call, binding_body_t *body)
+binding_event_t *binding_defer(binding_handler_t *handler, copal_call_t *call, binding_body_t *body)
 {
     binding_event_t *event = binding_event(EVENT_CALL, call->request);
     if (event == NULL) {
-        return;
+        return NULL;
     }
     int status = 0;
     if (body == NULL) {
@@ -36,7 +20,7 @@ static void defer(binding_handler_t *handler, copal_call_t *call, binding_body_t
     }
     if (status < 0 || copal_defer(call, &event->handle) < 0) {
         binding_event_free(event);
-        return;
+        return NULL;
     }
     if (body != NULL) {
         event->body = *body;
@@ -45,53 +29,17 @@ static void defer(binding_handler_t *handler, copal_call_t *call, binding_body_t
     event->handler = handler;
     event->peer = call->from->peer;
     event->notification = call->notification;
-    binding_queue_put(&handler->host->queue, event);
+    return event;
 }
 
 static void handle(void *user, copal_call_t *call)
 {
-    defer(user, call, NULL);
-}
-
-static copal_code_t begin(void *user, const copal_call_t *call, int64_t size, void **body, size_t *most)
-{
-    (void)call;
     binding_handler_t *handler = user;
-    if (size > 0 && (uint64_t)size > handler->body_size) {
-        *most = handler->body_size;
-        return COPAL_REQUEST_ENTITY_TOO_LARGE;
+    binding_event_t *event = binding_defer(handler, call, NULL);
+    if (event != NULL) {
+        binding_queue_put(&handler->host->queue, event);
     }
-    intake_t *intake = calloc(1, sizeof *intake);
-    if (intake == NULL) {
-        return COPAL_SERVICE_UNAVAILABLE;
-    }
-    intake->handler = handler;
-    *body = intake;
-    return 0;
 }
-
-static copal_code_t take(void *body, copal_bytes_t piece)
-{
-    intake_t *intake = body;
-    const int status = binding_body_put(&intake->body, intake->body.size, piece, intake->handler->body_size);
-    return status == COPAL_ESPACE ? COPAL_REQUEST_ENTITY_TOO_LARGE : status < 0 ? COPAL_SERVICE_UNAVAILABLE : 0;
-}
-
-static void drop(void *body)
-{
-    intake_t *intake = body;
-    free(intake->body.data);
-    free(intake);
-}
-
-static void finish(void *body, copal_call_t *call)
-{
-    intake_t *intake = body;
-    defer(intake->handler, call, &intake->body);
-    drop(intake);
-}
-
-static const copal_intake_t intake_functions = {.begin = begin, .take = take, .end = finish, .drop = drop};
 
 /* ---- answers ---------------------------------------------------------------------------------------------- */
 
@@ -143,7 +91,9 @@ typedef struct {
     binding_host_t *host;
     PyObject *message;
     copal_handle_t later;
-    bool notification, answered;
+    unsigned number;
+    uint32_t block1;
+    bool more, notification, answered;
 } call_t;
 
 static PyObject *reply(PyObject *object, PyObject *args, PyObject *kwargs)
@@ -173,6 +123,23 @@ static PyObject *reply(PyObject *object, PyObject *args, PyObject *kwargs)
         return binding_raise(self->host->state, status);
     }
     Py_RETURN_NONE;
+}
+
+static void fill_block1(void *user, copal_writer_t *w)
+{
+    copal_write_option_uint(w, COPAL_OPTION_BLOCK1, *(const uint32_t *)user);
+}
+
+static PyObject *proceed(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    call_t *self = (call_t *)object;
+    if (!binding_host_is_open(self->host)) {
+        return NULL;
+    }
+    self->answered = true;
+    const int status = copal_host_reply(self->host->host, self->later, COPAL_CONTINUE, fill_block1, &self->block1);
+    return status < 0 ? binding_raise(self->host->state, status) : (Py_INCREF(Py_None), Py_None);
 }
 
 /* ---- calls ------------------------------------------------------------------------------------------------- */
@@ -211,14 +178,29 @@ static PyObject *get_notification(PyObject *object, void *unused)
     return PyBool_FromLong(((call_t *)object)->notification);
 }
 
+static PyObject *get_body(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyLong_FromUnsignedLong(((call_t *)object)->number);
+}
+
+static PyObject *get_more(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((call_t *)object)->more);
+}
+
 static PyGetSetDef getters[] = {
     {"message", get_message, NULL, "The request.", NULL},
     {"notification", get_notification, NULL, "Nobody asks now: an observer is to be told of the state.", NULL},
+    {"body", get_body, NULL, "The number of the body of which this is a piece; 0: it is no such piece.", NULL},
+    {"more", get_more, NULL, "Whether more of the body is to follow, which proceed() asks for.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMethodDef methods[] = {
     {"reply", (PyCFunction)(void (*)(void))reply, METH_VARARGS | METH_KEYWORDS, "Answers, once, in any thread."},
+    {"proceed", proceed, METH_NOARGS, "Answers that the next piece may come."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -262,6 +244,9 @@ bool binding_show_call(binding_host_t *host, binding_event_t *event)
         call->message = message;
         call->later = event->handle;
         call->notification = event->notification;
+        call->number = event->number;
+        call->block1 = event->block1;
+        call->more = event->more;
         Py_INCREF(callback); /* it may remove its own resource */
         result = PyObject_CallFunctionObjArgs(callback, (PyObject *)call, NULL);
         Py_DECREF(callback);
@@ -276,17 +261,20 @@ bool binding_show_call(binding_host_t *host, binding_event_t *event)
 
 PyObject *binding_host_add_handler(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"path", "callback", "methods", "observable", "subtree", "body_size", NULL};
+    static char *names[] = {"path", "callback", "methods", "observable", "subtree", "body_size", "pieces", NULL};
     binding_host_t *self = (binding_host_t *)object;
     const char *path;
     PyObject *callback;
     unsigned methods_mask = COPAL_METHOD(COPAL_GET);
-    int observable = 0, subtree = 0;
+    int observable = 0, subtree = 0, pieces = 0;
     Py_ssize_t body_size = (Py_ssize_t)1 << 20;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO|$Ippn:add_handler", names, &path, &callback, &methods_mask,
-                                     &observable, &subtree, &body_size) ||
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "sO|$Ippnp:add_handler", names, &path, &callback, &methods_mask,
+                                     &observable, &subtree, &body_size, &pieces) ||
         !binding_host_is_open(self)) {
         return NULL;
+    }
+    if (pieces && self->dropped == NULL) {
+        return binding_raise_text(self->state, COPAL_EINVAL, "nobody is told of bodies that are dropped");
     }
     binding_handler_t *handler = calloc(1, sizeof *handler);
     if (handler == NULL) {
@@ -296,7 +284,7 @@ PyObject *binding_host_add_handler(PyObject *object, PyObject *args, PyObject *k
     handler->body_size = body_size > 0 ? (size_t)body_size : 0;
     const copal_handler_t entry = {
         .methods = methods_mask,
-        .intake = &intake_functions,
+        .intake = pieces ? &binding_bodies_in_pieces : &binding_whole_bodies,
         .subtree = subtree,
         .observable = observable,
         .handle = handle,

@@ -41,17 +41,17 @@ static binding_host_t *new_host(PyObject *module)
 
 PyObject *binding_host_open(PyObject *module, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"created",        "client_address",    "memory",   "body_size", "first_only",
-                            "dynamic",        "post_creates",      "counters", "nstart",    "ack_timeout",
-                            "max_retransmit", "handshake_timeout", NULL};
-    PyObject *created = Py_None;
+    static char *names[] = {"created",     "dropped",        "client_address",    "memory",   "body_size", "first_only",
+                            "dynamic",     "post_creates",   "counters",          "nstart",
+                            "ack_timeout", "max_retransmit", "handshake_timeout", NULL};
+    PyObject *created = Py_None, *dropped = Py_None;
     const char *client_address = NULL;
     Py_ssize_t memory = 0, body_size = 0;
     int first_only = 0, dynamic = 0, post_creates = 0;
     copal_host_config_t config = {0};
     unsigned *counters = &config.client.counters, *nstart = &config.timing.nstart;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OznnpppIIIII:open_host", names, &created, &client_address,
-                                     &memory, &body_size, &first_only, &dynamic, &post_creates, counters, nstart,
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$OOznnpppIIIII:open_host", names, &created, &dropped,
+                                     &client_address, &memory, &body_size, &first_only, &dynamic, &post_creates, counters, nstart,
                                      &config.timing.ack_timeout, &config.timing.max_retransmit,
                                      &config.client_dtls.handshake_timeout)) {
         return NULL;
@@ -73,6 +73,10 @@ PyObject *binding_host_open(PyObject *module, PyObject *args, PyObject *kwargs)
         Py_INCREF(created);
         self->created = created;
         config.created = binding_created;
+    }
+    if (dropped != Py_None) {
+        Py_INCREF(dropped);
+        self->dropped = dropped;
     }
     const int status = copal_host_open(&self->host, &config);
     if (status < 0) {
@@ -116,6 +120,7 @@ static void close_host(binding_host_t *self)
     binding_handlers_clear(self, true);
     Py_CLEAR(self->pending);
     Py_CLEAR(self->created);
+    Py_CLEAR(self->dropped);
     Py_CLEAR(self->credentials);
     binding_event_t *event;
     while ((event = binding_queue_take(&self->queue)) != NULL) {
@@ -144,6 +149,7 @@ static void dealloc(PyObject *object)
     binding_queue_destroy(&self->queue);
     Py_XDECREF(self->pending);
     Py_XDECREF(self->created);
+    Py_XDECREF(self->dropped);
     Py_XDECREF(self->credentials);
     if (self->stepping != NULL) {
         PyThread_free_lock(self->stepping);
@@ -159,27 +165,37 @@ static int traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->module);
     Py_VISIT(self->pending);
     Py_VISIT(self->created);
+    Py_VISIT(self->dropped);
     return binding_handlers_visit(self, visit, arg);
 }
 
 /* ---- turning -------------------------------------------------------------------------------------------- */
+
+/* Calls `function`, which may end the host, with `argument`, which is given up. */
+static bool tell(PyObject *function, PyObject *argument)
+{
+    PyObject *result = NULL;
+    if (argument != NULL) {
+        Py_INCREF(function);
+        result = PyObject_CallFunctionObjArgs(function, argument, NULL);
+        Py_DECREF(function);
+        Py_DECREF(argument);
+    }
+    Py_XDECREF(result);
+    return result != NULL;
+}
 
 static bool show(binding_host_t *self, binding_event_t *event)
 {
     switch (event->kind) {
     case EVENT_CALL:
         return binding_show_call(self, event);
-    case EVENT_CREATED: {
-        PyObject *resource = binding_handle(event->handle), *created = self->created, *result = NULL;
+    case EVENT_CREATED:
+    case EVENT_DROPPED: {
+        const bool dropped = event->kind == EVENT_DROPPED;
+        PyObject *argument = dropped ? PyLong_FromUnsignedLong(event->number) : binding_handle(event->handle);
         binding_event_free(event);
-        if (resource != NULL) {
-            Py_INCREF(created);
-            result = PyObject_CallFunctionObjArgs(created, resource, NULL);
-            Py_DECREF(created);
-            Py_DECREF(resource);
-        }
-        Py_XDECREF(result);
-        return result != NULL;
+        return tell(dropped ? self->dropped : self->created, argument);
     }
     default:
         return binding_show_outcome(self, event);

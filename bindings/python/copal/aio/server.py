@@ -4,13 +4,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from typing import Any, Awaitable, Callable, Iterable, Mapping, Optional, Set, Union
+import sys
+from typing import Any, Awaitable, Callable, Dict, Iterable, Mapping, Optional, Set, Union
 
 from .. import _copal
 from ..codes import Code
 from ..credentials import ServerCredentials
 from ..errors import Gone, InvalidArgument, ResponseError, TooLarge
 from ..message import ContentFormat, Octets, Request, Response, content_format_number, octets
+from ._body import Body
 from ._turner import Turner
 
 logger = logging.getLogger("copal")
@@ -109,7 +111,8 @@ class Server:
 
     def __init__(self, bind: str = "::", port: Optional[int] = None, *, credentials: Optional[ServerCredentials] = None,
                  dynamic: bool = False, discoverable: bool = False) -> None:
-        self._host = _copal.open_host(dynamic=dynamic)
+        self._bodies: Dict[int, Body] = {}  # those of which more is to come, by number
+        self._host = _copal.open_host(dynamic=dynamic, dropped=self._drop)
         self._bind = bind
         self._credentials = credentials
         self._discoverable = discoverable
@@ -167,16 +170,20 @@ class Server:
         return added
 
     def resource(self, path: str, *, methods: Methods = "GET", observable: bool = False, subtree: bool = False,
-                 body_size: int = 1 << 20, attributes: Mapping[str, str] = {}) -> Callable[[Function], Handler]:
+                 stream: bool = False, body_size: Optional[int] = None,
+                 attributes: Mapping[str, str] = {}) -> Callable[[Function], Handler]:
         """A decorator for the function, or coroutine function, that answers requests for a path. It returns text, octets, a
         Code, a Response, or None where there is nothing to say; it raises ResponseError to answer an error. One that takes its
         time is answered for by an acknowledgement, and its answer is a message of its own. `subtree`: all paths below, too.
-        `body_size`: octets of the largest body that it takes."""
+        `stream`: it is called when the first piece of a body is there, and takes it by `async for piece in request.stream()`.
+        `body_size`: octets of the largest body that it takes (1 MiB, or of any size where it streams)."""
+        most = body_size if body_size is not None else sys.maxsize if stream else 1 << 20
+
         def add(function: Function) -> Handler:
             handler = Handler(self, function)
             handler._handle = self._host.add_handler(
                 path, lambda call: self._serve(handler, call), methods=mask_of(methods), observable=observable,
-                subtree=subtree, body_size=body_size)
+                subtree=subtree, body_size=most, pieces=stream)
             handler._describe(attributes)
             return handler
         return add
@@ -193,7 +200,26 @@ class Server:
             self._turner.kick()
 
     def _serve(self, handler: Handler, call: _copal.Call) -> None:
-        request = Request(call)
+        if not call.body:
+            self._run(handler, call, Request(call))
+            return
+        body = self._bodies.pop(call.body, None)
+        begun = body is not None
+        if body is None:
+            body = Body(call, self._kick)
+        if call.more:
+            self._bodies[call.body] = body
+        if begun:
+            body.feed(call)
+        else:
+            self._run(handler, body, Request(call, body))
+
+    def _drop(self, number: int) -> None:
+        body = self._bodies.pop(number, None)
+        if body is not None:
+            body.lose()
+
+    def _run(self, handler: Handler, call: Union[_copal.Call, Body], request: Request) -> None:
         answer: Any = None
         try:
             answer = handler.function(request)
@@ -208,7 +234,7 @@ class Server:
         else:
             self._reply(call, request, answer)
 
-    async def _wait(self, answer: Awaitable[Answer], call: _copal.Call, request: Request) -> None:
+    async def _wait(self, answer: Awaitable[Answer], call: Union[_copal.Call, Body], request: Request) -> None:
         try:
             made = await answer
         except Exception as error:
@@ -217,14 +243,14 @@ class Server:
             self._reply(call, request, made)
         self._kick()
 
-    def _refuse(self, call: _copal.Call, request: Request, error: Exception) -> None:
+    def _refuse(self, call: Union[_copal.Call, Body], request: Request, error: Exception) -> None:
         if isinstance(error, ResponseError):
             self._reply(call, request, Response(error.code, error.text))
         else:
             logger.error("%r is answered 5.00", request, exc_info=error)
             self._reply(call, request, Code.INTERNAL_SERVER_ERROR)
 
-    def _reply(self, call: _copal.Call, request: Request, answer: Any) -> None:
+    def _reply(self, call: Union[_copal.Call, Body], request: Request, answer: Any) -> None:
         if self._host.closed:
             return
         try:
@@ -235,7 +261,7 @@ class Server:
             logger.error("%r is answered 5.00", request, exc_info=error)
 
 
-def _reply(call: _copal.Call, request: Request, answer: Any) -> None:
+def _reply(call: Union[_copal.Call, Body], request: Request, answer: Any) -> None:
     if isinstance(answer, str):
         call.reply(Code.CONTENT if request.code in DONE else Code.CHANGED, answer.encode(), 0)
     elif isinstance(answer, (bytes, bytearray, memoryview)):
