@@ -82,12 +82,10 @@ def refused(client, server, stranger):
 class OnePort(Relay):
     """Has all clients come from one port, as one does that has started anew without a goodbye; the last one hears."""
 
-    def _back(self, selector, client):
-        known = next(iter(self._backs.values()), None)
-        back, up, down = known or super()._back(selector, client)
-        self._backs[client] = (back, up, down)
-        selector.modify(back, selector.get_key(back).events, client)
-        return back, up, down
+    def _client(self, address):
+        client = next(iter(self._clients.values()), None) or super()._client(address)
+        client.address = address
+        return client
 
 
 # RFC 6347 section 4.2.8

@@ -94,22 +94,33 @@ def critical(request):
 
 
 class Relay(_Loop):
-    """Stands before a server and passes datagrams both ways, but loses, doubles and delays some. `seed` decides
+    """Stands before a server and passes datagrams both ways, but loses, doubles, delays and spoils some. `seed` decides
     which: the n-th client to come draws from its own for each direction, so that its one exchange always meets the same
-    fate."""
+    fate. It is a NAT, too: the server knows each client by another port, until rebind()."""
 
-    def __init__(self, port, address="127.0.0.1", loss=0.0, duplicate=0.0, delay=(0.0, 0.0), seed=1):
+    def __init__(self, port, address="127.0.0.1", loss=0.0, duplicate=0.0, delay=(0.0, 0.0), corrupt=0.0, seed=1):
         super().__init__()
         self.server, self.loss, self.duplicate, self.delay = (address, port), loss, duplicate, delay
-        self.seed = seed
+        self.corrupt, self.seed = corrupt, seed
         self._front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._front.bind((address, 0))
         self.port = self._front.getsockname()[1]
         self.uri = f"coap://{address}:{self.port}"
-        self._backs = {}  # client address -> (the socket by which the server knows it, draws up, draws down)
+        self._clients = {}  # address -> _Client
         self._waiting = []  # heap of (when, order, socket, datagram, destination)
         self._order = 0
-        self.lost = self.doubled = self.down = 0  # down: datagrams that came from the server
+        self._bindings = 0
+        self.lost = self.doubled = self.spoilt = self.down = 0  # down: datagrams that came from the server
+
+    def rebind(self):
+        """From its next datagram on each client has a new port; what comes to its old one is lost."""
+        self._bindings += 1
+
+    def _spoil(self, draw, datagram):
+        self.spoilt += 1
+        octets = bytearray(datagram)
+        octets[draw.randrange(len(octets))] ^= 1 << draw.randrange(8)
+        return bytes(octets)
 
     def _put(self, draw, sock, datagram, destination):
         if draw.random() < self.loss:
@@ -120,21 +131,33 @@ class Relay(_Loop):
         for _ in range(copies):
             self._order += 1
             when = time.monotonic() + draw.uniform(*self.delay)
-            heapq.heappush(self._waiting, (when, self._order, sock, datagram, destination))
-
-    def _back(self, selector, client):
-        if client not in self._backs:
-            back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            back.bind((self.server[0], 0))
-            draws = [random.Random(f"{self.seed} {len(self._backs)} {way}") for way in ("up", "down")]
-            self._backs[client] = (back, *draws)
-            selector.register(back, selectors.EVENT_READ, client)
-        return self._backs[client]
+            passing = self._spoil(draw, datagram) if self.corrupt and draw.random() < self.corrupt else datagram
+            heapq.heappush(self._waiting, (when, self._order, sock, passing, destination))
 
     def _flush(self):
         while self._waiting and self._waiting[0][0] <= time.monotonic():
             _, _, sock, datagram, destination = heapq.heappop(self._waiting)
             sock.sendto(datagram, destination)
+
+    def _client(self, address):
+        if address not in self._clients:
+            draws = [random.Random(f"{self.seed} {len(self._clients)} {way}") for way in ("up", "down")]
+            self._clients[address] = _Client(address, *draws)
+        return self._clients[address]
+
+    def _pass_up(self, selector, datagram, peer):
+        client = self._client(peer)
+        if client.bound != self._bindings:
+            client.bound = self._bindings
+            client.backs.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            client.backs[-1].bind((self.server[0], 0))
+            selector.register(client.backs[-1], selectors.EVENT_READ, client)
+        self._put(client.up, client.backs[-1], datagram, self.server)
+
+    def _pass_down(self, sock, datagram, client):
+        self.down += 1
+        if sock is client.backs[-1] and client.bound == self._bindings:
+            self._put(client.down, self._front, datagram, client.address)
 
     def _run(self):
         with selectors.DefaultSelector() as selector:
@@ -148,12 +171,18 @@ class Relay(_Loop):
                         return
                     datagram, peer = key.fileobj.recvfrom(65536)
                     if key.fileobj is self._front:
-                        back, up, _ = self._back(selector, peer)
-                        self._put(up, back, datagram, self.server)
+                        self._pass_up(selector, datagram, peer)
                     else:
-                        self.down += 1
-                        self._put(self._backs[key.data][2], self._front, datagram, key.data)
+                        self._pass_down(key.fileobj, datagram, key.data)
 
     def _close(self):
-        for sock in [self._front, *(back for back, _, _ in self._backs.values())]:
+        for sock in [self._front, *(back for client in self._clients.values() for back in client.backs)]:
             sock.close()
+
+
+class _Client:
+    """Who came to a relay: what is drawn for each direction, and the sockets by which the server knows it, of which the last
+    counts."""
+
+    def __init__(self, address, up, down):
+        self.address, self.up, self.down, self.backs, self.bound = address, up, down, [], None
