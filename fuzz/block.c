@@ -9,7 +9,9 @@ enum { PEERS = 3, TAGS = 3, RUNS = 256, VALUE_MOST = 3000 };
 
 typedef struct {
     bench_t bench;
-    uint16_t id;
+    copal_handle_t handler;
+    uint16_t id; /* of the next message */
+    bool again;  /* which the last one had, so that it may be answered as that was */
     uint32_t next[PEERS][TAGS]; /* offset behind the last part */
     unsigned held, runs;
     unsigned owner[RUNS]; /* which peer made that run of the handler */
@@ -159,10 +161,18 @@ static void write_conditions(copal_writer_t *w, input_t *in)
         copal_write_option_uint(w, COPAL_OPTION_NO_RESPONSE, input_octet(in));
 }
 
-static void hand_in(world_t *w, unsigned peer, uint8_t flags, copal_bytes_t datagram, bool of_handler)
+/* A PUT may have made a value in the place of the handler. */
+static bool is_handler(const world_t *w, const char *path)
+{
+    copal_handle_t found;
+    return copal_tree_find(w->bench.tree, path, &found) == 0 && memcmp(&found, &w->handler, sizeof found) == 0;
+}
+
+static void hand_in(world_t *w, unsigned peer, uint8_t flags, copal_bytes_t datagram, const char *path)
 {
     const copal_from_t from = {.peer = peer_of(0x0a000001u + (peer << 8)), .proven = flags & 1, .network = 3};
     w->asker = peer;
+    const bool of_handler = is_handler(w, path);
     const int status = bench_receive_from(&w->bench, &from, datagram);
     check(status == 0 || status == COPAL_EIGNORED);
     send(w, of_handler);
@@ -199,9 +209,10 @@ static void put(world_t *w, input_t *in)
     write_conditions(&m.w, in);
     copal_write_payload(&m.w, (copal_bytes_t){octets, size});
     w->next[peer][tag] = block.more ? (uint32_t)(offset + size) : 0;
-    w->id = (uint16_t)(w->id + (input_octet(in) % 8 != 0)); /* now and then it comes again */
     if (m.w.error == 0)
-        hand_in(w, peer, flags, message_end(&m), strcmp(path, "in") == 0);
+        hand_in(w, peer, flags, message_end(&m), w->again ? "" : path);
+    w->again = input_octet(in) % 8 == 0; /* the next has the same message ID */
+    w->id = (uint16_t)(w->id + !w->again);
 }
 
 /* A later block of an answer. */
@@ -211,14 +222,16 @@ static void ask(world_t *w, input_t *in)
     const uint8_t first = input_octet(in);
     const unsigned peer = first % PEERS, tag = first / PEERS % TAGS;
     const char *path = paths[input_octet(in) & 3];
-    message_start(&m, COPAL_CON, codes[first / 9 % 8], w->id++, (copal_bytes_t){(const uint8_t *)"u", 1});
+    message_start(&m, COPAL_CON, codes[first / 9 % 8], ++w->id, (copal_bytes_t){(const uint8_t *)"u", 1});
     copal_write_path(&m.w, copal_text(path));
     if (tag)
         copal_write_option_uint(&m.w, COPAL_OPTION_REQUEST_TAG, tag);
     copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK2, input_octet(in));
     write_conditions(&m.w, in);
+    w->id++;
+    w->again = false;
     if (m.w.error == 0)
-        hand_in(w, peer, input_octet(in), message_end(&m), strcmp(path, "in") == 0);
+        hand_in(w, peer, input_octet(in), message_end(&m), path);
 }
 
 static const copal_value_options_t options = {.content_format = -1, .max_age = -1, .etag = true, .methods = COPAL_METHODS_ALL};
@@ -272,7 +285,7 @@ static void open_world(world_t *w, uint8_t first)
     w->bench.tree = tree;
     w->bench.tree_memory = memory;
     check_equal(copal_tree_add_value(tree, "v", NO_BYTES, &options, NULL), 0);
-    check_equal(copal_tree_add_handler(tree, "in", &handler, NULL), 0);
+    check_equal(copal_tree_add_handler(tree, "in", &handler, &w->handler), 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -11,7 +11,7 @@
 #include <openssl/rand.h>
 
 enum { SERVER, CLIENT, ENDS };
-enum { WIRE = 24, TEXTS = 64, TEXT_MOST = 200, OTHERS = 2 };
+enum { WIRE = 24, DATAGRAM_MOST = 2000, TEXTS = 64, TEXT_MOST = 200, OTHERS = 2 };
 
 typedef struct world_t world_t;
 
@@ -224,6 +224,8 @@ static void pass(world_t *w, input_t *in, uint32_t how)
     case 6: { /* its records go with those of another */
         const passing_t *q = &w->wire[input_below(in, w->passing)];
         const size_t size = p->size + q->size;
+        if (size > DATAGRAM_MOST)
+            break;
         uint8_t *both = malloc(size);
         memcpy(both, p->data, p->size);
         memcpy(both + p->size, q->data, q->size);

@@ -32,8 +32,23 @@ MESSAGES = [
     Message(RST, 0, 15),
 ]
 
+
+def patched(first, value, patch):
+    return bytes([first, len(value)]) + value + patch
+
+
 SEEDS = {
     "codec": [encode(message) for message in MESSAGES],
+    "uri": [b"\0coap://a.example:61616/rooms/%7ekitchen?a=1&b", b"\0coaps://[2001:db8::1]", b"\0coap://127.0.0.1/?", b"\1a//b/../c?d=e",
+            b"\2application/json", b"\3\0\4host\2\1a\2\0\3\3b=c\1\2xy"],
+    "link": [b'\x04rt=ba</a>;rt="b c";ct="0 50";obs,</d/e>;title="say \\"yes\\"";sz=5', b"\x06href=/<>;rel*=UTF-8''a", b"\0</a>,"],
+    "patch": [patched(1, b'{"a":1,"b":[1,2],"c":{"d":null}}', b'{"a":null,"b":[3],"c":{"e":-0.50}}'),
+              patched(0, b'{"a":[1,2]}', b'[{"op":"add","path":"/a/-","value":{"b":"c"}},{"op":"move","from":"/a/0","path":"/d"},'
+                      b'{"op":"test","path":"/d","value":1},{"op":"copy","from":"/a","path":"/e~1f"},{"op":"remove","path":"/a"}]')],
+    "tool": [b"\0\3" + b'{"a": [1, "b\\u009b", null]}', b"\0\4" + bytes.fromhex("a2616101626162fb3ff199999999999a"),
+             b"\0\5" + bytes.fromhex("a22061742161640a"), b"\1" + b'</a>;rt="b c";ct="0 50",</d>', b"\2" + encode(MESSAGES[3]),
+             b"\3--etag\n0x12\n-t\njson\ncoap://a", b"\4coap://[::1]:99999/", b"\5" + b"1.5", b"\6a/b=c;ct=json;etag;methods=get,put;rt=x",
+             b"\7# keys\nanna:0x0102\nbert:secret\n"],
 }
 
 
