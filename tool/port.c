@@ -1,6 +1,7 @@
 /* A socket of `copal bench`: a host of its own, that asks one peer, so each has message IDs and a session of its own. */
 #define _POSIX_C_SOURCE 200809L
 #include "bench.h"
+#include "copal/counters.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -73,9 +74,9 @@ void tool_port_find_socket(tool_port_t *port)
 
 uint64_t tool_port_retransmitted(const tool_port_t *port)
 {
-    copal_counters_t counters;
-    copal_host_client_counters(port->host, &counters);
-    return counters.retransmitted;
+    copal_host_counters_t counters;
+    copal_host_counters(port->host, &counters);
+    return counters.client.retransmitted;
 }
 
 void tool_port_close(tool_port_t *port, const tool_bench_t *bench)

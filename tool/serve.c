@@ -1,5 +1,6 @@
 /* copal serve: resources given on the command line, served until a signal. */
 #define _POSIX_C_SOURCE 200809L
+#include "copal/counters.h"
 #include "copal/directory.h"
 #include "copal/patch.h"
 #include "tool.h"
@@ -14,7 +15,7 @@
 #define UPLOAD_MOST ((size_t)1 << 30) /* copal_directory_options_t.upload_size */
 
 enum { ENDPOINT = 96 }; /* octets for an IPv6 address with its zone, brackets and port */
-enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPTION_DISCOVERABLE, OPTION_WORKERS };
+enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPTION_DISCOVERABLE, OPTION_WORKERS, OPTION_COUNTERS };
 
 #define NO_PORT UINT64_MAX
 #define WORKERS 64 /* copal_host_config_t.workers */
@@ -29,6 +30,7 @@ typedef struct {
     uint16_t *ports; /* two for each address: the port that is bound, and with DTLS that of coap beside it */
     size_t address_count, resource_count;
     bool discoverable;
+    const char *counters;  /* the path of a resource that tells them; NULL: there is none */
     const char *directory; /* its name; NULL: none is served */
     copal_directory_options_t directory_options;
 } serve_t;
@@ -107,6 +109,9 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
         return 0;
     case OPTION_DISCOVERABLE:
         serve->discoverable = true;
+        return 0;
+    case OPTION_COUNTERS:
+        serve->counters = value;
         return 0;
     case OPTION_WORKERS:
         return take_workers(command, serve, value);
@@ -249,18 +254,29 @@ static int become_discoverable(copal_host_t *host)
     return error ? TOOL_REFUSED : TOOL_OK;
 }
 
-static int serve_until_signal(const tool_command_t *command, const serve_t *serve, copal_host_t *host)
+static int add_resources(const tool_command_t *command, const serve_t *serve, copal_host_t *host)
 {
     for (size_t i = 0; i < serve->resource_count; i++) {
         int status = tool_add_resource(command, copal_host_tree(host), serve->resources[i]);
         if (status)
             return status;
     }
+    int error = serve->counters ? copal_host_add_counters(host, serve->counters, NULL) : 0;
+    if (error)
+        return tool_option_error(command, "--counters '%s': %s", serve->counters, copal_error_text(error));
+    return TOOL_OK;
+}
+
+static int serve_until_signal(const tool_command_t *command, const serve_t *serve, copal_host_t *host)
+{
+    int status = add_resources(command, serve, host);
+    if (status)
+        return status;
     running = host;
     struct sigaction action = {.sa_handler = stop};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    int status = listen_on_all(command, serve, host);
+    status = listen_on_all(command, serve, host);
     if (status == TOOL_OK && serve->discoverable)
         status = become_discoverable(host);
     if (status)
@@ -416,6 +432,7 @@ static const tool_option_t options[] = {
     {OPTION_MAX_UPLOAD, "max-upload", "SIZE", "take no file of more octets: 512K, 64M (1G)"},
     {'d', "dynamic", NULL, "let PUT and POST create resources on new paths"},
     {'m', "memory", "SIZE", "scale all bounds to this: 512K, 64M, 1G (64M)"},
+    {OPTION_COUNTERS, "counters", "PATH", "serve what was counted there, as text or JSON"},
     {OPTION_WORKERS, "workers", "N", "threads that serve; auto: one for each core (1)"},
     {'g', "guard", "SIZE", "octets to addresses that may be forged (256K)"},
     TOOL_ROW_PSK,

@@ -176,9 +176,6 @@ int copal_host_cancel(copal_host_t *host, copal_handle_t request);
  *  nothing is known beyond the status. */
 const char *copal_host_problem(const copal_host_t *host);
 
-/** What has happened on the client's side of the host since it was opened. */
-void copal_host_client_counters(copal_host_t *host, copal_counters_t *counters);
-
 /** Ends the sessions that a client has by these credentials, and tells the servers, which may forget them then. Cancel what is
  *  open first: it is not answered any more. COPAL_EINVAL: inside a callback. */
 int copal_host_disconnect(copal_host_t *host, const copal_credentials_t *credentials);

@@ -289,13 +289,6 @@ int copal_host_cancel(copal_host_t *host, copal_handle_t request)
     return status;
 }
 
-void copal_host_client_counters(copal_host_t *host, copal_counters_t *counters)
-{
-    copal__host_enter(host);
-    *counters = *copal_endpoint_counters(host->client.endpoint);
-    copal__host_leave(host);
-}
-
 /* ---- sessions -------------------------------------------------------------------------------------------- */
 
 const char *copal_host_problem(const copal_host_t *host)

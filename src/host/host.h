@@ -2,7 +2,15 @@
 #ifndef COPAL_HOST_HOST_H
 #define COPAL_HOST_HOST_H
 
+#include "copal/counters.h"
 #include "worker.h"
+
+/** The counters that a resource tells of: one answer's blocks are of one moment. Inside the exclusion. */
+typedef struct {
+    copal_host_counters_t counters;
+    copal_time_t at;
+    uint32_t number; /* 0: there are none yet */
+} copal__counted_t;
 
 /* The first worker serves the client, too, so that its lock is that of all that concerns the client. */
 struct copal_host_t {
@@ -23,6 +31,8 @@ struct copal_host_t {
     bool moves;       /* another socket has other message IDs: there is more than one counter of them */
     uint32_t latest;  /* the client's socket that somebody moved to last, for its message IDs */
     size_t body_size;                 /* octets of the largest body that a blocking request puts together from blocks */
+
+    copal__counted_t counted;
 
     atomic_bool stopping;    /* needs no lock */
     atomic_bool started;     /* `thread` is to be joined; needs no lock */

@@ -110,8 +110,11 @@ static void note(copal__side_t *side, uint32_t socket, const copal__slot_t *slot
 {
     const struct iovec *vector = slot->header.msg_iov;
     copal_peer_t to;
-    if (reason == EAGAIN || reason == EWOULDBLOCK || reason == ENOBUFS || reason == ENOMEM)
+    if (reason == EAGAIN || reason == EWOULDBLOCK || reason == ENOBUFS || reason == ENOMEM) {
+        side->counters.unsent++;
         return;
+    }
+    side->counters.unreachable++;
     copal__address_to_peer(slot->header.msg_name, &to);
     if (slot->header.msg_controllen > 0 && copal_peer_is_group(&to))
         copal__peer_set_scope(&to, ((const copal__place_t *)(const void *)vector)->interface);
@@ -284,6 +287,7 @@ static void read_errors(copal__side_t *side, const copal__socket_t *socket, copa
     uint8_t quoted[COPAL__QUOTE_SIZE];
     size_t size;
     for (int i = 0; i < ERRORS_AT_ONCE && copal__udp_error(socket->fd, &peer, quoted, sizeof quoted, &size); i++) {
+        side->counters.unreachable++;
         if (socket->secure)
             copal_dtls_unreachable(side->dtls, now, &peer, (copal_bytes_t){quoted, size});
         else

@@ -4,7 +4,7 @@
 #define COPAL_HOST_SIDE_H
 
 #include "batch.h"
-#include "copal/host.h"
+#include "copal/counters.h"
 
 /* Each of a client's has 49,152 message IDs or more in an EXCHANGE_LIFETIME, so that these do for the 2^20 blocks of the
  * largest body. */
@@ -31,6 +31,7 @@ typedef struct {
     copal_trace_t trace;
     void *user;
     const char *reason; /* of a session's end, while the endpoint is told; NULL: nothing more is known */
+    copal_socket_counters_t counters; /* `overflowed` is the system's to count */
     bool receiving;     /* datagrams are being handed in */
     bool client; /* wants ICMP errors, which only its requests can use, and leaves local addresses to the kernel */
     uint8_t count;

@@ -43,6 +43,9 @@ extern const bool copal__udp_has_errors;
  *  more. */
 bool copal__udp_error(int fd, copal_peer_t *peer, uint8_t *quoted, size_t capacity, size_t *size);
 
+/** How many datagrams the system dropped since the socket's buffer was full; 0 where it does not tell. */
+uint64_t copal__udp_overflowed(int fd);
+
 /** A pair of descriptors: what is written to [1] makes [0] readable. They may be the same one. 0; -1: errno. */
 int copal__wake_open(int fds[2]);
 /** Makes [0] readable. May be called in a signal handler. */

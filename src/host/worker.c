@@ -55,7 +55,11 @@ void copal__worker_enter(copal__worker_t *worker)
 
 void copal__worker_leave(copal__worker_t *worker)
 {
-    copal__worker_t *visitor = worker->lock.depth == 1 ? worker->visitor : NULL;
+    copal__worker_t *visitor = NULL;
+    if (worker->lock.depth == 1) { /* the next one who enters may do so without a word, as the loop does */
+        visitor = worker->visitor;
+        worker->visitor = NULL;
+    }
     copal__lock_leave(&worker->lock);
     if (!visitor)
         return;

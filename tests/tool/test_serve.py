@@ -1,4 +1,5 @@
 """copal serve: resources from the command line, from `listening on` to the end by a signal."""
+import json
 import signal
 import socket
 
@@ -244,3 +245,21 @@ def test_a_large_value_is_served_in_blocks():
         assert copal("get", server.uri + "/large").stdout == value.encode()
         answer = get(server, "large", (coap.BLOCK2, coap.uint(1 << 4 | 2)))
     assert answer.payload == value.encode()[64:128]
+
+
+def test_what_was_counted_is_a_resource_where_that_was_asked_for():
+    with Serve("--resource", "a=1", "--counters", "about/counters") as server:
+        get(server, "a")
+        get(server, "nowhere")
+        answer = get(server, "about/counters", (coap.ACCEPT, b"\x32"), (coap.BLOCK2, b"\x06"))
+        assert answer.code == 0x45 and answer.payload.startswith(b'{"server":{"received":3,')
+        done = copal("get", server.uri + "/about/counters", "--accept", "json")
+        told = json.loads(done.stdout)
+        assert told["server"]["requests_get"] >= 3 and told["server"]["answers_4xx"] == 1
+        lines = copal("get", server.uri + "/about/counters").stdout.decode().splitlines()
+        assert "server answers_4xx 1" in lines
+
+
+def test_counters_cannot_take_the_path_of_a_resource():
+    done = copal("serve", "--port", "0", "--bind", "127.0.0.1", "--resource", "a=1", "--counters", "a")
+    assert done.returncode == 2 and "--counters 'a'" in done.stderr

@@ -10,6 +10,7 @@
 #include <linux/errqueue.h>
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
+#include <linux/sock_diag.h>
 
 /* A batch is handed to the kernel as it is. */
 _Static_assert(sizeof(copal__slot_t) == sizeof(struct mmsghdr), "a slot is a struct mmsghdr");
@@ -114,4 +115,12 @@ bool copal__udp_error(int fd, copal_peer_t *peer, uint8_t *quoted, size_t capaci
         *size = (size_t)got;
         return true;
     }
+}
+
+/* Kernels before 4.12 do not tell. */
+uint64_t copal__udp_overflowed(int fd)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t size = sizeof info;
+    return getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &size) == 0 ? info[SK_MEMINFO_DROPS] : 0;
 }
