@@ -8,7 +8,7 @@ all: build ## builds build/copal, build/libcopal.a, build/libcopal.so and build/
 
 # ---- Builds. Each has a directory of its own, and a target of the directory's name that brings it up to date.
 
-BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/tsan build/fuzz build/gcc build/clang build/chip
+BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/tsan build/fuzz build/gcc build/clang build/coverage build/chip
 .PHONY: $(BUILDS)
 build: FLAGS =
 build: GOALS = all
@@ -27,6 +27,8 @@ build/gcc: FLAGS = -DCMAKE_C_COMPILER=gcc -DCOPAL_WERROR=ON -DCOPAL_LTO=OFF
 build/gcc: GOALS = all tests examples benches
 build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix
 build/clang: GOALS = all tests examples benches
+build/coverage: FLAGS = -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_C_FLAGS=--coverage -fprofile-update=atomic" -DCOPAL_LTO=OFF -DCOPAL_WERROR=ON
+build/coverage: GOALS = tests_message tests_messaging tests_engine tests_blockwise tests_resource
 build/chip: SOURCE = tests/chip
 build/chip: FLAGS = -DCMAKE_TOOLCHAIN_FILE=$(CURDIR)/tests/chip/cortex-m4.cmake -DCMOCKA=$(CURDIR)/build/cmocka-source
 build/chip: GOALS = all
@@ -74,7 +76,7 @@ build/docs-venv/installed: docs/requirements.txt | tools/installed/docs
 
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
-INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python python-debug chip fuzz test bench lint format docs deb deb-test)
+INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python python-debug chip fuzz test bench lint coverage format docs deb deb-test)
 .PHONY: $(INSTALLED)
 $(INSTALLED): tools/installed/%:
 	@tools/install $*
@@ -150,6 +152,10 @@ stack: tools/installed/bench ## stack that each function of the core takes there
 .PHONY: lint
 lint: tools/installed/lint ## what clang-tidy says to the sources, its static analyzer included; some minutes
 	@JOBS=$(JOBS) tools/lint
+
+.PHONY: coverage
+coverage: build/coverage tools/installed/coverage ## how much of the core its tests run, by file: branches, and lines
+	@tools/coverage
 
 # Lays out what has changed since the last commit; the rest is left as people wrote it.
 .PHONY: format
