@@ -82,6 +82,14 @@ def test_a_link_leads_somewhere(page):
     assert [target for target in targets if not ((DOCS / page).parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("page", ["cves.md", "promises.md"])
+def test_a_test_that_is_named_exists(page):
+    sources = [*(ROOT / "tests").rglob("*.c"), *(ROOT / "tests").rglob("test_*.py")]
+    tests = set(re.findall(r"^(?:static )?(?:void|def) (\w+)\(", "\n".join(path.read_text() for path in sources), re.MULTILINE))
+    named = set(re.findall(r"`(\w+)`", (DOCS / page).read_text()))
+    assert len(named) > 25 and named <= tests
+
+
 def counterparts(page):
     """The right column of a page's table."""
     return "\n".join(line.split("|")[2] for line in (DOCS / page).read_text().splitlines() if line.startswith("| `"))

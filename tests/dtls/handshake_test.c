@@ -362,6 +362,27 @@ static void what_comes_before_the_hello_went_is_dropped(void **state)
     secured_close(&t);
 }
 
+static void cve_2021_42141_42142_records_of_an_epoch_that_has_not_begun_are_dropped(void **state)
+{
+    static const uint8_t epochs[] = {0, 1, 2, 255};
+    secured_t t;
+    (void)state;
+    secured_open(&t, 1, NULL, NULL);
+    t.peer = station_connect(t.client, t.server, t.client_credentials, NULL);
+    for (unsigned i = 0; i < 70; i++) {
+        for (uint8_t type = 20; type < 24; type++) {
+            const uint8_t epoch = epochs[i % 4];
+            const copal_bytes_t record = BYTES(type, 0xfe, 0xfd, 255, epoch, 255, 255, 255, 255, 255, 255, 0, 2, 1, 0);
+            station_hear(t.client, &t.server->address, 0, record);
+            station_hear(t.server, &t.client->address, 0, record);
+        }
+        lane_run_for(&t.lane, 1);
+    }
+    assert_int_equal(copal_dtls_sessions(t.client->dtls) + copal_dtls_sessions(t.server->dtls), 2);
+    secured_talk(&t, "hello");
+    secured_close(&t);
+}
+
 /* Two that ask each other by the same sockets: each takes the other's hello for none of its handshake. */
 static void two_that_ask_each_other_at_once_both_fail(void **state)
 {
@@ -480,6 +501,7 @@ int main(void)
         cmocka_unit_test(an_alert_tells_a_client_soon_why_nothing_comes),
         cmocka_unit_test(what_is_no_part_of_a_handshake_is_not_shown_to_the_library),
         cmocka_unit_test(what_comes_before_the_hello_went_is_dropped),
+        cmocka_unit_test(cve_2021_42141_42142_records_of_an_epoch_that_has_not_begun_are_dropped),
         cmocka_unit_test(two_that_ask_each_other_at_once_both_fail),
         cmocka_unit_test(unreachable_is_believed_of_our_own_hello_only),
         cmocka_unit_test(unreachable_is_not_believed_once_the_server_has_answered),

@@ -125,6 +125,30 @@ static void a_server_that_believes_authorities_wants_a_certificate_of_theirs(voi
     }
 }
 
+static void cve_2020_27222_2022_39368_handshakes_that_fail_do_not_spoil_the_next(void **state)
+{
+    meeting_t m;
+    (void)state;
+    meet(&m, "host", "authority", "authority", "client");
+    copal_credentials_t *good = m.ours;
+    copal_credentials_t *bad[] = {
+        client_key("secret", "somebody"), /* no suite in common */
+        credentials_of(&(copal_credentials_config_t){.authorities = file("authority")}),
+        credentials_of(&(copal_credentials_config_t){.authorities = file("stranger"), .certificate = file("client")}),
+    };
+    for (unsigned i = 0; i < 12; i++) {
+        m.ours = bad[i % 3];
+        ask_host(&m, "host.example");
+        assert_true(m.status == COPAL_EHANDSHAKE || m.status == COPAL_ECERTIFICATE);
+    }
+    m.ours = good;
+    ask_host(&m, "host.example");
+    assert_int_equal(m.status, 0);
+    part(&m);
+    for (unsigned i = 0; i < 3; i++)
+        copal_credentials_close(bad[i]);
+}
+
 static int make(void **state)
 {
     (void)state;
@@ -145,6 +169,7 @@ int main(void)
         cmocka_unit_test(what_is_wrong_with_a_certificate_is_said),
         cmocka_unit_test(the_same_address_by_another_name_is_another_session),
         cmocka_unit_test(a_server_that_believes_authorities_wants_a_certificate_of_theirs),
+        cmocka_unit_test(cve_2020_27222_2022_39368_handshakes_that_fail_do_not_spoil_the_next),
     };
     return cmocka_run_group_tests(tests, make, clear);
 }
