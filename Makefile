@@ -100,6 +100,12 @@ big: build build/venv ## sends 1 GB through copal serve --dir, and says how long
 fuzz: tools/installed/fuzz build/fuzz ## fuzzes for hours: FUZZ_SECONDS=1800 FUZZ_TARGET='codec uri'; says executions and coverage
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run $(FUZZ_TARGET)
 
+KILLS ?= 1000
+.PHONY: kills
+kills: build/asan build/venv ## kills a server KILLS=1000 times while files are written to it, and looks at what it leaves
+	@COPAL_ASAN_BUILD=$(CURDIR)/build/asan COPAL_KILLS=$(KILLS) build/venv/bin/python -m pytest -q -p no:cacheprovider \
+	    tests/faults/test_kills.py
+
 .PHONY: run
 run: build build/micropython ## serves the example script under MicroPython, and says what to type to try it
 	@bindings/micropython/run
