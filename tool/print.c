@@ -118,13 +118,16 @@ static bool is_of(int32_t content_format, const char *syntax)
     return size > tail && strcmp(name + size - tail, syntax) == 0 && strchr("/+", name[size - tail - 1]);
 }
 
-/** CBOR as what it says, and what is none as octets. */
-static void print_cbor(copal_bytes_t payload, bool print(copal_bytes_t octets))
+bool tool_print_as_cbor(int32_t content_format, copal_bytes_t payload)
 {
-    if (!print(payload)) {
+    bool problem = content_format == CONCISE_PROBLEM_DETAILS;
+    if (!isatty(STDOUT_FILENO) || (!problem && (!payload.size || !is_of(content_format, "cbor"))))
+        return false;
+    if (!(problem ? tool_print_problem(payload) : tool_print_cbor(payload))) {
         tool_print_hex(stdout, payload);
         putchar('\n');
     }
+    return true;
 }
 
 /** Prints octets for people: lines and tabs are kept, and what else could steer a terminal is seen. */
@@ -148,14 +151,8 @@ void tool_print_payload(const copal_answer_t *answer)
     bool terminal = isatty(STDOUT_FILENO);
     if (terminal && answer->content_format == 40 && tool_print_links(payload))
         return;
-    if (terminal && answer->content_format == CONCISE_PROBLEM_DETAILS) {
-        print_cbor(payload, tool_print_problem);
+    if (tool_print_as_cbor(answer->content_format, payload))
         return;
-    }
-    if (terminal && payload.size && is_of(answer->content_format, "cbor")) {
-        print_cbor(payload, tool_print_cbor);
-        return;
-    }
     char *pretty = terminal && is_of(answer->content_format, "json") ? tool_json_pretty(payload) : NULL;
     if (pretty)
         payload = copal_text(pretty);

@@ -56,6 +56,8 @@ void tool_print_state(const tool_state_t *state, bool with_time)
     copal_bytes_t payload = state->payload;
     if (with_time)
         print_time();
+    if (tool_print_as_cbor(state->content_format, payload))
+        return;
     if (!is_text(state)) {
         tool_print_hex(stdout, payload);
     } else {

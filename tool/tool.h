@@ -334,6 +334,10 @@ char *tool_json_pretty(copal_bytes_t text);
  *  32 deep, or has a simple value that nobody knows; nothing was printed. */
 bool tool_print_cbor(copal_bytes_t octets);
 
+/** On a terminal prints a payload that is CBOR by its Content-Format for people, and what is none as octets, with the end of the
+ *  line. False: it is something else, or this is no terminal; nothing was printed. */
+bool tool_print_as_cbor(int32_t content_format, copal_bytes_t payload);
+
 /** Prints Concise Problem Details as a line where they are title and detail, else as CBOR. False: they are none; nothing was
  *  printed. */
 bool tool_print_problem(copal_bytes_t octets);

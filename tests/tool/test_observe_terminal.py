@@ -3,8 +3,11 @@ import re
 
 import pytest
 
-from support.observed import Observed, error
+from support import coap
+from support.coap import uint
+from support.observed import Observed, error, notification
 from support.terminal import OnTerminal, copal_on_terminal
+from support.udp import piggyback
 
 PLAIN = {"NO_COLOR": "1"}
 
@@ -36,6 +39,16 @@ def test_the_time_is_dim():
     with Observed(b"1") as server:
         out = copal_on_terminal("observe", "-c", "1", server.uri)[1]
     assert re.fullmatch(r"\x1b\[2m[^\x1b]+\x1b\[0m  1\n", out)
+
+
+def test_cbor_is_shown_as_get_shows_it():
+    states = [lambda request: piggyback(request, "2.05", (coap.OBSERVE, b""), (coap.CONTENT_FORMAT, uint(60)), payload=b"\xa1\x61t\x18\x15"),
+              lambda request: notification(request, 1, b"\x82\x01\xf4", (coap.CONTENT_FORMAT, uint(112))),
+              lambda request: notification(request, 2, b"\xff", (coap.CONTENT_FORMAT, uint(60)))]
+    with Observed(*states) as server:
+        out = copal_on_terminal("observe", "-c", "3", server.uri, env=PLAIN)[1]
+    assert re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}  ", "T ", out) == (
+        'T {\n  "t": 21\n}\nT [\n  1,\n  false\n]\nT 0xff\n')
 
 
 def test_json_has_no_other_time_and_no_colour():
