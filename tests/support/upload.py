@@ -1,8 +1,12 @@
 """Files on their way to `copal serve --dir --write`."""
+import itertools
 import socket
 
 from support import coap
 from support.process import SECONDS
+
+
+_ids = itertools.count()  # one of all uploads: a port may come again, and what has ID and port of another is a copy of it
 
 
 class Upload:
@@ -21,7 +25,7 @@ class Upload:
         at = self.number * size
         more = at + size < len(self.content)
         block = coap.uint(self.number << 4 | more << 3 | self.szx)
-        self.socket.send(coap.encode(coap.Message(coap.CON, self.code, self.number & 0xffff, b"u",
+        self.socket.send(coap.encode(coap.Message(coap.CON, self.code, next(_ids) & 0xffff, b"u",
                                                   [*self.path, (coap.BLOCK1, block)], self.content[at:at + size])))
         self.number += 1
         return self.receive()
