@@ -3,15 +3,16 @@ import subprocess
 
 
 class Certificates:
-    """An authority and what it has signed, in a folder: `authority`, `server` (for localhost and 127.0.0.1), `client`; and
-    `stranger`, which signed itself. Each has NAME.pem and NAME.key."""
+    """An authority and what it has signed, in a folder: `authority`, `server` (for localhost, 127.0.0.1, and the far end of
+    the cable 2 of support.namespace), `client`; and `stranger`, which signed itself. Each has NAME.pem and NAME.key."""
 
     def __init__(self, folder):
         self.folder = folder
         self._make("authority", ["-addext", "basicConstraints=critical,CA:TRUE"])
         self._make("stranger", ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
         signed = ["-CA", self.file("authority.pem"), "-CAkey", self.file("authority.key")]
-        self._make("server", [*signed, "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"])
+        self._make("server", [*signed, "-addext",
+                              "subjectAltName=DNS:localhost,IP:127.0.0.1,IP:10.77.2.2,IP:fd00:77:2::2"])
         self._make("client", [*signed, "-addext", "subjectAltName=DNS:client.example"])
         with open(folder / "both.pem", "w") as both:
             both.write((folder / "server.pem").read_text() + (folder / "server.key").read_text())

@@ -94,14 +94,15 @@ def critical(request):
 
 
 class Relay(_Loop):
-    """Stands before a server and passes datagrams both ways, but loses, doubles, delays and spoils some. `seed` decides
-    which: the n-th client to come draws from its own for each direction, so that its one exchange always meets the same
-    fate. It is a NAT, too: the server knows each client by another port, until rebind()."""
+    """Stands before a server and passes datagrams of up to `most` octets both ways, but loses, doubles, delays and spoils
+    some. `seed` decides which: the n-th client to come draws from its own for each direction, so that its one exchange
+    always meets the same fate. It is a NAT, too: the server knows each client by another port, until rebind()."""
 
-    def __init__(self, port, address="127.0.0.1", loss=0.0, duplicate=0.0, delay=(0.0, 0.0), corrupt=0.0, seed=1):
+    def __init__(self, port, address="127.0.0.1", loss=0.0, duplicate=0.0, delay=(0.0, 0.0), corrupt=0.0, most=65536,
+                 seed=1):
         super().__init__()
         self.server, self.loss, self.duplicate, self.delay = (address, port), loss, duplicate, delay
-        self.corrupt, self.seed = corrupt, seed
+        self.corrupt, self.most, self.seed = corrupt, most, seed
         self._front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._front.bind((address, 0))
         self.port = self._front.getsockname()[1]
@@ -123,7 +124,7 @@ class Relay(_Loop):
         return bytes(octets)
 
     def _put(self, draw, sock, datagram, destination):
-        if draw.random() < self.loss:
+        if draw.random() < self.loss or len(datagram) > self.most:
             self.lost += 1
             return
         copies = 2 if draw.random() < self.duplicate else 1
