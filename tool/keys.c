@@ -152,8 +152,11 @@ int tool_keys_open(const tool_command_t *command, tool_keys_t **opened, const ch
     if (!file)
         return tool_usage_error(command, "--psk-file: %s: %s", name, strerror(errno));
     tool_keys_t *keys = calloc(1, sizeof *keys);
-    int status =
-        keys ? read_lines(command, keys, name, file) : tool_usage_error(command, "%s", copal_error_text(COPAL_ENOMEM));
+    if (!keys) {
+        fclose(file);
+        return tool_usage_error(command, "%s", copal_error_text(COPAL_ENOMEM));
+    }
+    int status = read_lines(command, keys, name, file);
     fclose(file);
     if (status == 0)
         status = put_in_order(command, keys, name);

@@ -214,7 +214,7 @@ void tool_print_found_table(const tool_found_t *found, size_t count)
     long total = 0, at = 0;
     for (size_t i = 0; i < count; i++)
         total += links_of(&found[i]) ? links_of(&found[i]) : 1;
-    row_t *rows = calloc((size_t)total, sizeof *rows);
+    row_t *rows = calloc((size_t)total + 1, sizeof *rows); /* memory of no octet may be no memory */
     bool made = rows;
     for (size_t i = 0; i < count && made; i++) {
         const long links = links_of(&found[i]);

@@ -9,7 +9,7 @@ const tool_command_t *const tool_commands[] = {&tool_get,     &tool_put,     &to
 
 const tool_command_t *tool_find_command(const char *name)
 {
-    const char *names[sizeof tool_commands / sizeof tool_commands[0]] = {NULL};
+    const char *names[sizeof tool_commands / sizeof *tool_commands] = {NULL};
     for (size_t i = 0; tool_commands[i]; i++) {
         if (strcmp(tool_commands[i]->name, name) == 0)
             return tool_commands[i];

@@ -43,9 +43,12 @@ static void catch_signals(void)
 
 static char *joined(const char *name, const char *suffix)
 {
-    char *text = malloc(strlen(name) + strlen(suffix) + 1);
-    if (text)
-        strcat(strcpy(text, name), suffix);
+    const size_t size = strlen(name), more = strlen(suffix) + 1;
+    char *text = malloc(size + more);
+    if (text) {
+        memcpy(text, name, size);
+        memcpy(text + size, suffix, more);
+    }
     return text;
 }
 

@@ -147,16 +147,16 @@ static int encode(copal_bytes_t *path, uint8_t *buffer, const char *text)
     return 0;
 }
 
-static int add(copal_tree_t *t, const char *text, copal__seed_t *seed, copal_handle_t *handle)
+static int add(copal_tree_t *t, const char *text, copal__seed_t seed, copal_handle_t *handle)
 {
     uint8_t buffer[COPAL__PATH_SIZE];
-    int error = encode(&seed->path, buffer, text);
+    int error = encode(&seed.path, buffer, text);
     if (error)
         return error;
-    seed->hash = copal__tree_hash(t, seed->path);
+    seed.hash = copal__tree_hash(t, seed.path);
     copal__tree_enter(t);
-    bool taken = copal__tree_lookup(t, seed->path, seed->hash) != NULL;
-    error = taken ? COPAL_EEXIST : copal__tree_create(t, seed, handle);
+    bool taken = copal__tree_lookup(t, seed.path, seed.hash) != NULL;
+    error = taken ? COPAL_EEXIST : copal__tree_create(t, &seed, handle);
     copal__tree_leave(t);
     return error;
 }
@@ -165,14 +165,14 @@ int copal_tree_add_handler(copal_tree_t *tree, const char *path, const copal_han
                            copal_handle_t *resource)
 {
     copal__seed_t seed = {.handler = handler};
-    return handler->handle ? add(tree, path, &seed, resource) : COPAL_EINVAL;
+    return handler->handle ? add(tree, path, seed, resource) : COPAL_EINVAL;
 }
 
 int copal_tree_add_value(copal_tree_t *tree, const char *path, copal_bytes_t value,
                          const copal_value_options_t *options, copal_handle_t *resource)
 {
     copal__seed_t seed = {.value = value, .options = options};
-    return copal__value_options_ok(options, tree->config.patch) ? add(tree, path, &seed, resource) : COPAL_EINVAL;
+    return copal__value_options_ok(options, tree->config.patch) ? add(tree, path, seed, resource) : COPAL_EINVAL;
 }
 
 int copal_tree_find(copal_tree_t *tree, const char *path, copal_handle_t *resource)

@@ -5,11 +5,11 @@
 
 /* Names of rows are long, and so is what they share. */
 #define MUST_RESET(name_, says_, octets_)                                                                              \
-    {.name = name_, .says = says_, .run = conform_run_octets, .octets = OCTETS(octets_), .expect = EXPECT_RESET}
+    {.name = (name_), .says = (says_), .run = conform_run_octets, .octets = OCTETS(octets_), .expect = EXPECT_RESET}
 #define MUST_IGNORE(name_, says_, octets_)                                                                             \
-    {.name = name_, .says = says_, .run = conform_run_octets, .octets = OCTETS(octets_), .expect = EXPECT_SILENCE}
+    {.name = (name_), .says = (says_), .run = conform_run_octets, .octets = OCTETS(octets_), .expect = EXPECT_SILENCE}
 #define MUST_REJECT(name_, says_, octets_)                                                                             \
-    {.name = name_, .says = says_, .run = conform_run_octets, .octets = OCTETS(octets_), .expect = EXPECT_REJECTED}
+    {.name = (name_), .says = (says_), .run = conform_run_octets, .octets = OCTETS(octets_), .expect = EXPECT_REJECTED}
 
 #define SAYS_VERSION "\"Messages with unknown version numbers MUST be silently ignored.\""
 #define SAYS_TOKEN                                                                                                     \

@@ -86,8 +86,9 @@ bool conform_send(conform_t *c, copal_bytes_t datagram)
 {
     keep(c, true, datagram);
     /* An ICMP error of an earlier datagram is told by this call, and nothing was sent: once more. */
-    if (send(c->fd, datagram.data, datagram.size, 0) < 0 && send(c->fd, datagram.data, datagram.size, 0) < 0)
-        return conform_fail(c, "this machine could not send: %s", strerror(errno));
+    for (unsigned tries = 1; send(c->fd, datagram.data, datagram.size, 0) < 0; tries++)
+        if (tries == 2)
+            return conform_fail(c, "this machine could not send: %s", strerror(errno));
     return true;
 }
 
