@@ -103,3 +103,9 @@ def test_a_counterpart_in_c_is_declared():
 def test_a_counterpart_in_python_is_there():
     named = set(re.findall(r"copal\.(\w+)", counterparts("coming-from/aiocoap.md")))
     assert named >= {"Client", "Server", "Credentials"} and named <= set(package.__all__)
+
+
+def test_each_call_of_pycoms_is_in_its_table():
+    stubs = (ROOT / "bindings/micropython/typings/network.pyi").read_text()
+    calls = set(re.findall(r"def ([a-z_]+)\(", stubs.split("class WLAN")[0]))
+    assert len(calls) > 15 and calls <= set(re.findall(r"\b([a-z_]+)(?=\(|`)", (DOCS / "coming-from/pycom.md").read_text()))
