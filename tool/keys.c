@@ -193,6 +193,14 @@ void tool_keys_close(tool_keys_t *keys)
     free(keys);
 }
 
+void tool_keys_replace(tool_keys_t *keys, tool_keys_t *with)
+{
+    const tool_keys_t former = *keys;
+    *keys = *with;
+    *with = former;
+    tool_keys_close(with);
+}
+
 int tool_keys_find(void *user, copal_bytes_t identity, uint8_t key[COPAL_KEY_SIZE])
 {
     const tool_keys_t *keys = user;

@@ -175,12 +175,17 @@ int tool_server_credentials(const tool_command_t *command, const tool_secrets_t 
         status = tool_keys_of_one(command, &o.keys, o.config.identity, o.config.key);
     if (o.keys) {
         o.config.find_key = tool_keys_find;
-        o.config.user = o.keys;
+        o.config.user = *keys ? *keys : o.keys;
         o.config.key = o.config.identity = (copal_bytes_t){NULL, 0};
     }
     if (status == 0)
         status = open_credentials(command, &o, credentials);
     memset(o.key, 0, sizeof o.key);
-    *keys = o.keys;
+    if (!*keys)
+        *keys = o.keys;
+    else if (status == 0 && o.keys)
+        tool_keys_replace(*keys, o.keys);
+    else
+        tool_keys_close(o.keys);
     return status;
 }

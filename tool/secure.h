@@ -9,6 +9,8 @@ int tool_parse_key(const tool_command_t *command, const char *text, uint8_t buff
 
 /** Reads a file with "identity:key" on each line. 0, or TOOL_USAGE after saying in which line what is wrong. */
 int tool_keys_open(const tool_command_t *command, tool_keys_t **keys, const char *name);
+/** Puts the keys of `with`, which it closes, in place of those there are: whoever looks in `keys` finds them. */
+void tool_keys_replace(tool_keys_t *keys, tool_keys_t *with);
 /** The same of one identity and its key. */
 int tool_keys_of_one(const tool_command_t *command, tool_keys_t **keys, copal_bytes_t identity, copal_bytes_t key);
 

@@ -3,6 +3,7 @@
 #include "copal/counters.h"
 #include "copal/directory.h"
 #include "copal/patch.h"
+#include "service.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define UPLOAD_MOST ((size_t)1 << 30) /* copal_directory_options_t.upload_size */
@@ -19,6 +21,8 @@ enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPT
 
 #define NO_PORT UINT64_MAX
 #define WORKERS 64 /* copal_host_config_t.workers */
+#define SOCKETS 24 /* of a host */
+#define GRACE (5 * 1000) /* milliseconds for what is under way when it is to end */
 
 typedef struct {
     copal_host_config_t config;
@@ -29,17 +33,25 @@ typedef struct {
     const char **addresses, **resources;
     uint16_t *ports; /* two for each address: the port that is bound, and with DTLS that of coap beside it */
     size_t address_count, resource_count;
+    tool_socket_t sockets[SOCKETS]; /* that a service manager has bound, in place of addresses */
+    size_t socket_count;
     bool discoverable;
     const char *counters;  /* the path of a resource that tells them; NULL: there is none */
     const char *directory; /* its name; NULL: none is served */
     copal_directory_options_t directory_options;
 } serve_t;
 
-static copal_host_t *running; /* for the signal handler, which is handed nothing */
+/* For the signal handler, which is handed nothing. */
+static copal_host_t *running;
+static volatile sig_atomic_t stops; /* how often it was to end: the second time it does so at once */
+static volatile sig_atomic_t reloads;
 
-static void stop(int signal_number)
+static void take_signal(int number)
 {
-    (void)signal_number;
+    if (number == SIGHUP)
+        reloads = 1;
+    else if (stops < 2)
+        stops++;
     copal_host_stop(running);
 }
 
@@ -214,22 +226,48 @@ static int listen_on(const tool_command_t *command, copal_host_t *host, copal_cr
     return error ? listen_failed(command, address, port, error) : TOOL_OK;
 }
 
+static void print_one(const char *scheme, const char *address, uint16_t port)
+{
+    char endpoint[ENDPOINT];
+    write_endpoint(endpoint, sizeof endpoint, address, port);
+    printf("listening on %s://%s\n", scheme, endpoint);
+}
+
+/** The credentials of a socket that was handed over. */
+static copal_credentials_t *credentials_of(const serve_t *serve, size_t i)
+{
+    return serve->sockets[i].plain ? NULL : serve->credentials;
+}
+
+static int adopt_all(const serve_t *serve, copal_host_t *host)
+{
+    for (size_t i = 0; i < serve->socket_count; i++) {
+        copal_peer_t local;
+        char address[ENDPOINT];
+        uint16_t port;
+        int fd = serve->sockets[i].fd, error = copal_host_adopt(host, credentials_of(serve, i), fd, &local);
+        if (error) {
+            tool_say("descriptor %d, which was handed over: %s\n", fd,
+                     error == COPAL_EINVAL    ? "it is no bound socket of datagrams over IP"
+                     : error == COPAL_ESYSTEM ? strerror(errno)
+                                              : copal_error_text(error));
+            return TOOL_REFUSED;
+        }
+        copal_peer_to_text(&local, address, sizeof address, &port);
+        print_one(credentials_of(serve, i) ? "coaps" : "coap", address, port);
+    }
+    return TOOL_OK;
+}
+
 static int listen_on_all(const tool_command_t *command, const serve_t *serve, copal_host_t *host)
 {
-    int status = TOOL_OK;
+    int status = adopt_all(serve, host);
     for (size_t i = 0; i < serve->address_count && !status; i++) {
         status = listen_on(command, host, serve->credentials, serve->addresses[i], serve->port, &serve->ports[2 * i]);
         if (!status && serve->plain_port != NO_PORT)
             status = listen_on(command, host, NULL, serve->addresses[i], serve->plain_port, &serve->ports[2 * i + 1]);
     }
     return status;
-}
-
-static void print_one(const char *scheme, const char *address, uint16_t port)
-{
-    char endpoint[ENDPOINT];
-    write_endpoint(endpoint, sizeof endpoint, address, port);
-    printf("listening on %s://%s\n", scheme, endpoint);
 }
 
 static void print_listening(const serve_t *serve)
@@ -267,26 +305,92 @@ static int add_resources(const tool_command_t *command, const serve_t *serve, co
     return TOOL_OK;
 }
 
-static int serve_until_signal(const tool_command_t *command, const serve_t *serve, copal_host_t *host)
+/** Reads keys and certificates again. No worker runs meanwhile; what comes waits in the sockets. */
+static void reload(const tool_command_t *command, serve_t *serve, copal_host_t *host)
+{
+    copal_credentials_t *fresh = NULL;
+    reloads = 0;
+    if (!serve->credentials) {
+        tool_say("SIGHUP: there are no keys to be read again\n");
+        return;
+    }
+    tool_service_tell("RELOADING=1");
+    if (tool_server_credentials(command, &serve->secrets, &serve->keys, &fresh)) {
+        tool_say("SIGHUP: the keys there were stay in use\n");
+    } else {
+        copal_host_replace_credentials(host, serve->credentials, fresh); /* what listens has those, or nothing does */
+        copal_credentials_close(serve->credentials);
+        serve->credentials = fresh;
+        tool_say("SIGHUP: new sessions are by the keys read now\n");
+    }
+    tool_service_tell("READY=1");
+}
+
+static int64_t milliseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/** How much there is that a peer has begun, and would lose. */
+static uint64_t under_way(copal_host_t *host)
+{
+    copal_host_counters_t counters;
+    copal_host_counters(host, &counters);
+    return counters.pending + counters.uploads;
+}
+
+/** Who observes is told nothing: the state is what it was, most servers that end are soon there again, and an error would end
+ *  the observation for good (RFC 7641 section 3.2), where a client that hears nothing registers again (section 3.3.1). */
+static void finish(copal_host_t *host)
+{
+    const int64_t end = milliseconds() + GRACE;
+    uint64_t left;
+    tool_service_tell("STOPPING=1");
+    copal_host_step(host, 0);
+    for (int64_t now; (left = under_way(host)) > 0 && stops < 2 && (now = milliseconds()) < end;)
+        copal_host_step(host, (int)(end - now));
+    if (left > 0)
+        tool_say("%s: %llu messages and uploads under way are given up\n",
+                 stops < 2 ? "five seconds are over" : "a second signal", (unsigned long long)left);
+}
+
+static int run_host(const tool_command_t *command, serve_t *serve, copal_host_t *host)
+{
+    for (;;) {
+        int error = copal_host_run(host);
+        if (error) {
+            tool_say("%s\n", error == COPAL_ESYSTEM ? strerror(errno) : copal_error_text(error));
+            return TOOL_REFUSED;
+        }
+        if (stops)
+            break;
+        if (reloads)
+            reload(command, serve, host);
+    }
+    finish(host);
+    return TOOL_OK;
+}
+
+static int serve_until_signal(const tool_command_t *command, serve_t *serve, copal_host_t *host)
 {
     int status = add_resources(command, serve, host);
     if (status)
         return status;
     running = host;
-    struct sigaction action = {.sa_handler = stop};
+    struct sigaction action = {.sa_handler = take_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
     status = listen_on_all(command, serve, host);
     if (status == TOOL_OK && serve->discoverable)
         status = become_discoverable(host);
     if (status)
         return status;
     print_listening(serve);
-    int error = copal_host_run(host);
-    if (error == 0)
-        return TOOL_OK;
-    tool_say("%s\n", error == COPAL_ESYSTEM ? strerror(errno) : copal_error_text(error));
-    return TOOL_REFUSED;
+    tool_service_tell("READY=1");
+    return run_host(command, serve, host);
 }
 
 /** Serves the directory at the root, if one is to be served. */
@@ -314,7 +418,7 @@ static int open_directory(const tool_command_t *command, const serve_t *serve, c
     return TOOL_OK;
 }
 
-static int open_and_serve(const tool_command_t *command, const serve_t *serve)
+static int open_and_serve(const tool_command_t *command, serve_t *serve)
 {
     copal_host_t *host;
     int error = copal_host_open(&host, &serve->config);
@@ -328,6 +432,7 @@ static int open_and_serve(const tool_command_t *command, const serve_t *serve)
         status = serve_until_signal(command, serve, host);
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     copal_host_close(host);
     copal_directory_close(directory);
     return status;
@@ -391,7 +496,10 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
     if (serve->directory && serve->config.dynamic)
         return tool_option_error(command,
                                  "--dir serves every path that no --resource has, so --dynamic can create nothing");
-    if (!serve->address_count)
+    serve->socket_count = tool_service_sockets(serve->sockets, SOCKETS);
+    if (serve->socket_count && (serve->address_count || serve->port != NO_PORT || serve->plain_port != NO_PORT))
+        return tool_option_error(command, "--bind, --port and --also-plain have no say where sockets are handed over");
+    if (!serve->address_count && !serve->socket_count)
         serve->addresses[serve->address_count++] = "::";
     int status = open_credentials(command, serve);
     if (!status)

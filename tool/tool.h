@@ -126,8 +126,9 @@ const copal_dtls_backend_t *tool_dtls(void);
 /** Opens what the options, or else the environment, say. 0, or after saying what is wrong or missing TOOL_USAGE, or
  *  TOOL_REFUSED where there is nothing to do DTLS by. */
 int tool_client_credentials(const tool_command_t *command, const tool_secrets_t *secrets, copal_credentials_t **credentials);
-/** The same for a server, without the environment. `*keys` (may become NULL) lives as long as the credentials are used; it is
- *  to be closed in any case. */
+/** The same for a server, without the environment. `*keys`, NULL at first, lives as long as any such credentials are used; it is
+ *  to be closed in any case. Where it is there already, as when files are read again, it has the new keys then, or on an error
+ *  the former ones; not while a host runs that looks in it. */
 int tool_server_credentials(const tool_command_t *command, const tool_secrets_t *secrets, tool_keys_t **keys,
                             copal_credentials_t **credentials);
 

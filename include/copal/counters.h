@@ -24,6 +24,7 @@ typedef struct {
     uint64_t observers; /* at present: observations that peers have */
     uint64_t pending;   /* messages and calls of the server under way, as copal_endpoint_pending says */
     uint64_t requests;  /* the same of the client */
+    uint64_t uploads;   /* bodies that are coming in by Block1 */
     uint64_t sessions, handshakes; /* DTLS, of both sides */
 } copal_host_counters_t;
 

@@ -72,6 +72,17 @@ int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, ui
 int copal_host_listen_secure(copal_host_t *host, copal_credentials_t *credentials, const char *address, uint16_t port,
                              uint16_t *bound);
 
+/** Listens on a datagram socket of IPv4 or IPv6 that somebody else has bound, as systemd does for a service; `credentials` NULL:
+ *  without DTLS. On success the host closes it, and `*local` (may be NULL) is its address. COPAL_EUNSUPPORTED: the host has
+ *  several workers, each of which needs a socket that shares the address; or as copal_host_listen_secure. COPAL_EINVAL: it is no
+ *  such socket. COPAL_EFULL, COPAL_ESYSTEM. */
+int copal_host_adopt(copal_host_t *host, copal_credentials_t *credentials, int fd, copal_peer_t *local);
+
+/** Lets whatever listens with `former` listen with `credentials` from now on: new handshakes take these; sessions, and handshakes under
+ *  way, stay. COPAL_ENOTFOUND: nothing listens with `former`. COPAL_EINVAL: as copal_host_listen_secure, or inside a
+ *  callback. */
+int copal_host_replace_credentials(copal_host_t *host, const copal_credentials_t *former, copal_credentials_t *credentials);
+
 /** Lets what listens by now be discovered by multicast (RFC 7252 section 8): joins the groups of all CoAP nodes, 224.0.1.187,
  *  ff02::fd and ff05::fd, on the port that is listened on, and answers requests that come by them, from the address that it
  *  listens on and as copal_endpoint_hear_groups says. An address decides the interface; "0.0.0.0" and "::" are all that are

@@ -77,6 +77,9 @@ copal_service_t copal_tree_service(copal_tree_t *tree, uint32_t worker);
  *  handed to copal_notify of the worker's endpoint. False: there is none. Without lock; only that worker calls it. */
 bool copal_tree_next_change(copal_tree_t *tree, uint32_t worker, uint32_t *slot);
 
+/** How many bodies are coming in by Block1 at present. */
+uint32_t copal_tree_uploads(copal_tree_t *tree);
+
 /** Worker `worker` holds nothing of the tree at this moment: what was replaced before may be freed. Call at the top
  *  of its loop. */
 void copal_tree_quiescent(copal_tree_t *tree, uint32_t worker);

@@ -36,6 +36,7 @@ static void add_side(copal_host_counters_t *c, const copal__side_t *side, copal_
 void copal_host_counters(copal_host_t *host, copal_host_counters_t *c)
 {
     memset(c, 0, sizeof *c);
+    c->uploads = copal_tree_uploads(host->tree);
     for (uint32_t i = 0; i < host->worker_count; i++) {
         copal__worker_t *worker = &host->workers[i];
         copal__worker_enter(worker);
@@ -120,6 +121,7 @@ static const row_t gauge_rows[] = {
     GAUGE(observers, "Observations that peers have"),
     GAUGE(pending, "Messages and calls of the server under way"),
     GAUGE(requests, "Requests of the client under way"),
+    GAUGE(uploads, "Bodies of requests that are coming in"),
     GAUGE(sessions, "DTLS sessions"),
     GAUGE(handshakes, "DTLS handshakes under way"),
 };

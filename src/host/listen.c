@@ -84,6 +84,14 @@ static int listen_on(copal_host_t *host, copal_credentials_t *credentials, const
     return 0;
 }
 
+/* Whether a server of this host can be known by them. */
+static int check(const copal_host_t *host, const copal_credentials_t *credentials)
+{
+    if (!host->dtls)
+        return COPAL_EUNSUPPORTED;
+    return copal__credentials_server(credentials) && copal__credentials_backend(credentials) == host->dtls ? 0 : COPAL_EINVAL;
+}
+
 int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, uint16_t *bound)
 {
     return listen_on(host, NULL, address, port, bound);
@@ -92,11 +100,56 @@ int copal_host_listen(copal_host_t *host, const char *address, uint16_t port, ui
 int copal_host_listen_secure(copal_host_t *host, copal_credentials_t *credentials, const char *address, uint16_t port,
                              uint16_t *bound)
 {
-    if (!host->dtls)
+    const int status = check(host, credentials);
+    return status < 0 ? status : listen_on(host, credentials, address, port, bound);
+}
+
+/* The kernel chooses a worker's socket among those that share an address, and there is one. */
+int copal_host_adopt(copal_host_t *host, copal_credentials_t *credentials, int fd, copal_peer_t *local)
+{
+    copal_peer_t bound;
+    if (host->worker_count > 1)
         return COPAL_EUNSUPPORTED;
-    if (!copal__credentials_server(credentials) || copal__credentials_backend(credentials) != host->dtls)
+    int status = credentials ? check(host, credentials) : 0;
+    if (status == 0)
+        status = copal__side_adopt(fd, &bound);
+    if (status < 0)
+        return status;
+    if (!add(&host->workers[0], fd, status, credentials))
+        return COPAL_EFULL;
+    if (local)
+        *local = bound;
+    return 0;
+}
+
+/* ---- other credentials --------------------------------------------------------------------------------- */
+
+/* Whether any socket of the worker's had the former ones. */
+static bool replace(copal__worker_t *worker, const copal_credentials_t *former, copal_credentials_t *credentials)
+{
+    bool found = false;
+    copal__worker_enter(worker);
+    copal__worker_settle(worker); /* a turn under way may be in the middle of a datagram for the former ones */
+    for (uint8_t i = 0; i < worker->server.count; i++) {
+        copal__socket_t *socket = &worker->server.sockets[i];
+        if (!former || socket->credentials != former)
+            continue;
+        found = true;
+        copal_credentials_close(socket->credentials);
+        socket->credentials = copal__credentials_hold(credentials);
+    }
+    copal__worker_leave(worker);
+    return found;
+}
+
+int copal_host_replace_credentials(copal_host_t *host, const copal_credentials_t *former, copal_credentials_t *credentials)
+{
+    bool found = false;
+    if (copal__host_is_inside(host) || !host->dtls || check(host, credentials) < 0)
         return COPAL_EINVAL;
-    return listen_on(host, credentials, address, port, bound);
+    for (uint32_t i = 0; i < host->worker_count; i++)
+        found |= replace(&host->workers[i], former, credentials);
+    return found ? 0 : COPAL_ENOTFOUND;
 }
 
 /* ---- groups ------------------------------------------------------------------------------------------- */

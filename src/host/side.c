@@ -15,10 +15,17 @@ enum {
 /* ---- sockets ------------------------------------------------------------------------------------ */
 
 /* The buffers are a wish: what the system grants will do. */
+static void wish_for_buffers(int fd)
+{
+    const int wish = SOCKET_BUFFER;
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &wish, sizeof wish);
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wish, sizeof wish);
+}
+
 static int prepare(const copal__side_t *side, int fd, copal_peer_t *local, bool dual, bool shared)
 {
     copal__address_t address;
-    int family = copal__peer_family(local), only = !dual, wish = SOCKET_BUFFER;
+    int family = copal__peer_family(local), only = !dual;
     socklen_t size = copal__address_from_peer(&address, local, family);
     if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0)
         return -1;
@@ -28,10 +35,28 @@ static int prepare(const copal__side_t *side, int fd, copal_peer_t *local, bool 
         return -1;
     if (!side->client && copal__peer_is_any(local) && copal__local_enable(fd, family) != 0)
         return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &wish, sizeof wish);
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wish, sizeof wish);
+    wish_for_buffers(fd);
     copal__address_to_peer(&address, local);
     return 0;
+}
+
+int copal__side_adopt(int fd, copal_peer_t *local)
+{
+    copal__address_t address;
+    int type;
+    socklen_t size = sizeof address, type_size = sizeof type;
+    if (getsockname(fd, &address.any, &size) != 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0)
+        return errno == ENOTSOCK ? COPAL_EINVAL : COPAL_ESYSTEM;
+    const int family = address.any.sa_family;
+    if (type != SOCK_DGRAM || (family != AF_INET && family != AF_INET6))
+        return COPAL_EINVAL;
+    copal__address_to_peer(&address, local);
+    if (copal__peer_port(local) == 0)
+        return COPAL_EINVAL;
+    if (copal__udp_adopt(fd, family) != 0 || (copal__peer_is_any(local) && copal__local_enable(fd, family) != 0))
+        return COPAL_ESYSTEM;
+    wish_for_buffers(fd);
+    return family;
 }
 
 int copal__side_bind(const copal__side_t *side, copal_peer_t *local, bool dual, bool shared)

@@ -46,6 +46,9 @@ typedef struct {
  *  if `dual`. It has the address alone, so that a second server on the same port is told so, or `shared` with others that
  *  share theirs by copal__udp_share. -1: errno. */
 int copal__side_bind(const copal__side_t *side, copal_peer_t *local, bool dual, bool shared);
+/** Makes a socket that somebody else has bound ready for a side; `local` is its address then. Its family; COPAL_EINVAL: it is none of
+ *  datagrams over IP, or not bound. COPAL_ESYSTEM: errno. */
+int copal__side_adopt(int fd, copal_peer_t *local);
 /** Adds it to the side, which has fewer than COPAL__SOCKETS. Returns its number. */
 int copal__side_add(copal__side_t *side, int fd, int family);
 /** Both, for a socket that is neither dual nor shared. COPAL_EFULL: there are COPAL__SOCKETS; COPAL_ESYSTEM: errno, and

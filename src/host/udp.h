@@ -18,6 +18,9 @@ typedef struct {
  *  keeps ICMP errors for copal__udp_error. -1: errno. */
 int copal__udp_open(int family, bool errors);
 
+/** Makes a socket that somebody else has opened like one of copal__udp_open without `errors`. -1: errno. */
+int copal__udp_adopt(int fd, int family);
+
 /** Whether several sockets can be bound to one address such that what one peer sends comes to the same of them always. */
 extern const bool copal__udp_shares;
 /** Lets sockets that were made to share as well be bound to the same address; before these are bound, and for them before they are.

@@ -100,6 +100,14 @@ void copal_tree_offline(copal_tree_t *tree, uint32_t worker)
     copal__arena_offline(&tree->arena, worker);
 }
 
+uint32_t copal_tree_uploads(copal_tree_t *tree)
+{
+    copal__tree_enter(tree);
+    const uint32_t count = tree->uploads.pool.used;
+    copal__tree_leave(tree);
+    return count;
+}
+
 void copal__tree_enter(copal_tree_t *t)
 {
     if (t->config.exclusion.enter)

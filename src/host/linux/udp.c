@@ -2,6 +2,7 @@
 #include "../udp.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -51,6 +52,14 @@ int copal__udp_open(int family, bool errors)
     close(fd);
     errno = reason;
     return -1;
+}
+
+int copal__udp_adopt(int fd, int family)
+{
+    const int flags = fcntl(fd, F_GETFL);
+    const bool done = flags >= 0 && fcntl(fd, F_SETFL, flags | O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
+                      prepare(fd, family, false);
+    return done ? 0 : -1;
 }
 
 /* The kernel chooses by a hash of addresses and ports, as long as the number of sockets stays. */

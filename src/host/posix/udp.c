@@ -22,6 +22,12 @@ int copal__udp_open(int family, bool errors)
     return -1;
 }
 
+int copal__udp_adopt(int fd, int family)
+{
+    (void)family;
+    return fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 ? 0 : -1;
+}
+
 const bool copal__udp_shares = false;
 
 int copal__udp_share(int fd)
