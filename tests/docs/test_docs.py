@@ -83,7 +83,7 @@ def test_a_link_leads_somewhere(page):
 
 
 @pytest.mark.parametrize("page", ["cves.md", "promises.md"])
-def test_a_test_that_is_named_exists(page):
+def test_a_test_that_a_page_names_is_there(page):
     sources = [*(ROOT / "tests").rglob("*.c"), *(ROOT / "tests").rglob("test_*.py")]
     tests = set(re.findall(r"^(?:static )?(?:void|def) (\w+)\(", "\n".join(path.read_text() for path in sources), re.MULTILINE))
     named = set(re.findall(r"`(\w+)`", (DOCS / page).read_text()))
