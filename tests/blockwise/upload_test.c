@@ -455,6 +455,24 @@ static void what_is_given_up_gives_its_memory_back(void **state)
     close_fixture(&f);
 }
 
+static void where_memory_is_short_who_has_been_idle_for_30_s_makes_room(void **state)
+{
+    (void)state;
+    fixture_t f;
+    open_fixture(&f, 64, NULL); /* places enough: the arena takes no more than 16 of these bodies */
+    while (send_until(&f, 6, 0, 3000, 4000) == COPAL_CONTINUE)
+        f.peer++;
+    assert_in_range(f.peer, 8, 17);
+    assert_int_equal(f.bench.sent.message.code, COPAL_SERVICE_UNAVAILABLE);
+    f.bench.now += 29000;
+    assert_int_equal(send_until(&f, 6, 0, 3000, 4000), COPAL_SERVICE_UNAVAILABLE);
+    f.bench.now += 1000;
+    assert_int_equal(send_until(&f, 6, 0, 3000, 4000), COPAL_CONTINUE);
+    f.peer = 1; /* who began first */
+    assert_int_equal(send_block(&f, block1(3, false, 6), 3072, 928)->code, COPAL_REQUEST_ENTITY_INCOMPLETE);
+    close_fixture(&f);
+}
+
 /* ---- services that do not put bodies together -------------------------------------------------------------------- */
 
 static void a_service_that_takes_no_parts_sees_none(void **state)
@@ -493,6 +511,7 @@ int main(void)
         cmocka_unit_test(the_last_quarter_is_for_proven_peers_and_then_the_idle_make_room),
         cmocka_unit_test(rfc7959_2_5_a_body_is_forgotten_after_exchange_lifetime_without_a_block),
         cmocka_unit_test(what_is_given_up_gives_its_memory_back),
+        cmocka_unit_test(where_memory_is_short_who_has_been_idle_for_30_s_makes_room),
         cmocka_unit_test(a_service_that_takes_no_parts_sees_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,6 +120,69 @@ static void a_client_says_what_is_wrong_with_a_certificate(void **state)
     }
 }
 
+/* What becomes of the ServerKeyExchange (RFC 8422 section 5.4) on its way: it loses its signature, or one bit of it. */
+typedef struct {
+    bool cut;
+    unsigned changed; /* so many messages */
+} forger_t;
+
+enum { RECORD = 13, MESSAGE = 12, LENGTH_AT = 11, FRAGMENT_AT = RECORD + 9 };
+
+static void shorten(datagram_t *d, size_t at, size_t cut)
+{
+    uint8_t *record = d->data + at;
+    const size_t size = (size_t)record[LENGTH_AT] << 8 | record[LENGTH_AT + 1], body = size - MESSAGE - cut;
+    memmove(record + RECORD + size - cut, record + RECORD + size, d->size - at - RECORD - size);
+    d->size -= cut;
+    record[LENGTH_AT] = (uint8_t)((size - cut) >> 8);
+    record[LENGTH_AT + 1] = (uint8_t)(size - cut);
+    record[RECORD + 2] = record[FRAGMENT_AT + 1] = (uint8_t)(body >> 8);
+    record[RECORD + 3] = record[FRAGMENT_AT + 2] = (uint8_t)body;
+}
+
+static unsigned forge(pair_t *pair, const end_t *from, const datagram_t *datagram)
+{
+    forger_t *forger = pair->context;
+    datagram_t d = *datagram;
+    if (from == &pair->ends[CLIENT])
+        return 1;
+    for (size_t at = 0, size; at + RECORD + MESSAGE < d.size; at += RECORD + size) {
+        size = (size_t)d.data[at + LENGTH_AT] << 8 | d.data[at + LENGTH_AT + 1];
+        if (d.data[at] != 22 || d.data[at + RECORD] != 12)
+            continue;
+        const size_t key = d.data[at + RECORD + MESSAGE + 3];
+        if (!forger->cut)
+            d.data[at + RECORD + size - 1] ^= 1;
+        else {
+            shorten(&d, at, size - MESSAGE - 4 - key);
+            size = MESSAGE + 4 + key;
+        }
+        forger->changed++;
+    }
+    pair->queue[pair->tail++ % DATAGRAMS] = d;
+    return 0;
+}
+
+static void cve_2021_34433_a_key_exchange_must_be_signed(void **state)
+{
+    (void)state;
+    EACH_PAIR(client, server)
+    for (int cut = 0; cut < 2; cut++) {
+        pair_t pair;
+        forger_t forger = {.cut = cut};
+        copal_credentials_config_t asks = believing("authority"), answers = serving("host");
+        pair_make(&pair, client, &asks, server, &answers);
+        pair.fate = forge;
+        pair.context = &forger;
+        pair_shake(&pair, "host.example");
+        assert_true(forger.changed > 0);
+        assert_true(pair.ends[CLIENT].status < 0);
+        for (unsigned i = 0; i < pair.ends[CLIENT].sent; i++) /* it has not gone on to its own key exchange */
+            assert_false(pair.ends[CLIENT].all[i].data[0] == 22 && pair.ends[CLIENT].all[i].data[RECORD] == 16);
+        pair_free(&pair);
+    }
+}
+
 static void a_host_name_is_told_to_the_server_and_an_address_is_not(void **state)
 {
     (void)state;
@@ -267,6 +330,7 @@ int main(void)
         cmocka_unit_test(rfc7252_9_1_3_3_without_a_choice_the_suite_is_that_of_ccm_8),
         cmocka_unit_test(a_server_with_keys_and_a_certificate_serves_clients_of_both),
         cmocka_unit_test(a_client_says_what_is_wrong_with_a_certificate),
+        cmocka_unit_test(cve_2021_34433_a_key_exchange_must_be_signed),
         cmocka_unit_test(a_host_name_is_told_to_the_server_and_an_address_is_not),
         cmocka_unit_test(a_server_with_authorities_asks_clients_for_a_certificate),
         cmocka_unit_test(a_file_that_cannot_be_used_is_named),
