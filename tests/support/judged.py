@@ -3,17 +3,18 @@ from support import coap
 from support.coap import ACK, CON, NON, RST, Message, code, uint
 from support.udp import Answerer, piggyback
 
-LINKS = b'</value>;ct=0'
 TAG = b"\x01"
 # Of the critical options: least and most octets; If-Match, Uri-Path and Uri-Query may come again.
 CRITICAL = {coap.IF_MATCH: (0, 8), coap.URI_HOST: (1, 255), coap.IF_NONE_MATCH: (0, 0), coap.URI_PORT: (0, 2),
             coap.URI_PATH: (0, 255), coap.URI_QUERY: (0, 255), coap.ACCEPT: (0, 2), coap.PROXY_URI: (1, 1034),
-            coap.PROXY_SCHEME: (1, 255)}
+            coap.PROXY_SCHEME: (1, 255), coap.BLOCK2: (0, 3), coap.BLOCK1: (0, 3)}
 REPEATABLE = (coap.IF_MATCH, coap.URI_PATH, coap.URI_QUERY)
 
 
 class Judged(Answerer):
     """`fault` names the one thing that it does wrong; None: nothing."""
+
+    LINKS = b"</value>;ct=0"
 
     def __init__(self, fault=None):
         super().__init__(self._request)
@@ -66,7 +67,8 @@ class Judged(Answerer):
                 bad.append(number)
             seen.add(number)
         if self.fault == "refuses elective options":
-            bad += [number for number, value in message.options if number > 60000 or number in (coap.ETAG, coap.MAX_AGE) and len(value) > 4]
+            bad += [number for number, value in message.options
+                    if number > 60000 or number in (coap.ETAG, coap.MAX_AGE, 252) and len(value) > 4]
         return bad
 
     def _request(self, message):
@@ -76,11 +78,14 @@ class Judged(Answerer):
                 message, "4.02", payload=b"" if self.fault == "describes nothing" else b"option %d" % bad[0])
         if any(message.all(number) for number in (coap.PROXY_URI, coap.PROXY_SCHEME)):
             return self._answer(message, "4.02" if self.fault == "does not know of proxies" else "5.05")
-        if message.code > coap.IPATCH:
+        if message.code > (coap.IPATCH if message.path() != "value" else coap.GET):
             return self._answer(message, "4.04" if self.fault == "does not know of methods" else "4.05")
         if message.path() == ".well-known/core":
-            return self._answer(message, "2.05", (coap.CONTENT_FORMAT, b"" if self.fault == "lists plain text" else uint(40)),
-                                payload=LINKS)
+            listed = b"" if self.fault == "lists plain text" else uint(40)
+            return self._answer(message, "2.05", (coap.CONTENT_FORMAT, listed), payload=self.LINKS)
+        return self._resource(message)
+
+    def _resource(self, message):
         return self._value(message) if message.path() == "value" else self._answer(message, "4.04")
 
     def _value(self, message):

@@ -5,9 +5,12 @@ import socket
 import pytest
 
 from support.judged import Judged
+from support.judged_resources import JudgedResources
 from support.process import Program, Serve, build, copal
 
 HASTE = ("--silence", "0.2", "--timeout", "1")  # where something is to fail, which waiting longer would not change
+LESS_HASTE = ("--silence", "1", "--timeout", "6")  # where a case has to get to where it fails
+WRITES = ("--put", "made", "--observe", "made")
 
 FAULTS = [
     ("takes any version", "rfc7252_3_version_0_is_ignored"),
@@ -42,7 +45,52 @@ FAULTS = [
     ("makes tokens of its own", "rfc7252_5.3.1_token_of_1_is_echoed"),
     ("cuts tokens", "rfc7252_5.3.1_token_of_8_is_echoed"),
 ]
+# Of the server with more resources.
+MORE_FAULTS = [
+    ("ignores critical options", "rfc7252_5.4.1_request_with_unknown_critical_option_has_no_effect"),
+    ("ignores conditions", "rfc7252_5.10.8.1_if_match_of_another_state_fails"),
+    ("ignores conditions", "rfc7252_5.10.8.1_empty_if_match_of_nothing_fails"),
+    ("ignores conditions", "rfc7252_5.10.8.2_if_none_match_of_something_fails"),
+    ("forgets", "rfc7252_5.10.8.1_if_match_of_the_state_is_fulfilled"),
+    ("sends once", "rfc7252_4.2_unacknowledged_response_is_sent_again"),
+    ("does not back off", "rfc7252_4.2_unacknowledged_response_is_sent_again"),
+    ("answers in a second ACK", "rfc7252_5.2.2_response_is_not_in_a_second_acknowledgement"),
+    ("goes on after ACK", "rfc7252_5.2.2_acknowledged_response_is_not_sent_again"),
+    ("goes on after RST", "rfc7252_5.2.2_reset_response_is_not_sent_again"),
+    ("answers deregistration with Observe", "rfc7641_4.1_deregistration_is_answered_without_observe"),
+    ("ignores deregistration", "rfc7641_4.1_deregistration_ends_notifications"),
+    ("registers twice", "rfc7641_4.1_second_registration_replaces_the_first"),
+    ("changes the format", "rfc7641_4.2_notification_keeps_the_content_format"),
+    ("ends with Observe", "rfc7641_4.2_end_is_notified_without_observe"),
+    ("repeats numbers", "rfc7641_4.4_numbers_increase"),
+    ("tells nothing", "rfc7641_4.5_latest_state_is_notified"),
+    ("ignores resets", "rfc7641_4.5_reset_ends_notifications"),
+    ("takes the reserved size", "rfc7959_2.2_block2_of_the_reserved_size_is_bad_request"),
+    ("heeds the M bit", "rfc7959_2.2_more_in_a_request_for_a_block_is_ignored"),
+    ("echoes no Block1", "rfc7959_2.3_block1_is_echoed_and_the_body_put_together"),
+    ("mixes formats", "rfc7959_2.3_blocks_of_two_formats_are_not_put_together"),
+    ("sends larger blocks", "rfc7959_2.4_blocks_are_no_larger_than_asked_for"),
+    ("sends other bodies", "rfc7959_2.4_blocks_of_any_size_make_the_same_body"),
+    ("takes what is incomplete", "rfc7959_2.5_last_block_without_the_others_is_incomplete"),
+    ("does not continue", "rfc7959_2.9.1_block_of_more_to_come_is_continue"),
+    ("does not acknowledge", "rfc7967_2.1_con_is_acknowledged_without_interest"),
+    ("suppresses all", "rfc7967_2.1_response_of_interest_is_sent"),
+    ("takes any patch", "rfc8132_3_patch_that_fails_changes_nothing"),
+    ("mixes tags", "rfc9175_3.3_blocks_of_two_request_tags_are_not_put_together"),
+    ("answers what is malformed with 4.00", "rfc8974_2.1_token_without_its_extended_length_is_format_error"),
+    ("cuts tokens", "rfc8974_2.1_token_of_300_is_echoed"),
+    ("refuses elective options", "rfc9175_2.2.1_echo_of_41_octets_is_ignored"),
+]
 # What SHOULD be otherwise is a warning.
+MORE_WEAKNESSES = [
+    ("runs copies", "rfc7252_4.5_duplicate_con_runs_once"),
+    ("runs copies", "rfc7252_4.5_duplicate_non_runs_once"),
+    ("forgets", "rfc7252_5.8.3_put_is_what_get_returns"),
+    ("does not say created", "rfc7252_5.8.3_put_that_creates_is_created"),
+    ("misses what is gone", "rfc7252_5.8.4_delete_of_what_is_gone_is_deleted"),
+    ("sends blocks without ETag", "rfc7959_2.4_blocks_carry_an_etag"),
+    ("takes any patch", "rfc8132_3_patch_is_applied"),
+]
 WEAKNESSES = [
     ("answers NON by CON", "rfc7252_5.2.3_non_is_answered_by_non"),
     ("describes nothing", "rfc7252_5.4.1_bad_option_is_described"),
@@ -60,40 +108,52 @@ def all_right(done):
 
 
 def test_copal_serve_keeps_all():
-    with Serve("--resource", "value=21.5;ct=text;etag", "--dynamic") as server:
-        done = copal("conform", server.uri)
+    with Serve("--resource", "value=21.5;ct=text;etag", "--resource", f"large={'0123456789' * 200};etag",
+               "--resource", "made={};ct=json;etag;methods=get,put,patch,ipatch") as server:
+        done = copal("conform", server.uri, *WRITES)
     all_right(done)
-    assert lines(done, "n/a") == []
+
+
+def test_copal_serve_that_creates_keeps_all():
+    with Serve("--resource", "value=21.5;ct=text;etag", "--resource", f"large={'0123456789' * 200};etag",
+               "--dynamic") as server:
+        all_right(copal("conform", server.uri, *WRITES))
 
 
 def test_the_plugtest_server_keeps_all():
     program = str(build("COPAL_ASAN_BUILD") / "examples/plugtest-server")
     with Program(program, "--bind", "127.0.0.1", "--port", "0") as server:
-        all_right(copal("conform", server.wait_for(r"^listening on (coap://\S+)$").group(1)))
+        uri = server.wait_for(r"^listening on (coap://\S+)$").group(1)
+        all_right(copal("conform", uri, "--large", "large-update", "--put", "large-update", "--observe", "obs"))
 
 
-def test_a_server_without_a_fault_keeps_all():
-    with Judged() as server:
-        all_right(copal("conform", server.uri))
+@pytest.mark.parametrize("kind, words, missing", [(Judged, (), None), (JudgedResources, WRITES, "rfc8132")])
+def test_a_server_without_a_fault_keeps_all(kind, words, missing):
+    with kind() as server:
+        done = copal("conform", server.uri, *words)
+    all_right(done)
+    assert not missing or all(name.startswith(missing) for name in lines(done, "n/a"))
 
 
-@pytest.mark.parametrize("fault, case", FAULTS)
-def test_a_fault_is_found(fault, case):
-    with Judged(fault) as server:
-        done = copal("conform", server.uri, "--only", case, *HASTE)
+@pytest.mark.parametrize("kind, fault, case", [(Judged, *each) for each in FAULTS] +
+                         [(JudgedResources, *each) for each in MORE_FAULTS])
+def test_a_fault_is_found(kind, fault, case):
+    with kind(fault) as server:
+        done = copal("conform", server.uri, "--only", case, *(HASTE if kind is Judged else (*WRITES, *LESS_HASTE)))
     assert (lines(done, "FAIL"), done.returncode) == ([case], 1), done.stdout.decode()
 
 
-@pytest.mark.parametrize("fault, case", WEAKNESSES)
-def test_what_should_be_otherwise_is_a_warning(fault, case):
-    with Judged(fault) as server:
-        done = copal("conform", server.uri, "--only", case, *HASTE)
+@pytest.mark.parametrize("kind, fault, case", [(Judged, *each) for each in WEAKNESSES] +
+                         [(JudgedResources, *each) for each in MORE_WEAKNESSES])
+def test_what_should_be_otherwise_is_a_warning(kind, fault, case):
+    with kind(fault) as server:
+        done = copal("conform", server.uri, "--only", case, *(HASTE if kind is Judged else (*WRITES, *LESS_HASTE)))
     assert (lines(done, "warn"), done.returncode) == ([case], 0), done.stdout.decode()
 
 
 def test_what_was_sent_and_came_and_is_right_is_told():
     with Judged("does not know of methods") as server:
-        done = copal("conform", server.uri, "--only", "5.8")
+        done = copal("conform", server.uri, "--only", "5.8_")
     told = done.stdout.decode()
     assert "ACK 4.04 Not Found came, not 4.05 Method Not Allowed" in told
     assert "RFC 7252 section 5.8: " in told

@@ -8,7 +8,17 @@
 enum { OPTION_ONLY = 256, OPTION_LIST, OPTION_TIMEOUT, OPTION_SILENCE, OPTION_PARALLEL, OPTION_ROLE = 300 };
 enum { TIMEOUT = 30 * 1000, SILENCE = 2 * 1000, PARALLEL = 16, MOST_PARALLEL = 256 };
 
-const conform_suite_t *const conform_suites[] = {&conform_rfc7252_messages, &conform_rfc7252_requests, NULL};
+const conform_suite_t *const conform_suites[] = {&conform_rfc7252_messages,
+                                                 &conform_rfc7252_requests,
+                                                 &conform_rfc7252_effects,
+                                                 &conform_rfc7252_separate,
+                                                 &conform_rfc7641,
+                                                 &conform_rfc7959,
+                                                 &conform_rfc7967,
+                                                 &conform_rfc8132,
+                                                 &conform_rfc8974,
+                                                 &conform_rfc9175,
+                                                 NULL};
 
 typedef struct {
     conform_target_t target;
@@ -168,9 +178,11 @@ const tool_command_t tool_conform = {
     .operands = "[OPTION]... URI",
     .summary = "Test a server against the standards",
     .options = options,
-    .notes = "Sends what RFC 7252 is precise about, right and wrong, and tells for each case\n"
-             "whether the answer is what its section says. Resources that are not named are\n"
-             "looked for in /.well-known/core by GET; nothing is written but to --put PATH. A\n"
-             "case whose resource is missing is not applicable (n/a), and a SHOULD that is not\n"
-             "kept a warning (warn). The exit status is 0 where no MUST failed.\n",
+    .notes = "Sends what RFC 7252, 7641, 7959, 7967, 8132, 8974 and 9175 are precise about,\n"
+             "right and wrong, and tells for each case whether what comes is what its section\n"
+             "says. Resources that are not named are looked for in /.well-known/core by GET;\n"
+             "nothing is written but to --put PATH. Where --observe is the same, the cases\n"
+             "change it by themselves; else they wait until it changes. A case whose resource\n"
+             "is missing is not applicable (n/a), and a SHOULD that is not kept a warning\n"
+             "(warn). The exit status is 0 where no MUST failed.\n",
     .run = run};

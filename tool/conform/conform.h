@@ -60,7 +60,9 @@ typedef struct {
     size_t count;
 } conform_suite_t;
 
-extern const conform_suite_t conform_rfc7252_messages, conform_rfc7252_requests;
+extern const conform_suite_t conform_rfc7252_messages, conform_rfc7252_requests, conform_rfc7252_effects,
+    conform_rfc7252_separate, conform_rfc7641, conform_rfc7959, conform_rfc7967, conform_rfc8132, conform_rfc8974,
+    conform_rfc9175;
 
 /** All of them in the order in which they are reported; ends with NULL. */
 extern const conform_suite_t *const conform_suites[];
@@ -106,6 +108,8 @@ typedef struct conform_datagram_t {
     uint8_t octets[];
 } conform_datagram_t;
 
+enum { CONFORM_HELD = 8 };
+
 struct conform_t {
     const conform_case_t *subject;
     const conform_target_t *target;
@@ -114,8 +118,10 @@ struct conform_t {
     int64_t begun;
     uint16_t id; /* of the last message sent */
     conform_datagram_t *log, **log_end, *last;
-    int32_t rejected; /* the message ID of what a Reset may reject, at any time; -1: none */
-    bool stray;       /* something came besides what answers what was asked */
+    int32_t rejected;                   /* the message ID of what a Reset may reject, at any time; -1: none */
+    bool stray;                         /* something came besides what answers what was asked */
+    copal_message_t held[CONFORM_HELD]; /* the first of that; conform_next hands it out */
+    size_t held_count;
     conform_verdict_t verdict;
     char reason[256];
 };
@@ -140,6 +146,8 @@ bool conform_send(conform_t *c, copal_bytes_t datagram);
 /** The next message that comes before `until`, a view that lives as long as the case. False: none came, or what came is no
  *  well-formed message, which ends the case. A ping is answered, and not shown: a server may make sure of who asks. */
 bool conform_receive(conform_t *c, int64_t until, copal_message_t *message);
+/** The same, but first what came while something else was waited for. */
+bool conform_next(conform_t *c, int64_t until, copal_message_t *message);
 /** An Empty message: an acknowledgement or a Reset. */
 bool conform_send_empty(conform_t *c, copal_type_t type, uint16_t id);
 
@@ -191,6 +199,15 @@ bool conform_expect_silence(conform_t *c);
 /** Whether the answer is a response with one of `codes` (0 ends them); else the case fails. */
 bool conform_expect_codes(conform_t *c, const copal_message_t *answer, const copal_code_t *codes);
 bool conform_expect_code(conform_t *c, const copal_message_t *answer, copal_code_t code);
+
+/** PUTs a text to ROLE_PUT. False: it was not taken, and so the case is not applicable. */
+bool conform_put(conform_t *c, const char *text);
+/** GETs a resource that is there: 2.05. */
+bool conform_get(conform_t *c, conform_role_t role, copal_message_t *answer);
+/** Whether ROLE_PUT is, or is not, of this text. */
+bool conform_expect_text(conform_t *c, const char *text, bool is);
+/** Whether a Content-Format is in both messages the same, or in neither. */
+bool conform_same_format(const copal_message_t *a, const copal_message_t *b);
 
 /** The common runs; see conform_case_t. */
 bool conform_run_octets(conform_t *c);

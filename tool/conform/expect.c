@@ -49,6 +49,47 @@ bool conform_expect_code(conform_t *c, const copal_message_t *answer, copal_code
     return conform_expect_codes(c, answer, (copal_code_t[]){code, 0});
 }
 
+bool conform_put(conform_t *c, const char *text)
+{
+    char came[CONFORM_TEXT];
+    conform_ask_t ask;
+    copal_message_t answer;
+    conform_ask(c, &ask, COPAL_PUT, ROLE_PUT);
+    conform_uint(&ask, COPAL_OPTION_CONTENT_FORMAT, 0);
+    ask.payload = copal_text(text);
+    if (!conform_exchange(c, &ask, &answer))
+        return false;
+    return answer.code == COPAL_CREATED || answer.code == COPAL_CHANGED ||
+           conform_not_applicable(c, "PUT was answered by %s", conform_text(came, &answer));
+}
+
+bool conform_get(conform_t *c, conform_role_t role, copal_message_t *answer)
+{
+    conform_ask_t ask;
+    conform_ask(c, &ask, COPAL_GET, role);
+    return conform_exchange(c, &ask, answer) && conform_expect_code(c, answer, COPAL_CONTENT);
+}
+
+bool conform_expect_text(conform_t *c, const char *text, bool is)
+{
+    conform_ask_t ask;
+    copal_message_t answer;
+    conform_ask(c, &ask, COPAL_GET, ROLE_PUT);
+    if (!conform_exchange(c, &ask, &answer))
+        return false;
+    bool same = answer.code == COPAL_CONTENT && conform_same(answer.payload, copal_text(text));
+    return same == is ||
+           conform_fail(c, is ? "the resource is not '%s' afterwards" : "the resource has become '%s'", text);
+}
+
+bool conform_same_format(const copal_message_t *a, const copal_message_t *b)
+{
+    copal_option_t one, other;
+    bool has = copal_option_find(a, COPAL_OPTION_CONTENT_FORMAT, &one);
+    return has == copal_option_find(b, COPAL_OPTION_CONTENT_FORMAT, &other) &&
+           (!has || copal_option_uint(&one) == copal_option_uint(&other));
+}
+
 /** A Reset is due for a datagram, which is sent again if none comes. */
 static bool expect_reset(conform_t *c, copal_bytes_t datagram, uint16_t id)
 {

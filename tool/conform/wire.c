@@ -118,6 +118,15 @@ bool conform_receive(conform_t *c, int64_t until, copal_message_t *message)
     return false;
 }
 
+bool conform_next(conform_t *c, int64_t until, copal_message_t *message)
+{
+    if (!c->held_count)
+        return conform_receive(c, until, message);
+    *message = c->held[0];
+    memmove(c->held, c->held + 1, --c->held_count * sizeof c->held[0]);
+    return true;
+}
+
 void conform_open(conform_t *c, const conform_case_t *subject, const conform_target_t *target)
 {
     *c = (conform_t){.subject = subject, .target = target, .fd = -1, .rejected = -1};
