@@ -1,5 +1,5 @@
-/* System calls that fail for a while or for good: what was asked for gets through or ends with an error, nothing spins, and all
- * goes on when the system does. */
+/* System calls that fail for a while or for good: what was asked for gets through or ends with an error, nothing
+ * spins, and all goes on when the system does. */
 #define _GNU_SOURCE 1
 #include "descriptors.h"
 #include "host/wire.h"
@@ -45,7 +45,7 @@ int poll(struct pollfd *fds, nfds_t count, int timeout)
     return (int)syscall(SYS_ppoll, fds, count, timeout < 0 ? NULL : &time, NULL, 0);
 }
 
-/* ---- a server, and clients ---------------------------------------------------------------------------------------- */
+/* ---- a server, and clients ------------------------------------------------------------------------------- */
 
 enum { RETRANSMISSIONS = 3 };
 
@@ -97,7 +97,7 @@ static int get(void)
     return status;
 }
 
-/* ---- sending -------------------------------------------------------------------------------------------------------- */
+/* ---- sending --------------------------------------------------------------------------------------------- */
 
 /* Each transmission is tried twice: an error may be that of an earlier datagram. */
 static void rfc7252_4_2_what_the_machine_has_no_room_for_is_sent_again(void **state)
@@ -141,7 +141,7 @@ static void what_the_machine_refuses_ends_at_once(void **state)
     }
 }
 
-/* ---- descriptors ---------------------------------------------------------------------------------------------------- */
+/* ---- descriptors ----------------------------------------------------------------------------------------- */
 
 static void a_client_without_descriptors_says_so_and_asks_when_there_are_some(void **state)
 {

@@ -1,4 +1,5 @@
-/* A directory whose server is out of descriptors, or whose disk cannot be read: its trouble is told, and goes when that goes. */
+/* A directory whose server is out of descriptors, or whose disk cannot be read: its trouble is told, and goes when
+ * that goes. */
 #define _GNU_SOURCE 1
 #include "descriptors.h"
 #include "directory/scratch.h"

@@ -35,8 +35,8 @@ static int clean(void **state)
     return 0;
 }
 
-/* Both libraries may take what they have no memory for as a file that is none, a cipher suite that they do not have, or a
- * certificate that is not to be trusted. */
+/* Both libraries may take what they have no memory for as a file that is none, a cipher suite that they do not have,
+ * or a certificate that is not to be trusted. */
 static const int refused[] = {COPAL_ENOMEM, COPAL_ECERTIFICATE, COPAL_EUNSUPPORTED, 0};
 static const int failed[] = {COPAL_ENOMEM, COPAL_EHANDSHAKE, COPAL_ECERTIFICATE, COPAL_ETIMEOUT, 0};
 

@@ -1,5 +1,5 @@
-/* Memory that runs out. The allocator of the whole program is this one, be it copal that asks, OpenSSL, Mbed TLS, json-c or the C
- * library itself: of the thread under test the n-th allocation fails, alone or with all that follow. */
+/* Memory that runs out. The allocator of the whole program is this one, be it copal that asks, OpenSSL, Mbed TLS,
+ * json-c or the C library itself: of the thread under test the n-th allocation fails, alone or with all that follow. */
 #ifndef TESTS_FAULTS_NO_MEMORY_H
 #define TESTS_FAULTS_NO_MEMORY_H
 
@@ -108,9 +108,9 @@ static bool attempt_without(int (*attempt)(void), unsigned long nth, bool lasts,
     return scarcity.failed > 0;
 }
 
-/** Attempts something that takes `least` allocations or more, without each of them; where there are more than MOMENTS, without
- *  every so many-th. An attempt returns 0 where it went well, after it has asserted so, else one of `expected`, which a 0 ends.
- *  What it leaves behind is seen at the end of the program. */
+/** Attempts something that takes `least` allocations or more, without each of them; where there are more than MOMENTS,
+ *  without every so many-th. An attempt returns 0 where it went well, after it has asserted so, else one of
+ *  `expected`, which a 0 ends. What it leaves behind is seen at the end of the program. */
 #ifndef MOMENTS
 #define MOMENTS 500u
 #endif

@@ -1,5 +1,5 @@
-/* Patches without memory: the server's trouble is not told as the client's. What json-c asks for itself it gets, since it
- * (0.16, say) does not survive otherwise. */
+/* Patches without memory: the server's trouble is not told as the client's. What json-c asks for itself it gets, since
+ * it (0.16, say) does not survive otherwise. */
 #define _GNU_SOURCE 1
 #include "no_memory.h"
 

@@ -1,5 +1,5 @@
-"""`copal serve --dir --write` is killed while files are written: what was answered is there, all else is old or new, and whole.
-`make kills` does it more often."""
+"""`copal serve --dir --write` is killed while files are written: what was answered is there, all else is old or new,
+and whole. `make kills` does it more often."""
 import os
 import random
 import signal
@@ -84,7 +84,8 @@ def kill_while_written(place, numbers, seed):
     for writer in writers:
         data = (place / writer.path).read_bytes() if (place / writer.path).exists() else content(0, 1)
         number = int(data[:8])
-        assert writer.written <= number <= writer.number, f"seed {seed}: {writer.path} is {number}, {writer.written} was written"
+        assert writer.written <= number <= writer.number, \
+            f"seed {seed}: {writer.path} is {number}, {writer.written} was written"
         assert data == content(number, len(data) // 8), f"seed {seed}: {writer.path} is not whole"
         numbers[writer.path] = number
 

@@ -1,5 +1,5 @@
-"""Networks that change under way: hosts of the tests' own, whose links go down, whose addresses change, and that pass small
-datagrams only."""
+"""Networks that change under way: hosts of the tests' own, whose links go down, whose addresses change, and that pass
+small datagrams only."""
 import subprocess
 from contextlib import ExitStack
 
@@ -136,7 +136,8 @@ class Download(Program):
     """Of the large file, begun: some of it is there, and not all."""
 
     def __init__(self, host, back):
-        super().__init__(*host.enter, copal_binary(), "get", "--block-size", "64", "-o", str(back), "coap://10.77.2.2/large")
+        super().__init__(*host.enter, copal_binary(), "get", "--block-size", "64", "-o", str(back),
+                         "coap://10.77.2.2/large")
         part = back.parent / (back.name + ".part")
         until(lambda: part.exists() and part.stat().st_size > 0 or back.exists())
         assert not back.exists()

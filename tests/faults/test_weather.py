@@ -1,5 +1,5 @@
-"""Clients and servers with bad weather between them: datagrams are lost, doubled, late, out of order and spoilt, and a NAT gives the
-client another port meanwhile. What comes of it is asserted, never when."""
+"""Clients and servers with bad weather between them: datagrams are lost, doubled, late, out of order and spoilt, and a
+NAT gives the client another port meanwhile. What comes of it is asserted, never when."""
 import json
 from concurrent.futures import ThreadPoolExecutor
 

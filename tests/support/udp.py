@@ -94,9 +94,10 @@ def critical(request):
 
 
 class Relay(_Loop):
-    """Stands before a server and passes datagrams of up to `most` octets both ways, but loses, doubles, delays and spoils
-    some. `seed` decides which: the n-th client to come draws from its own for each direction, so that its one exchange
-    always meets the same fate. It is a NAT, too: the server knows each client by another port, until rebind()."""
+    """Stands before a server and passes datagrams of up to `most` octets both ways, but loses, doubles, delays and
+    spoils some. `seed` decides which: the n-th client to come draws from its own for each direction, so that its one
+    exchange always meets the same fate. It is a NAT, too: the server knows each client by another port, until
+    rebind()."""
 
     def __init__(self, port, address="127.0.0.1", loss=0.0, duplicate=0.0, delay=(0.0, 0.0), corrupt=0.0, most=65536,
                  seed=1):
@@ -182,8 +183,8 @@ class Relay(_Loop):
 
 
 class _Client:
-    """Who came to a relay: what is drawn for each direction, and the sockets by which the server knows it, of which the last
-    counts."""
+    """Who came to a relay: what is drawn for each direction, and the sockets by which the server knows it, of which the
+    last counts."""
 
     def __init__(self, address, up, down):
         self.address, self.up, self.down, self.backs, self.bound = address, up, down, [], None

@@ -6,7 +6,8 @@ from support import coap
 from support.process import SECONDS
 
 
-_ids = itertools.count()  # one of all uploads: a port may come again, and what has ID and port of another is a copy of it
+# One for all uploads: a port may come again, and what has ID and port of another message is a copy of it.
+_ids = itertools.count()
 
 
 class Upload:
