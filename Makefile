@@ -100,6 +100,12 @@ big: build build/venv ## sends 1 GB through copal serve --dir, and says how long
 fuzz: tools/installed/fuzz build/fuzz ## fuzzes for hours: FUZZ_SECONDS=1800 FUZZ_TARGET='codec uri'; says executions and coverage
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run $(FUZZ_TARGET)
 
+# The release build: of a sanitized one the memory is not copal's.
+SOAK_SECONDS ?= 3600
+.PHONY: soak
+soak: build tools/installed/test ## mixed load on a server for SOAK_SECONDS=3600: nothing is lost, memory and descriptors stay
+	@COPAL_BUILD=$(CURDIR)/build COPAL_ASAN_BUILD=$(CURDIR)/build SOAK_SECONDS=$(SOAK_SECONDS) $(PYTHON) tests/soak/soak.py
+
 KILLS ?= 1000
 .PHONY: kills
 kills: build/asan build/venv ## kills a server KILLS=1000 times while files are written to it, and looks at what it leaves

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""A server under mixed load for SOAK_SECONDS (3600), in a network namespace of its own: `make soak`. GET, PUT, POST with copies, files
-in blocks, observers, DTLS, Echo and multicast, by clients that come and go, at a fixed --memory. Every exchange must end well, and the
-server's memory and descriptors must stay what they are once it has seen everything."""
+"""A server under mixed load for SOAK_SECONDS (3600), in a network namespace of its own: `make soak`. GET, PUT, POST with
+copies, files in blocks, observers, DTLS, Echo and multicast, by clients that come and go, at a fixed --memory. Every
+exchange must end well, and the server's memory and descriptors must stay what they are once it has seen all."""
 import collections
 import json
 import os
@@ -31,21 +31,22 @@ class SecureServe(Serve):
 
 class Soak:
     def __init__(self, place):
-        self.place, self.ends, self.failures, self.counts = place, time.monotonic() + SECONDS, [], collections.Counter()
+        self.place, self.ends = place, time.monotonic() + SECONDS
+        self.failures, self.counts = [], collections.Counter()
         (place / "served").mkdir()
         self.plain = 5683  # where groups are asked
-        self.server = SecureServe("--psk", "secret", "--also-plain", str(self.plain), "--dir", str(place / "served"), "--write",
-                            "-r", "value=0;ct=text;max-age=5;etag", "-r", "large=" + "0123456789" * 400, "--memory",
-                            f"{MEMORY}K", "--guard", "32K", "--discoverable")
+        self.server = SecureServe("--psk", "secret", "--also-plain", str(self.plain), "--dir", str(place / "served"),
+                                  "--write", "-r", "value=0;ct=text;max-age=5;etag", "-r",
+                                  "large=" + "0123456789" * 400, "--memory", f"{MEMORY}K", "--guard", "32K", "--discoverable")
 
 
     def over(self):
         return self.failures or time.monotonic() >= self.ends
 
-    def ask(self, *arguments, expected=(0,)):
-        done = subprocess.run([copal_binary(), *arguments], stdin=subprocess.DEVNULL, capture_output=True, env=environment(),
-                              timeout=2 * PATIENCE + 120)
-        if done.returncode not in expected:
+    def ask(self, *arguments, expected=0):
+        done = subprocess.run([copal_binary(), *arguments], stdin=subprocess.DEVNULL, capture_output=True,
+                              env=environment(), timeout=2 * PATIENCE + 120)
+        if done.returncode != expected:
             self.failures.append((arguments, done.returncode, done.stderr.decode()))
         self.counts[arguments[0]] += 1
         return done.stdout
@@ -62,11 +63,13 @@ class Soak:
     def gets(self, secure):
         """Many requests from ports that are new in each round; large answers are challenged by Echo past the guard."""
         for path in ("value", "large"):
-            outcome = self.ask("bench", *(KEY if secure else []), "--json", "--quiet", "--sockets", "4", "--outstanding", "4",
-                               "--rate", "100", "--duration", "4", "--timeout", str(PATIENCE), self.uri(path, secure))
+            outcome = self.ask("bench", *(KEY if secure else []), "--json", "--quiet", "--sockets", "4",
+                               "--outstanding", "4", "--rate", "100", "--duration", "4", "--timeout", str(PATIENCE),
+                               self.uri(path, secure))
             told = json.loads(outcome or b"{}")
             self.counts["answers"] += told.get("answers", 0)
-            lost = [told.get(name) for name in ("time_outs", "resets", "unreachable", "sessions_lost", "other_failures")]
+            lost = [told.get(name) for name in ("time_outs", "resets", "unreachable", "sessions_lost",
+                                                "other_failures")]
             self.expect(("bench", path, secure, lost), lost == [0] * 5)
 
     def values(self, draw):
@@ -161,7 +164,8 @@ def main():
             Soak(Path(place)).run()
         return 0
     with Host() as host:
-        return subprocess.run([*host.enter, sys.executable, __file__], env=os.environ | {"COPAL_SOAK_INSIDE": "1"}).returncode
+        return subprocess.run([*host.enter, sys.executable, __file__],
+                              env=os.environ | {"COPAL_SOAK_INSIDE": "1"}).returncode
 
 
 if __name__ == "__main__":
