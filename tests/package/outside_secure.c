@@ -3,6 +3,10 @@
 
 #include <stdio.h>
 
+#ifndef BACKEND
+#define BACKEND copal_dtls_openssl
+#endif
+
 int main(void)
 {
     const copal_credentials_config_t serves = {.server = true, .key = copal_text("secret")};
@@ -12,9 +16,9 @@ int main(void)
     uint16_t port;
     char uri[64];
     copal_answer_t answer;
-    if (copal_host_open(&host, &(copal_host_config_t){.dtls = &copal_dtls_openssl}) != 0 ||
-        copal_credentials_open(&server, &copal_dtls_openssl, &serves, NULL, 0) != 0 ||
-        copal_credentials_open(&client, &copal_dtls_openssl, &asks, NULL, 0) != 0 ||
+    if (copal_host_open(&host, &(copal_host_config_t){.dtls = &BACKEND}) != 0 ||
+        copal_credentials_open(&server, &BACKEND, &serves, NULL, 0) != 0 ||
+        copal_credentials_open(&client, &BACKEND, &asks, NULL, 0) != 0 ||
         copal_host_listen_secure(host, server, "127.0.0.1", 0, &port) != 0)
         return 1;
     copal_tree_add_value(copal_host_tree(host), "greeting", copal_text("hello"),

@@ -128,6 +128,27 @@ def test_by_cmake_too(installed, tmp_path):
         assert run(str(tmp_path / "build" / name)) == "hello\n"
 
 
+def test_mbed_tls_does_dtls_by_pkg_config_and_by_cmake(installed, tmp_path):
+    flags = run("pkg-config", "--cflags", "--libs", "copal-mbedtls",
+                PKG_CONFIG_PATH=str(installed.libraries / "pkgconfig")).split()
+    run("gcc", "-DBACKEND=copal_dtls_mbedtls", str(SECURE), *flags, "-o", "main", cwd=tmp_path)
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.18)\nproject(outside C)\nfind_package(copal 0.1 REQUIRED COMPONENTS mbedtls)\n"
+        f"add_executable(main {SECURE})\ntarget_link_libraries(main copal::copal copal::mbedtls)\n"
+        "target_compile_definitions(main PRIVATE BACKEND=copal_dtls_mbedtls)\n")
+    run("cmake", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={installed.prefix}", cwd=tmp_path)
+    run("cmake", "--build", "build", cwd=tmp_path)
+    for program in tmp_path / "main", tmp_path / "build/main":
+        assert needed(program) == {"libcopal.so.0"}
+        assert run(str(program), LD_LIBRARY_PATH=str(installed.libraries)) == "hello\n"
+
+
+def test_cmake_says_which_component_is_not_there(installed, tmp_path):
+    (tmp_path / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.18)\nproject(outside C)\n"
+                                             "find_package(copal 0.1 QUIET COMPONENTS other)\nmessage(STATUS found=${copal_FOUND})\n")
+    assert "found=0" in run("cmake", "-S", ".", "-B", "build", f"-DCMAKE_PREFIX_PATH={installed.prefix}", cwd=tmp_path)
+
+
 def test_cmake_refuses_another_version(installed, tmp_path):
     (tmp_path / "CMakeLists.txt").write_text("cmake_minimum_required(VERSION 3.18)\nproject(outside C)\n"
                                              "find_package(copal 0.2 QUIET)\nmessage(STATUS found=${copal_FOUND})\n")
