@@ -383,6 +383,7 @@ static int serve_until_signal(const tool_command_t *command, serve_t *serve, cop
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
+    signal(SIGXFSZ, SIG_IGN); /* what is larger than files may be (RLIMIT_FSIZE) is refused */
     status = listen_on_all(command, serve, host);
     if (status == TOOL_OK && serve->discoverable)
         status = become_discoverable(host);

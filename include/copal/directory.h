@@ -22,7 +22,8 @@ typedef struct {
 
 /** All zero is for reading only. */
 typedef struct {
-    bool write;           /* peers may create, replace and delete files */
+    bool write;           /* peers may create, replace and delete files. Where these have a limit of size (RLIMIT_FSIZE), a
+                           * program ignores SIGXFSZ, so that it is not ended by who sends more */
     uint64_t upload_size; /* octets of the largest upload (2^30, which is also the most that blocks can carry) */
     /** Called after each such request, and after an upload that was broken off, maybe inside the tree's exclusion. NULL:
      *  nobody cares. */
