@@ -3,6 +3,7 @@
 #include "copal/counters.h"
 #include "copal/directory.h"
 #include "copal/patch.h"
+#include "metrics.h"
 #include "service.h"
 #include "tool.h"
 
@@ -16,8 +17,9 @@
 
 #define UPLOAD_MOST ((size_t)1 << 30) /* copal_directory_options_t.upload_size */
 
+enum { ADDRESS = 64 };  /* octets for an address (copal_peer_to_text) */
 enum { ENDPOINT = 96 }; /* octets for an IPv6 address with its zone, brackets and port */
-enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPTION_DISCOVERABLE, OPTION_WORKERS, OPTION_COUNTERS };
+enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPTION_DISCOVERABLE, OPTION_WORKERS, OPTION_COUNTERS, OPTION_METRICS };
 
 #define NO_PORT UINT64_MAX
 #define WORKERS 64 /* copal_host_config_t.workers */
@@ -37,6 +39,7 @@ typedef struct {
     size_t socket_count;
     bool discoverable;
     const char *counters;  /* the path of a resource that tells them; NULL: there is none */
+    const char *metrics;   /* where HTTP is to be spoken; NULL: nowhere */
     const char *directory; /* its name; NULL: none is served */
     copal_directory_options_t directory_options;
 } serve_t;
@@ -124,6 +127,9 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
         return 0;
     case OPTION_COUNTERS:
         serve->counters = value;
+        return 0;
+    case OPTION_METRICS:
+        serve->metrics = value;
         return 0;
     case OPTION_WORKERS:
         return take_workers(command, serve, value);
@@ -243,7 +249,7 @@ static int adopt_all(const serve_t *serve, copal_host_t *host)
 {
     for (size_t i = 0; i < serve->socket_count; i++) {
         copal_peer_t local;
-        char address[ENDPOINT];
+        char address[ADDRESS];
         uint16_t port;
         int fd = serve->sockets[i].fd, error = copal_host_adopt(host, credentials_of(serve, i), fd, &local);
         if (error) {
@@ -389,9 +395,16 @@ static int serve_until_signal(const tool_command_t *command, serve_t *serve, cop
         status = become_discoverable(host);
     if (status)
         return status;
+    tool_metrics_t *metrics = NULL;
+    if (serve->metrics)
+        status = tool_metrics_open(command, &metrics, host, serve->metrics);
+    if (status)
+        return status;
     print_listening(serve);
     tool_service_tell("READY=1");
-    return run_host(command, serve, host);
+    status = run_host(command, serve, host);
+    tool_metrics_close(metrics);
+    return status;
 }
 
 /** Serves the directory at the root, if one is to be served. */
@@ -542,6 +555,7 @@ static const tool_option_t options[] = {
     {'d', "dynamic", NULL, "let PUT and POST create resources on new paths"},
     {'m', "memory", "SIZE", "scale all bounds to this: 512K, 64M, 1G (64M)"},
     {OPTION_COUNTERS, "counters", "PATH", "serve what was counted there, as text or JSON"},
+    {OPTION_METRICS, "metrics", "[ADDRESS:]PORT", "tell Prometheus by HTTP (127.0.0.1)"},
     {OPTION_WORKERS, "workers", "N", "threads that serve; auto: one for each core (1)"},
     {'g', "guard", "SIZE", "octets to addresses that may be forged (256K)"},
     TOOL_ROW_PSK,
