@@ -59,9 +59,9 @@ static FILE *open_file(const char *name)
     bool standard_input = strcmp(name, "-") == 0;
     FILE *given = standard_input ? stdin : fopen(name, "rb");
     struct stat facts;
-    if (!given || fstat(fileno(given), &facts) < 0)
+    if (!given)
         return NULL;
-    if (S_ISREG(facts.st_mode) && lseek(fileno(given), 0, SEEK_CUR) == 0)
+    if (fstat(fileno(given), &facts) == 0 && S_ISREG(facts.st_mode) && lseek(fileno(given), 0, SEEK_CUR) == 0)
         return given;
     FILE *spooled = spool(given);
     int error = errno;
