@@ -13,3 +13,8 @@ build/micropython: $(micropython_sources) | tools/installed/run ## builds MicroP
 # With the sanitizers in copal and the binding: what the tests run.
 build/micropython-asan: $(micropython_sources) | tools/installed/run
 	@bindings/micropython/build $@ sanitize
+
+# All that needs no operating system.
+.PHONY: micropython-chip
+micropython-chip: | tools/installed/run tools/installed/chip ## compiles network.Coap for a Cortex-M4, and prints its size
+	@bindings/micropython/compile-chip build/micropython-chip.objects

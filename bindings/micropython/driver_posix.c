@@ -81,6 +81,18 @@ void coap_driver_stop(copal_host_t *host)
     pthread_join(thread, NULL);
 }
 
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void coap_driver_lock(void)
+{
+    pthread_mutex_lock(&mutex);
+}
+
+void coap_driver_unlock(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
 /* ---- Ctrl-C ------------------------------------------------------------------------------------- */
 
 static void interrupted(int signal)

@@ -1,8 +1,7 @@
 /* What came of requests and creations, on its way from the thread that turns the host to the script.
  *
- * Lists and flags are guarded by one mutex, taken last and held for pointer work only. Everything here is memory of
+ * Lists and flags are guarded by the driver's one lock, taken last and held for pointer work only. Everything here is memory of
  * malloc's: the collector does not see it, and the other thread may make and fill it. */
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,22 +11,11 @@
 #define ANSWERS_MOST 64 /* of one group */
 
 static struct {
-    pthread_mutex_t mutex;
     coap_event_t *open;  /* requests that await their outcome */
     coap_event_t *first; /* events, oldest first */
     coap_event_t **last; /* where the next one goes */
     size_t waiting;      /* how many */
-} events = {.mutex = PTHREAD_MUTEX_INITIALIZER, .last = &events.first};
-
-static void lock(void)
-{
-    pthread_mutex_lock(&events.mutex);
-}
-
-static void unlock(void)
-{
-    pthread_mutex_unlock(&events.mutex);
-}
+} events = {.last = &events.first};
 
 void coap_event_destroy(coap_event_t *event)
 {
@@ -121,12 +109,12 @@ static void go_on(coap_event_t *request)
     } else {
         state->body = (coap_body_t){NULL, 0, 0}; /* it was not registered again; a state may be on its way still */
     }
-    lock();
+    coap_driver_lock();
     if (!request->cancelled) {
         append_state(state);
         state = NULL;
     }
-    unlock();
+    coap_driver_unlock();
     if (state != NULL) {
         coap_event_destroy(state);
     }
@@ -138,7 +126,7 @@ static void done(copal_task_t *task, const copal_response_t *response)
     const bool silent = response->ended && response->message == NULL && response->status == 0; /* a group has had its time */
     bool over = false;
     event->status = fill(event, response);
-    lock();
+    coap_driver_lock();
     event->id = response->id; /* coap_request may not have come to it yet */
     if (response->ended) {
         *place(&events.open, event) = event->next;
@@ -147,7 +135,7 @@ static void done(copal_task_t *task, const copal_response_t *response)
             append(event);
         } /* else cancel_open has it in hand, and destroys it */
     }
-    unlock();
+    coap_driver_unlock();
     if (over) {
         coap_event_destroy(event);
     } else if (!response->ended) {
@@ -163,7 +151,7 @@ void coap_created(void *user, copal_tree_t *tree, copal_handle_t resource)
         return; /* the resource is there all the same; get_resource finds it */
     }
     event->handle = resource;
-    lock();
+    coap_driver_lock();
     /* A peer that creates and deletes while the script is busy must not fill the memory: where the slot was used again,
      * what was created before in it is gone. So there are never more creations waiting than resources can be. */
     for (coap_event_t **at = &events.first; *at != NULL; at = &(*at)->next) {
@@ -173,7 +161,7 @@ void coap_created(void *user, copal_tree_t *tree, copal_handle_t resource)
         }
     }
     append(event);
-    unlock();
+    coap_driver_unlock();
 }
 
 /* ---- the main thread ---------------------------------------------------------------------------- */
@@ -185,10 +173,10 @@ static coap_event_t *new_request(uint32_t session)
         event->task.write = collect;
         event->task.done = done;
         event->session = session;
-        lock();
+        coap_driver_lock();
         event->next = events.open;
         events.open = event;
-        unlock();
+        coap_driver_unlock();
     }
     return event;
 }
@@ -201,7 +189,7 @@ int coap_request(uint32_t session, const copal_ask_t *ask)
     }
     event->observes = ask->observe;
     int id = copal_host_transfer(coap_state.host, ask, &event->task);
-    lock();
+    coap_driver_lock();
     coap_event_t **at = place(&events.open, event);
     if (id < 0) {
         *at = event->next;
@@ -209,14 +197,14 @@ int coap_request(uint32_t session, const copal_ask_t *ask)
     } else if (at != NULL) { /* else it was answered before we came here */
         event->id = (uint16_t)id;
     }
-    unlock();
+    coap_driver_unlock();
     return id;
 }
 
 /* Ends one open request that fits, or returns false. */
 static bool cancel_open(uint32_t session, int id)
 {
-    lock();
+    coap_driver_lock();
     coap_event_t *event = events.open;
     while (event != NULL && ((session != COAP_ALL_SESSIONS && event->session != session) || event->cancelled ||
                              (id >= 0 && event->id != id))) {
@@ -225,14 +213,14 @@ static bool cancel_open(uint32_t session, int id)
     if (event != NULL) {
         event->cancelled = true;
     }
-    unlock();
+    coap_driver_unlock();
     if (event == NULL) {
         return false;
     }
     if (copal_host_transfer_cancel(coap_state.host, &event->task) == 0) {
-        lock();
+        coap_driver_lock();
         *place(&events.open, event) = event->next;
-        unlock();
+        coap_driver_unlock();
     } /* else its outcome was delivered in this moment, and `done` took it out */
     coap_event_destroy(event);
     return true;
@@ -240,7 +228,7 @@ static bool cancel_open(uint32_t session, int id)
 
 static void cancel_waiting(uint32_t session, int id)
 {
-    lock();
+    coap_driver_lock();
     for (coap_event_t **at = &events.first; *at != NULL;) {
         if ((*at)->session == session && (id < 0 || (*at)->id == id)) {
             coap_event_destroy(take(at));
@@ -248,7 +236,7 @@ static void cancel_waiting(uint32_t session, int id)
             at = &(*at)->next;
         }
     }
-    unlock();
+    coap_driver_unlock();
 }
 
 void coap_cancel(uint32_t session, int id)
@@ -260,7 +248,7 @@ void coap_cancel(uint32_t session, int id)
 
 void coap_events_clear(void)
 {
-    lock();
+    coap_driver_lock();
     while (events.first != NULL) {
         coap_event_destroy(take(&events.first));
     }
@@ -269,21 +257,21 @@ void coap_events_clear(void)
         events.open = event->next;
         coap_event_destroy(event);
     }
-    unlock();
+    coap_driver_unlock();
 }
 
 size_t coap_events_waiting(void)
 {
-    lock();
+    coap_driver_lock();
     size_t waiting = events.waiting;
-    unlock();
+    coap_driver_unlock();
     return waiting;
 }
 
 coap_event_t *coap_event_next(void)
 {
-    lock();
+    coap_driver_lock();
     coap_event_t *event = events.first != NULL ? take(&events.first) : NULL;
-    unlock();
+    coap_driver_unlock();
     return event;
 }

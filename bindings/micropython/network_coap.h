@@ -36,6 +36,10 @@ int coap_driver_start(copal_host_t *host);
 /** The host is turned no more when this returns. */
 void coap_driver_stop(copal_host_t *host);
 
+/** One lock between whoever turns the host and the main thread, held for a few steps. Where one thread does both they do nothing. */
+void coap_driver_lock(void);
+void coap_driver_unlock(void);
+
 /** From here on Ctrl-C leaves a note that MicroPython finds soon, as on the boards. The unix port's own way is to leave
  *  whatever it interrupts by a jump: a lock of the host's, of malloc's or of ours that is held then is held for ever.
  *  The port sets its way up again for each line at the prompt, so all that works with an open host begins with this. */
