@@ -148,6 +148,7 @@ bench: benches tools/installed/bench ## answers per second beside a raw echo and
 	@bench/run
 	@bench/secure
 	@bench/peers
+	@bench/client
 	@bench/post $(SECONDS)
 SECONDS = 300
 bench-post: benches ## POSTs from 4,000 peers for SECONDS=300, with copies; none may run twice

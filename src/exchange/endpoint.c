@@ -122,7 +122,10 @@ static size_t lay_out(copal_endpoint_t *e, void *memory, const copal_limits_t *l
     copal__pool_lay(&e->slot_pool, &carver, slots);
     copal__index_lay(&e->sent, &carver, slots);
     copal__index_lay(&e->named, &carver, slots);
-    copal__index_lay(&e->by_peer, &carver, slots);
+    copal__pool_lay(&e->line_pool, &carver, l->requests);
+    e->lines = copal__carve(&carver, l->requests, sizeof *e->lines);
+    e->line_links = copal__carve(&carver, slots, sizeof *e->line_links);
+    copal__index_lay(&e->by_peer, &carver, l->requests);
     lay_out_observers(&e->observers, &carver, l);
     copal__rests_lay(&e->rests, &carver, l->rests, l->rest_size);
     return carver.used;

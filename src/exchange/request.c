@@ -1,53 +1,15 @@
-/* Requests of our own (RFC 7252 section 5.2) and their congestion control (section 4.7). */
+/* Requests of our own (RFC 7252 section 5.2), and PROBING_RATE (section 4.7). */
 #include "state.h"
 
 #include <string.h>
 
 #define TOKEN_DRAWN 8u /* octets of a token we draw (section 5.3.1) */
 
-/* ---- NSTART: the requests that count toward it, or wait for it, are found by their peer -------------- */
-
-/* Lets the oldest request go that waits for this peer, if it may. Takes as many steps as there are others. */
-static void advance(copal_endpoint_t *e, uint64_t hash)
-{
-    uint32_t outstanding = 0, at = copal__index_first(&e->by_peer, hash);
-    copal__slot_t *next = NULL;
-    for (; at != COPAL__NONE; at = copal__index_next(&e->by_peer, at)) {
-        copal__slot_t *s = &e->slots[at];
-        if (s->hash == hash && s->stand != COPAL__QUEUED)
-            outstanding++;
-        else if (s->hash == hash && (!next || copal__request_is_older(s, next)))
-            next = s;
-    }
-    if (!next || outstanding >= e->config.timing.nstart)
-        return;
-    next->stand = COPAL__READY;
-    copal__slot_wake(e, next, e->now);
-}
-
-static void enqueue(copal_endpoint_t *e, copal__slot_t *s)
-{
-    copal__index_add(&e->by_peer, s->hash, s->number);
-    s->asking.counts = true;
-    s->stand = COPAL__QUEUED;
-    copal__slot_wake(e, s, COPAL_NEVER);
-    advance(e, s->hash);
-}
-
-void copal__request_release(copal_endpoint_t *e, copal__slot_t *s)
-{
-    if (!s->asking.counts)
-        return;
-    copal__index_remove(&e->by_peer, s->hash, s->number);
-    s->asking.counts = false;
-    advance(e, s->hash);
-}
-
 /* ---- life of a request ---------------------------------------------------------------------------- */
 
 void copal__request_discard(copal_endpoint_t *e, copal__slot_t *s)
 {
-    copal__request_release(e, s);
+    copal__line_leave(e, s);
     copal__slot_close(e, s);
     e->asking--;
 }
@@ -77,10 +39,11 @@ void copal__request_fail(copal_endpoint_t *e, copal__slot_t *s, int status, cons
 
 void copal__request_launch(copal_endpoint_t *e, copal__slot_t *s)
 {
-    copal__request_release(e, s);
     copal__slot_forget_id(e, s);
     if (copal__slot_identify(e, s))
-        enqueue(e, s);
+        copal__line_enter(e, s);
+    else
+        copal__line_leave(e, s);
 }
 
 bool copal__request_wants_nothing(const copal__slot_t *s)
@@ -149,7 +112,7 @@ static bool due(copal_endpoint_t *e, copal__slot_t *s, copal_datagram_t *out)
         return false;
     }
     if (s->stand == COPAL__EXPECTING) {
-        copal__request_release(e, s);
+        copal__line_leave(e, s);
         copal__slot_wake(e, s, COPAL_NEVER);
         return false;
     }

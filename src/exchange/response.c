@@ -95,7 +95,7 @@ static int status_of(const copal__arrival_t *a)
 /* One of many; more may come. */
 static void take_answer(copal_endpoint_t *e, copal__slot_t *s, int status, const copal__arrival_t *a)
 {
-    copal__request_release(e, s);
+    copal__line_leave(e, s);
     copal__slot_wake(e, s, COPAL_NEVER);
     copal__request_tell(e, s, status, false, status ? NULL : &a->message, a->from);
 }
@@ -124,7 +124,7 @@ int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal__ar
         copal__request_tell(e, s, 0, true, NULL, a->from);
     } else if (s->stand == COPAL__SENT) {
         s->stand = COPAL__EXPECTING;
-        copal__request_release(e, s);
+        copal__line_leave(e, s);
         copal__slot_wake(e, s, COPAL_NEVER);
     } else {
         return COPAL_EIGNORED;

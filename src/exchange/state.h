@@ -109,18 +109,26 @@ typedef struct {
     bool proven;
 } copal__address_t;
 
+/** Whether a request is an outstanding interaction with its peer (section 4.7). */
+typedef enum {
+    COPAL__NOWHERE,
+    COPAL__WAITING, /* until it may be */
+    COPAL__OUTSTANDING,
+} copal__line_place_t;
+
 /** The part of a slot that only requests have. */
 typedef struct {
     copal_receiver_t *receiver; /* NULL: nobody wants to know */
     copal_time_t freshest_at;   /* when the freshest notification came */
     uint32_t freshest;          /* its Observe */
     uint32_t order;    /* requests were committed in this order */
+    uint32_t line;     /* where its place is, if it has one */
     uint16_t first_id; /* the one the application knows */
     uint16_t token_at; /* offset of the token in the datagram */
     uint8_t token_size;
     uint8_t observes; /* a copal__observes_t */
     uint8_t misses;   /* registrations in a row that nothing came of */
-    bool counts; /* is an outstanding interaction with its peer (section 4.7), or waits until it may be */
+    uint8_t place;    /* under NSTART, a copal__line_place_t */
     bool drawn;  /* the token is ours to change */
     bool group;  /* many may answer */
     bool echoed; /* an Echo challenge was answered */
@@ -175,6 +183,13 @@ struct copal__slot_t {
     };
 };
 
+/** The requests to one peer. */
+typedef struct {
+    uint64_t hash; /* of the peer */
+    uint32_t outstanding;
+    copal__list_t waiting; /* only where as many as NSTART are outstanding */
+} copal__line_t;
+
 /** A response that was taken, and came in a message of its own: it may come again. */
 typedef struct {
     uint64_t key;
@@ -204,7 +219,10 @@ struct copal_endpoint_t {
     copal__pool_t slot_pool;
     copal__index_t sent;    /* slots by peer and message ID */
     copal__index_t named;   /* slots by name */
-    copal__index_t by_peer; /* requests that count toward NSTART or wait, by peer */
+    copal__pool_t line_pool;
+    copal__line_t *lines;
+    copal__link_pair_t *line_links; /* of slots */
+    copal__index_t by_peer;         /* lines */
     bool asks_groups;       /* there was a request to one */
     const copal__observing_t *observing; /* NULL until copal_observe was called */
     copal__observers_t observers;
@@ -303,12 +321,17 @@ void copal__request_discard(copal_endpoint_t *e, copal__slot_t *s);
 void copal__request_launch(copal_endpoint_t *e, copal__slot_t *s);
 /** Draws another token, where the first was drawn: an answer to what was sent before cannot match any more. */
 void copal__request_redraw(copal_endpoint_t *e, copal__slot_t *s);
-/** It no longer counts as outstanding: the next one in the queue may go. */
-void copal__request_release(copal_endpoint_t *e, copal__slot_t *s);
 /** Whether it wants no response of any class. */
 bool copal__request_wants_nothing(const copal__slot_t *s);
 int copal__request_settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t *a);
 int copal__response_receive(copal_endpoint_t *e, const copal__arrival_t *a);
+
+/* line.c: NSTART */
+
+/** Makes a request leave as soon as it may; one that is outstanding already keeps its place. */
+void copal__line_enter(copal_endpoint_t *e, copal__slot_t *s);
+/** It is not outstanding any more, if it was, nor does it wait: the next one in line may go. */
+void copal__line_leave(copal_endpoint_t *e, copal__slot_t *s);
 
 /* watch.c: observations of our own */
 

@@ -18,7 +18,7 @@ static copal_time_t spread(copal_endpoint_t *e)
 /* Nothing of ours is unanswered now. Its token names it as long as it lives. */
 static void rest(copal_endpoint_t *e, copal__slot_t *s, copal_time_t time)
 {
-    copal__request_release(e, s);
+    copal__line_leave(e, s);
     s->stand = COPAL__OBSERVING;
     s->deadline = COPAL_NEVER;
     copal__slot_wake(e, s, e->now + time);

@@ -158,6 +158,61 @@ static void nstart_is_the_callers(void **state)
     bench_close(&b);
 }
 
+/* Of two peers; one that waits is cancelled from the middle of its line. */
+static void those_held_back_go_in_the_order_in_which_they_were_asked(void **state)
+{
+    (void)state;
+    enum { EACH = 5 };
+    bench_t b;
+    outcome_t o[2 * EACH];
+    copal_handle_t handles[2 * EACH];
+    uint16_t ids[2 * EACH];
+    bench_open(&b, &(copal_config_t){0});
+    for (int i = 0; i < 2 * EACH; i++) {
+        handles[i] = bench_ask(&b, 1 + (uint32_t)i % 2, COPAL_GET, true, &o[i]);
+        ids[i] = (uint16_t)copal_request_id(b.endpoint, handles[i]);
+    }
+    assert_int_equal(copal_request_cancel(b.endpoint, b.now, handles[4]), 0);
+    assert_int_equal(bench_sent(&b)->id, ids[0]);
+    const sent_t first = b.sent;
+    assert_int_equal(bench_sent(&b)->id, ids[1]);
+    for (int i = 3; i < 2 * EACH; i += 2) {
+        reply(&b, 2, COPAL_ACK, COPAL_CONTENT, &b.sent);
+        assert_int_equal(bench_sent(&b)->id, ids[i]);
+    }
+    b.sent = first;
+    for (int i = 2; i < 2 * EACH; i += i == 2 ? 4 : 2) {
+        reply(&b, 1, COPAL_ACK, COPAL_CONTENT, &b.sent);
+        assert_int_equal(bench_sent(&b)->id, ids[i]);
+    }
+    bench_silent(&b);
+    bench_close(&b);
+}
+
+/* It is repeated at once, before those that were never sent; they go when it is answered. */
+static void rfc9175_a_challenged_request_keeps_its_place(void **state)
+{
+    (void)state;
+    bench_t b;
+    outcome_t o[3];
+    message_t m;
+    bench_open(&b, &(copal_config_t){0});
+    for (int i = 0; i < 3; i++)
+        bench_ask(&b, 1, COPAL_GET, true, &o[i]);
+    const uint16_t second = (uint16_t)(bench_sent(&b)->id + 1);
+    message_start(&m, COPAL_ACK, COPAL_UNAUTHORIZED, b.sent.message.id, b.sent.message.token);
+    message_text_option(&m, COPAL_OPTION_ECHO, "fresh");
+    assert_int_equal(bench_receive(&b, 1, message_end(&m)), 0);
+    copal_option_t echo;
+    assert_true(copal_option_find(bench_sent(&b), COPAL_OPTION_ECHO, &echo));
+    bench_silent(&b);
+    reply(&b, 1, COPAL_ACK, COPAL_CONTENT, &b.sent);
+    assert_int_equal(o[0].ended, 1);
+    assert_int_equal(bench_sent(&b)->id, second);
+    bench_silent(&b);
+    bench_close(&b);
+}
+
 static void a_request_that_is_held_back_still_ends_at_its_timeout(void **state)
 {
     (void)state;
@@ -263,6 +318,8 @@ int main(void)
         cmocka_unit_test(a_request_cancelled_in_the_queue_lets_nobody_go),
         cmocka_unit_test(an_acknowledgement_of_a_non_confirmable_request_means_nothing),
         cmocka_unit_test(nstart_is_the_callers),
+        cmocka_unit_test(those_held_back_go_in_the_order_in_which_they_were_asked),
+        cmocka_unit_test(rfc9175_a_challenged_request_keeps_its_place),
         cmocka_unit_test(a_request_that_is_held_back_still_ends_at_its_timeout),
         cmocka_unit_test(rfc7252_4_7_toward_a_silent_peer_no_more_than_probing_rate_leaves),
         cmocka_unit_test(probing_rate_is_the_callers),
