@@ -273,3 +273,14 @@ async def test_a_server_that_cannot_be_discovered_does_not_listen():
         await failing.start()
     async with copal.Server("127.0.0.1", port):
         pass
+
+
+async def test_what_was_counted_is_told(server):
+    server.add_value("a", "x")
+    async with asked(server) as ask:
+        await ask("get", "a")
+        await ask("get", "nowhere")
+        told = server.counters
+        assert (told["requests_get"], told["answers_2xx"], told["answers_4xx"], told["observers"]) == (2, 1, 1, 0)
+    with pytest.raises(RuntimeError):
+        server.counters

@@ -1,10 +1,12 @@
 /* Host: opening, turning, closing. */
 #include "binding.h"
 
+#include "copal/counters.h"
 #include "copal/patch.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 bool binding_host_is_open(const binding_host_t *self)
 {
@@ -348,6 +350,30 @@ static PyObject *disconnect(PyObject *object, PyObject *credentials)
     return status < 0 ? binding_raise(self->state, status) : (Py_INCREF(Py_None), Py_None);
 }
 
+static PyObject *counters(PyObject *object, PyObject *args)
+{
+    binding_host_t *self = (binding_host_t *)object;
+    copal_host_counters_t all;
+    copal_count_t count;
+    const char *side;
+    if (!PyArg_ParseTuple(args, "s:counters", &side) || !binding_host_is_open(self)) {
+        return NULL;
+    }
+    PyObject *told = PyDict_New();
+    copal_host_counters(self->host, &all);
+    for (size_t i = 0; told != NULL && copal_counters_at(&all, i, &count); i++) {
+        if (*count.side && strcmp(count.side, side) != 0) {
+            continue;
+        }
+        PyObject *value = PyLong_FromUnsignedLongLong(count.value);
+        if (value == NULL || PyDict_SetItemString(told, count.name, value) < 0) {
+            Py_CLEAR(told);
+        }
+        Py_XDECREF(value);
+    }
+    return told;
+}
+
 static PyObject *is_closed(PyObject *object, void *unused)
 {
     (void)unused;
@@ -363,6 +389,7 @@ static PyMethodDef methods[] = {
     {"listen", listen, METH_VARARGS, "Listens on a literal address; the port."},
     {"listen_secure", listen_secure, METH_VARARGS, "Listens for DTLS, with a server's credentials; the port."},
     {"discoverable", discoverable, METH_NOARGS, "Lets what listens by now be discovered by multicast."},
+    {"counters", counters, METH_VARARGS, "What has been counted of a side, \"server\" or \"client\"."},
     {"disconnect", disconnect, METH_O, "Ends the sessions that a client has by these credentials."},
     {"step", step, METH_VARARGS,
      "Waits up to so many milliseconds (-1: for ever) for something to do, does it, and calls back; whether more "

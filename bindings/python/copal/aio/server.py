@@ -155,6 +155,12 @@ class Server:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
+    @property
+    def counters(self) -> Dict[str, int]:
+        """What was received, answered, refused and lost, and under "observers" and the like how many there are now; the names are
+        those of `copal serve --counters`."""
+        return self._host.counters("server")
+
     # ---- resources -------------------------------------------------------------------------------------------
 
     def add_value(self, path: str, value: Octets = b"", *, content_format: Optional[ContentFormat] = None,
