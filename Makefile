@@ -8,7 +8,7 @@ all: build ## builds build/copal, build/libcopal.a, build/libcopal.so and build/
 
 # ---- Builds. Each has a directory of its own, and a target of the directory's name that brings it up to date.
 
-BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/tsan build/fuzz build/gcc build/clang build/coverage build/chip
+BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/tsan build/fuzz build/fuzz-coverage build/gcc build/clang build/coverage build/chip
 .PHONY: $(BUILDS)
 build: FLAGS =
 build: GOALS = all
@@ -23,6 +23,8 @@ build/tsan: FLAGS = -DCOPAL_SANITIZE=ON -DCOPAL_SANITIZERS=thread -DCOPAL_WERROR
 build/tsan: GOALS = tests_host test_resource_threads_test
 build/fuzz: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_SANITIZE=ON -DCOPAL_SANITIZERS=address,undefined,fuzzer-no-link -DCOPAL_WERROR=ON
 build/fuzz: GOALS = fuzzers
+build/fuzz-coverage: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_SANITIZE=ON -DCOPAL_SANITIZERS=fuzzer-no-link -DCMAKE_C_FLAGS='-fprofile-instr-generate -fcoverage-mapping'
+build/fuzz-coverage: GOALS = fuzzers
 build/gcc: FLAGS = -DCMAKE_C_COMPILER=gcc -DCOPAL_WERROR=ON -DCOPAL_LTO=OFF
 build/gcc: GOALS = all tests examples benches
 build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix
@@ -111,6 +113,13 @@ KILLS ?= 1000
 kills: build/asan build/venv ## kills a server KILLS=1000 times while files are written to it, and looks at what it leaves
 	@COPAL_ASAN_BUILD=$(CURDIR)/build/asan COPAL_KILLS=$(KILLS) build/venv/bin/python -m pytest -q -p no:cacheprovider \
 	    tests/faults/test_kills.py
+
+.PHONY: fuzz-coverage fuzz-server
+fuzz-coverage: tools/installed/fuzz build/fuzz-coverage ## says how much of src/ the inputs known so far reach
+	@fuzz/run --coverage
+fuzz-server: build/asan build/venv ## sends mutated messages to copal serve under ASan for FUZZ_SECONDS=1800
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),1800) COPAL_BUILD=$(CURDIR)/build COPAL_ASAN_BUILD=$(CURDIR)/build/asan build/venv/bin/python \
+	    -m pytest -q -s -p no:cacheprovider tests/tool/test_mutations.py
 
 .PHONY: run
 run: build build/micropython ## serves the example script under MicroPython, and says what to type to try it
