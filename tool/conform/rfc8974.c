@@ -53,7 +53,7 @@ static bool longer(conform_t *c)
 }
 
 #define MUST_RESET(name_, says_, octets_)                                                                              \
-    {.name = name_, .says = says_, .run = conform_run_octets, .octets = OCTETS(octets_), .expect = EXPECT_RESET}
+    {.name = (name_), .says = (says_), .run = conform_run_octets, .octets = OCTETS(octets_), .expect = EXPECT_RESET}
 
 static const conform_case_t cases[] = {
     {.name = "rfc8974_2.1_token_of_9_is_echoed", .says = SAYS_LONG, .run = token_of_9},
