@@ -116,4 +116,4 @@ def test_mutated_messages_harm_nothing(server):
     grown = resident(server) - before
     print(f"{sent:,} datagrams, {grown} KiB more than after the first {COUNT // 2:,}")
     assert get(server.port, 1).payload == b"yes"
-    assert grown < 32 * 1024  # what the allocator of the sanitizer keeps; the server itself has all it needs from the start
+    assert grown < 64 * 1024  # what the sanitizer keeps; without it, 1 MiB of what was reserved is touched
