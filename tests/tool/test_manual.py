@@ -9,7 +9,7 @@ PAGE = (ROOT / "docs/man/copal.1").read_text().replace("\\-", "-")
 def test_the_manual_page_has_every_option_and_no_other():
     listed = copal("help").stdout.decode().partition("commands:\n")[2].partition("\n\n")[0]
     commands = re.findall(r"^  (\w+) ", listed, re.MULTILINE)
-    assert len(commands) == 12
+    assert len(commands) == 13
     helped = {"--help", "--version"}
     for command in commands:
         assert re.search(rf"\.B copal {command}\n", PAGE), command
