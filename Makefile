@@ -121,6 +121,10 @@ fuzz-server: build/asan build/venv ## sends mutated messages to copal serve unde
 	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),1800) COPAL_BUILD=$(CURDIR)/build COPAL_ASAN_BUILD=$(CURDIR)/build/asan build/venv/bin/python \
 	    -m pytest -q -s -p no:cacheprovider tests/tool/test_mutations.py
 
+.PHONY: conform
+conform: build build/asan build/venv build/peers/californium build/peers/go ## tests servers of ours and of others by copal conform, for docs/conformance.md
+	@COPAL_BUILD=$(CURDIR)/build COPAL_ASAN_BUILD=$(CURDIR)/build/asan build/venv/bin/python tools/conformance
+
 .PHONY: run
 run: build build/micropython ## serves the example script under MicroPython, and says what to type to try it
 	@bindings/micropython/run

@@ -1,9 +1,12 @@
 """copal conform: servers of ours keep all that is tested, and whatever one does wrong is found."""
+import json
 import re
 import socket
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from support import coap
 from support.judged import Judged
 from support.judged_resources import JudgedResources
 from support.process import Program, Serve, build, copal
@@ -200,3 +203,37 @@ def test_a_server_that_answers_nothing():
 def test_wrong_usage(words, complaint):
     done = copal("conform", *words)
     assert done.returncode == 2 and complaint in done.stderr, done.stderr
+
+
+def test_the_results_as_json():
+    with Judged("does not know of methods") as server:
+        done = copal("conform", server.uri, "--json", "--only", "rfc7252_5.")
+    told = json.loads(done.stdout)
+    assert done.returncode == 1 and told["uri"] == server.uri and told["resources"] == {"value": "value"}
+    cases = {case["name"]: case for case in told["cases"]}
+    assert len(cases) == told["ok"] + told["n/a"] + 1 and told["FAIL"] == 1 and told["warn"] == 0
+    case = cases["rfc7252_5.8_unknown_method_is_not_allowed"]
+    assert (case["rfc"], case["section"], case["level"], case["outcome"]) == ("7252", "5.8", "MUST", "FAIL")
+    assert case["reason"] == "ACK 4.04 Not Found came, not 4.05 Method Not Allowed"
+    sent, came = case["datagrams"]
+    assert (sent["sent"], came["sent"]) == (True, False)
+    assert coap.decode(bytes.fromhex(came["octets"])).code == coap.code("4.04")
+    assert sent["message"].startswith("CON 0.31 mid=")
+
+
+def test_the_results_as_junit(tmp_path):
+    with Judged("does not know of methods") as server:
+        done = copal("conform", server.uri, "--junit", str(tmp_path / "results.xml"), "--only", "rfc7252_5.")
+    suite = ElementTree.parse(tmp_path / "results.xml").getroot()
+    assert done.returncode == 1
+    assert len(suite) == int(suite.get("tests")) and (suite.get("failures"), suite.tag) == ("1", "testsuite")
+    failed, = [case for case in suite if case.find("failure") is not None]
+    assert (failed.get("classname"), failed.get("name")) == ("rfc7252", "rfc7252_5.8_unknown_method_is_not_allowed")
+    assert "<- ACK 4.04 Not Found" in failed.find("failure").text
+    assert len(suite.findall("testcase/skipped")) == int(suite.get("skipped")) > 0
+
+
+def test_results_that_cannot_be_written(tmp_path):
+    with Judged() as server:
+        done = copal("conform", server.uri, "--junit", str(tmp_path), "--only", "5.8_")
+    assert (done.returncode, done.stderr) == (1, f"copal: {tmp_path}: Is a directory\n")

@@ -166,7 +166,6 @@ static bool exchange_once(conform_t *c, conform_ask_t *ask, copal_message_t *ans
             continue;
         conform_relation_t relation = conform_relate(c, ask, answer);
         acknowledged = acknowledged || relation == CONFORM_ACKNOWLEDGED;
-        c->stray = c->stray || relation == CONFORM_UNRELATED;
         if (relation == CONFORM_UNRELATED && c->held_count < CONFORM_HELD)
             c->held[c->held_count++] = *answer;
         if (relation == CONFORM_ANSWERED)

@@ -1,11 +1,21 @@
 /* copal conform: plays the cases with a server, and tells what it does otherwise than the standards say. */
 #include "conform.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_ONLY = 256, OPTION_LIST, OPTION_TIMEOUT, OPTION_SILENCE, OPTION_PARALLEL, OPTION_ROLE = 300 };
+enum {
+    OPTION_ONLY = 256,
+    OPTION_LIST,
+    OPTION_TIMEOUT,
+    OPTION_SILENCE,
+    OPTION_PARALLEL,
+    OPTION_JSON,
+    OPTION_JUNIT,
+    OPTION_ROLE = 300
+};
 enum { TIMEOUT = 30 * 1000, SILENCE = 2 * 1000, PARALLEL = 16, MOST_PARALLEL = 256 };
 
 const conform_suite_t *const conform_suites[] = {&conform_rfc7252_messages,
@@ -23,7 +33,8 @@ const conform_suite_t *const conform_suites[] = {&conform_rfc7252_messages,
 typedef struct {
     conform_target_t target;
     const char *only;
-    bool list;
+    const char *junit;
+    bool list, json;
     uint64_t parallel;
 } options_t;
 
@@ -52,6 +63,21 @@ static void print_list(const char *only)
     free(chosen);
 }
 
+static int tell(const options_t *options, const conform_result_t *result)
+{
+    size_t counts[CONFORM_OUTCOMES];
+    conform_count(result, counts);
+    if (options->json)
+        conform_print_json(result);
+    else
+        conform_tell_summary(result);
+    if (options->junit && !conform_write_junit(result, options->junit)) {
+        tool_say("%s: %s\n", options->junit, strerror(errno));
+        return TOOL_REFUSED;
+    }
+    return counts[CONFORM_FAILED] ? TOOL_REFUSED : TOOL_OK;
+}
+
 static int play(const options_t *options)
 {
     const conform_case_t **chosen = conform_memory(calloc(choose(options->only, NULL) + 1, sizeof(*chosen)));
@@ -60,8 +86,8 @@ static int play(const options_t *options)
     for (size_t i = 0; i < result.count; i++)
         conform_open(&result.cases[i], chosen[i], &options->target);
     int status = TOOL_REFUSED;
-    if (conform_schedule(&result, options->parallel, conform_tell))
-        status = conform_tell_summary(&result);
+    if (conform_schedule(&result, options->parallel, options->json ? NULL : conform_tell))
+        status = tell(options, &result);
     else
         tool_say("this machine starts no thread\n");
     for (size_t i = 0; i < result.count; i++)
@@ -103,6 +129,10 @@ static int take_option(const tool_command_t *command, options_t *options, int id
         options->only = value;
     else if (id == OPTION_LIST)
         options->list = true;
+    else if (id == OPTION_JSON)
+        options->json = true;
+    else if (id == OPTION_JUNIT)
+        options->junit = value;
     else if (id == OPTION_TIMEOUT && !tool_parse_seconds(value, &options->target.timeout))
         return tool_option_error(command, "--timeout takes seconds above 0, such as 2.5, not '%s'", value);
     else if (id == OPTION_SILENCE && !tool_parse_seconds(value, &options->target.silence))
@@ -113,12 +143,26 @@ static int take_option(const tool_command_t *command, options_t *options, int id
     return TOOL_OK;
 }
 
+static void print_target(const conform_target_t *target)
+{
+    const char *before = ": ";
+    fputs(target->uri, stdout);
+    for (int role = 0; role < ROLE_COUNT; role++) {
+        if (!target->named[role])
+            continue;
+        printf("%s%s=/%s", before, conform_role_name((conform_role_t)role), target->named[role]);
+        before = ", ";
+    }
+    putchar('\n');
+}
+
 static int test(const tool_command_t *command, options_t *options, const char *uri)
 {
     conform_target_t *target = &options->target;
     int status = take_uri(command, uri, target);
     if (status)
         return status;
+    target->uri = uri;
     conform_role_t wrong = conform_take_paths(target);
     if (wrong != ROLE_COUNT)
         return tool_option_error(command, "--%s takes a path, such as 'a/b', not '%s'", conform_role_name(wrong),
@@ -127,11 +171,8 @@ static int test(const tool_command_t *command, options_t *options, const char *u
         tool_say("%s does not answer\n", uri);
         return TOOL_NO_ANSWER;
     }
-    printf("%s", uri);
-    for (int role = 0; role < ROLE_COUNT; role++)
-        if (target->named[role])
-            printf("%s %s=/%s", role ? "," : ":", conform_role_name((conform_role_t)role), target->named[role]);
-    putchar('\n');
+    if (!options->json)
+        print_target(target);
     return play(options);
 }
 
@@ -170,6 +211,8 @@ static const tool_option_t options[] = {
     {OPTION_LIST, "list", NULL, "list the cases, and play none"},
     {OPTION_TIMEOUT, "timeout", "SECONDS", "an answer may take so long (30)"},
     {OPTION_SILENCE, "silence", "SECONDS", "what must not come is waited for so long (2)"},
+    {OPTION_JSON, "json", NULL, "print one JSON object in place of lines"},
+    {OPTION_JUNIT, "junit", "FILE", "write JUnit's XML to FILE as well"},
     {OPTION_PARALLEL, "parallel", "N", "play so many cases at once (16)"},
     {0}};
 

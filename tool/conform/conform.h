@@ -75,7 +75,8 @@ void conform_section(const conform_case_t *subject, copal_bytes_t *rfc, copal_by
 enum { CONFORM_PATH_SIZE = 255 };
 
 typedef struct {
-    char address[64], port[8];     /* numeric */
+    const char *uri;
+    char address[64], port[8]; /* numeric */
     copal_bytes_t host;            /* for Uri-Host; empty: the URI has a literal address */
     const char *named[ROLE_COUNT]; /* by options: paths as text; or what was found */
     char found[ROLE_COUNT][CONFORM_PATH_SIZE];
@@ -119,8 +120,7 @@ struct conform_t {
     uint16_t id; /* of the last message sent */
     conform_datagram_t *log, **log_end, *last;
     int32_t rejected;                   /* the message ID of what a Reset may reject, at any time; -1: none */
-    bool stray;                         /* something came besides what answers what was asked */
-    copal_message_t held[CONFORM_HELD]; /* the first of that; conform_next hands it out */
+    copal_message_t held[CONFORM_HELD]; /* what came besides what answers what was asked; conform_next hands it out */
     size_t held_count;
     conform_verdict_t verdict;
     char reason[256];
@@ -213,7 +213,7 @@ bool conform_same_format(const copal_message_t *a, const copal_message_t *b);
 bool conform_run_octets(conform_t *c);
 bool conform_run_request(conform_t *c);
 
-/* ---- running all, and telling (schedule.c, report.c) ------------------------------------------------------------- */
+/* ---- running all, and telling (schedule.c, report.c, json.c, junit.c) ------------------------------------------------------------- */
 
 typedef struct {
     const conform_target_t *target;
@@ -222,14 +222,25 @@ typedef struct {
 } conform_result_t;
 
 /** Runs `result->cases`, at most `parallel` at a time, and calls `told` for each in their order, as soon as it and all before
- *  it are done. What writes runs one at a time. False: this machine starts no thread. */
+ *  it are done; NULL: nobody wants to know. What writes runs one at a time. False: this machine starts no thread. */
 bool conform_schedule(conform_result_t *result, size_t parallel, void (*told)(const conform_t *c));
 
 /** "ok", "FAIL", "warn" or "n/a": a SHOULD that is not kept is a warning. */
 const char *conform_outcome(const conform_t *c);
+/** How many cases came to each of these. */
+enum { CONFORM_FAILED = 1, CONFORM_OUTCOMES = 4 };
+extern const char *const conform_outcomes[CONFORM_OUTCOMES];
+void conform_count(const conform_result_t *result, size_t counts[CONFORM_OUTCOMES]);
+
 /** A case's line, and of one that is not right what was sent, what came and what the RFC says. */
 void conform_tell(const conform_t *c);
-/** The last line. Returns the exit status. */
-int conform_tell_summary(const conform_result_t *result);
+/** The last line. */
+void conform_tell_summary(const conform_result_t *result);
+/** What was sent and what came; of much, the end. */
+void conform_print_log(FILE *stream, const conform_t *c);
+/** All of it as one JSON object on standard output. */
+void conform_print_json(const conform_result_t *result);
+/** All of it as JUnit's XML to `file`. False: it could not be written, and errno says why. */
+bool conform_write_junit(const conform_result_t *result, const char *file);
 
 #endif

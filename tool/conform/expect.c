@@ -23,11 +23,11 @@ bool conform_expect_silence(conform_t *c)
     copal_message_t message;
     int64_t end;
     conform_ask_path(c, &fence, COPAL_GET, ".well-known/core");
-    c->stray = false;
+    c->held_count = 0;
     if (!conform_exchange(c, &fence, &message))
         return false;
-    if (c->stray)
-        return conform_fail(c, "something came, and it was to be silent");
+    if (c->held_count)
+        return conform_fail(c, "%s came, and it was to be silent", conform_text(text, &c->held[0]));
     for (end = conform_now() + c->target->silence; conform_receive(c, end, &message);)
         if (conform_relate(c, &fence, &message) == CONFORM_UNRELATED)
             return conform_fail(c, "%s came, and it was to be silent", conform_text(text, &message));

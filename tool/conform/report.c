@@ -13,6 +13,8 @@ void conform_section(const conform_case_t *subject, copal_bytes_t *rfc, copal_by
     *section = (copal_bytes_t){(const uint8_t *)at, strcspn(at, "_")};
 }
 
+const char *const conform_outcomes[CONFORM_OUTCOMES] = {"ok", "FAIL", "warn", "n/a"};
+
 const char *conform_outcome(const conform_t *c)
 {
     if (c->verdict == VERDICT_PASSED)
@@ -22,36 +24,35 @@ const char *conform_outcome(const conform_t *c)
     return c->subject->level == CONFORM_MUST ? "FAIL" : "warn";
 }
 
-static void print_octets(copal_bytes_t octets)
+static void print_octets(FILE *stream, copal_bytes_t octets)
 {
     for (size_t i = 0; i < octets.size && i < HEX_MOST; i++) {
         if (i % HEX_LINE == 0)
-            printf("%s%18s", i ? "\n" : "", "");
-        printf(" %02x", octets.data[i]);
+            fprintf(stream, "%s%18s", i ? "\n" : "", "");
+        fprintf(stream, " %02x", octets.data[i]);
     }
     if (octets.size > HEX_MOST)
-        printf(" ... %zu more", octets.size - HEX_MOST);
-    putchar('\n');
+        fprintf(stream, " ... %zu more", octets.size - HEX_MOST);
+    fputc('\n', stream);
 }
 
-/** What was sent and what came; of much, the end. */
-static void print_log(const conform_t *c)
+void conform_print_log(FILE *stream, const conform_t *c)
 {
     size_t count = 0, i = 0;
     for (const conform_datagram_t *d = c->log; d; d = d->next)
         count++;
     if (count > SHOWN)
-        printf("      (%zu datagrams before these)\n", count - SHOWN);
+        fprintf(stream, "      (%zu datagrams before these)\n", count - SHOWN);
     for (const conform_datagram_t *d = c->log; d; d = d->next) {
         if (i++ + SHOWN < count)
             continue;
         copal_bytes_t octets = {d->octets, d->size};
-        printf("      %8.3f s %s ", (double)d->at / 1000, d->outgoing ? "->" : "<-");
-        tool_print_message(stdout, octets);
-        putchar('\n');
-        tool_colour(stdout, TOOL_DIM);
-        print_octets(octets);
-        tool_colour(stdout, TOOL_PLAIN);
+        fprintf(stream, "      %8.3f s %s ", (double)d->at / 1000, d->outgoing ? "->" : "<-");
+        tool_print_message(stream, octets);
+        fputc('\n', stream);
+        tool_colour(stream, TOOL_DIM);
+        print_octets(stream, octets);
+        tool_colour(stream, TOOL_PLAIN);
     }
 }
 
@@ -70,18 +71,24 @@ void conform_tell(const conform_t *c)
         conform_section(c->subject, &rfc, &section);
         printf("      %s\n      RFC %.*s section %.*s: %s\n", c->reason, (int)rfc.size, (const char *)rfc.data,
                (int)section.size, (const char *)section.data, c->subject->says);
-        print_log(c);
+        conform_print_log(stdout, c);
     }
     fflush(stdout);
 }
 
-int conform_tell_summary(const conform_result_t *result)
+void conform_count(const conform_result_t *result, size_t counts[CONFORM_OUTCOMES])
 {
-    static const char *const outcomes[] = {"ok", "FAIL", "warn", "n/a"};
-    size_t counts[4] = {0};
+    memset(counts, 0, CONFORM_OUTCOMES * sizeof *counts);
     for (size_t i = 0; i < result->count; i++)
-        for (size_t outcome = 0; outcome < 4; outcome++)
-            counts[outcome] += strcmp(conform_outcome(&result->cases[i]), outcomes[outcome]) == 0;
-    printf("%zu ok, %zu FAIL, %zu warn, %zu n/a\n", counts[0], counts[1], counts[2], counts[3]);
-    return counts[1] ? TOOL_REFUSED : TOOL_OK;
+        for (size_t outcome = 0; outcome < CONFORM_OUTCOMES; outcome++)
+            counts[outcome] += strcmp(conform_outcome(&result->cases[i]), conform_outcomes[outcome]) == 0;
+}
+
+void conform_tell_summary(const conform_result_t *result)
+{
+    size_t counts[CONFORM_OUTCOMES];
+    conform_count(result, counts);
+    for (size_t outcome = 0; outcome < CONFORM_OUTCOMES; outcome++)
+        printf("%s%zu %s", outcome ? ", " : "", counts[outcome], conform_outcomes[outcome]);
+    putchar('\n');
 }

@@ -1,17 +1,20 @@
 /* RFC 7967: the No-Response option. */
 #include "conform.h"
 
-/** A CON whose response nobody wants is acknowledged all the same. */
+/** A CON whose response nobody wants is acknowledged all the same; a response says as much (RFC 7252 section 5.2.2). */
 static bool acknowledged(conform_t *c)
 {
     conform_ask_t ask;
     copal_message_t message;
     conform_ask(c, &ask, COPAL_GET, ROLE_VALUE);
     conform_uint(&ask, COPAL_OPTION_NO_RESPONSE, COPAL_NO_RESPONSE_ALL);
-    for (int sent = 0; sent < 3; sent++)
-        if (!conform_send_ask(c, &ask) || (conform_receive(c, conform_now() + (2000 << sent), &message)))
-            return (message.type == COPAL_ACK && message.id == ask.id) ||
+    for (int sent = 0; sent < 3; sent++) {
+        if (!conform_send_ask(c, &ask))
+            return false;
+        if (conform_receive(c, conform_now() + (2000 << sent), &message))
+            return conform_relate(c, &ask, &message) != CONFORM_UNRELATED ||
                    conform_fail(c, "what came is no acknowledgement of the request");
+    }
     return conform_fail(c, "the request was not acknowledged");
 }
 
