@@ -162,7 +162,9 @@ bench: benches tools/installed/bench ## answers per second beside a raw echo and
 	@bench/secure
 	@bench/peers
 	@bench/client
+	@bench/download
 	@bench/post $(SECONDS)
+	@bench/plot
 SECONDS = 300
 bench-post: benches ## POSTs from 4,000 peers for SECONDS=300, with copies; none may run twice
 	@bench/post $(SECONDS)

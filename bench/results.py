@@ -1,5 +1,5 @@
-"""What the measurements found, in build/bench/results.json: by what was measured and whose server or client it was. bench/page
-makes the table and the plot of docs/performance.md of that."""
+"""What the measurements found, in build/bench/results.json: by what was measured and whose server or client it was; bench/plot
+draws the rates."""
 import json
 import os
 import platform
