@@ -31,19 +31,19 @@ static char *hexed(const conform_datagram_t *datagram)
 
 static json_object *datagrams(const conform_t *c)
 {
-    json_object *all = json_object_new_array();
+    json_object *array = json_object_new_array();
     for (const conform_datagram_t *d = c->log; d; d = d->next) {
-        json_object *object = json_object_new_object();
+        json_object *entry = json_object_new_object();
         char *text = decoded(d), *hex = hexed(d);
-        json_object_object_add(object, "seconds", json_object_new_double((double)d->at / 1000));
-        json_object_object_add(object, "sent", json_object_new_boolean(d->outgoing));
-        add_text(object, "octets", copal_text(hex));
-        add_text(object, "message", copal_text(text));
-        json_object_array_add(all, object);
+        json_object_object_add(entry, "seconds", json_object_new_double((double)d->at / 1000));
+        json_object_object_add(entry, "sent", json_object_new_boolean(d->outgoing));
+        add_text(entry, "octets", copal_text(hex));
+        add_text(entry, "message", copal_text(text));
+        json_object_array_add(array, entry);
         free(text);
         free(hex);
     }
-    return all;
+    return array;
 }
 
 static json_object *one_case(const conform_t *c)
@@ -66,7 +66,7 @@ static json_object *one_case(const conform_t *c)
 void conform_print_json(const conform_result_t *result)
 {
     const conform_target_t *target = result->target;
-    json_object *all = conform_memory(json_object_new_object()), *resources = json_object_new_object(),
+    json_object *object = conform_memory(json_object_new_object()), *resources = json_object_new_object(),
                 *cases = json_object_new_array();
     size_t counts[CONFORM_OUTCOMES];
     conform_count(result, counts);
@@ -75,11 +75,11 @@ void conform_print_json(const conform_result_t *result)
             add_text(resources, conform_role_name((conform_role_t)role), copal_text(target->named[role]));
     for (size_t i = 0; i < result->count; i++)
         json_object_array_add(cases, one_case(&result->cases[i]));
-    add_text(all, "uri", copal_text(target->uri));
-    json_object_object_add(all, "resources", resources);
-    json_object_object_add(all, "cases", cases);
+    add_text(object, "uri", copal_text(target->uri));
+    json_object_object_add(object, "resources", resources);
+    json_object_object_add(object, "cases", cases);
     for (size_t outcome = 0; outcome < CONFORM_OUTCOMES; outcome++)
-        json_object_object_add(all, conform_outcomes[outcome], json_object_new_int64((int64_t)counts[outcome]));
-    puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
-    json_object_put(all);
+        json_object_object_add(object, conform_outcomes[outcome], json_object_new_int64((int64_t)counts[outcome]));
+    puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(object);
 }
