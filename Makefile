@@ -8,7 +8,7 @@ all: build ## builds build/copal, build/libcopal.a, build/libcopal.so and build/
 
 # ---- Builds. Each has a directory of its own, and a target of the directory's name that brings it up to date.
 
-BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/tsan build/fuzz build/fuzz-coverage build/gcc build/clang build/coverage build/chip
+BUILDS := build build/asan build/asan-posix build/asan-mbedtls build/tsan build/fuzz build/fuzz-coverage build/fuzz-afl build/gcc build/clang build/coverage build/chip
 .PHONY: $(BUILDS)
 build: FLAGS =
 build: GOALS = all
@@ -25,6 +25,9 @@ build/fuzz: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_SANITIZE=ON -DCOPAL_SANITIZ
 build/fuzz: GOALS = fuzzers
 build/fuzz-coverage: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_SANITIZE=ON -DCOPAL_SANITIZERS=fuzzer-no-link -DCMAKE_C_FLAGS='-fprofile-instr-generate -fcoverage-mapping'
 build/fuzz-coverage: GOALS = fuzzers
+build/fuzz-afl: FLAGS = -DCMAKE_C_COMPILER=afl-clang-fast
+build/fuzz-afl: GOALS = fuzzers
+build/fuzz-afl: | tools/installed/fuzz-afl
 build/gcc: FLAGS = -DCMAKE_C_COMPILER=gcc -DCOPAL_WERROR=ON -DCOPAL_LTO=OFF
 build/gcc: GOALS = all tests examples benches
 build/clang: FLAGS = -DCMAKE_C_COMPILER=clang -DCOPAL_WERROR=ON -DCOPAL_PLATFORM=posix
@@ -78,7 +81,7 @@ build/docs-venv/installed: docs/requirements.txt | tools/installed/docs
 
 # ---- Packages: tools/install says which. A file that does not exist, so that it is asked every time; it is quick.
 
-INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python python-debug chip fuzz test bench lint coverage format docs deb deb-test)
+INSTALLED := $(addprefix tools/installed/,build run peers mbedtls python python-debug chip fuzz fuzz-afl test bench lint coverage format docs deb deb-test)
 .PHONY: $(INSTALLED)
 $(INSTALLED): tools/installed/%:
 	@tools/install $*
@@ -114,7 +117,9 @@ kills: build/asan build/venv ## kills a server KILLS=1000 times while files are 
 	@COPAL_ASAN_BUILD=$(CURDIR)/build/asan COPAL_KILLS=$(KILLS) build/venv/bin/python -m pytest -q -p no:cacheprovider \
 	    tests/faults/test_kills.py
 
-.PHONY: fuzz-coverage fuzz-server
+.PHONY: fuzz-afl fuzz-coverage fuzz-server
+fuzz-afl: build/fuzz-afl ## fuzzes with AFL++ in place of libFuzzer: FUZZ_SECONDS=1800 FUZZ_TARGET='codec uri'
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) fuzz/run --afl $(FUZZ_TARGET)
 fuzz-coverage: tools/installed/fuzz build/fuzz-coverage ## says how much of src/ the inputs known so far reach
 	@fuzz/run --coverage
 fuzz-server: build/asan build/venv ## sends mutated messages to copal serve under ASan for FUZZ_SECONDS=1800
