@@ -322,6 +322,15 @@ static bool is_tiny(const copal_transfer_t *t, const copal_block_t *block)
            block->szx <= TINY && block->szx < wanted_szx(t);
 }
 
+/* Whether to ask for the wanted size once more, after tiny blocks: by now the server may have found out that our address is real.
+ * Each time as much as before has come, so it costs nothing where the server can do no more. A size may change where a
+ * block of the new one begins; a server that does not like that is asked no more, once the transfer has begun anew. */
+static bool asks_again(const copal_transfer_t *t)
+{
+    return t->szx_ <= TINY && t->received >= octets_of(wanted_szx(t)) && !(t->received & (t->received - 1)) && is_safe(t) &&
+           !t->started_over_;
+}
+
 static int take_body(copal_transfer_t *t, const copal_response_t *response)
 {
     const copal_message_t *m = response->message;
@@ -358,6 +367,8 @@ static int take_body(copal_transfer_t *t, const copal_response_t *response)
     if (status < 0 || !block.more)
         return status;
     t->szx_ = block.szx;
+    if (asks_again(t))
+        t->szx_ = wanted_szx(t);
     t->fetching_ = true;
     return STEP_NEXT;
 }

@@ -104,6 +104,61 @@ static void a_tiny_first_block_is_asked_for_again_in_the_size_that_is_wanted(voi
     }
 }
 
+/* Gets blocks of 16 octets until so many have come, asked for as such. */
+static void come_tiny(unsigned from, unsigned until)
+{
+    for (unsigned at = from; at < until; at += 16) {
+        answer(.code = COPAL_CONTENT, .block2 = BLOCK(at / 16, 1, 0), .etag = "1", .from = at, .size = 16);
+        if (at + 16 < until)
+            asked(NONE, BLOCK(at / 16 + 1, 0, 0), 0, 0);
+    }
+}
+
+/* The server may learn only later that the address is real. */
+static void after_tiny_blocks_the_wanted_size_is_asked_for_again_and_ever_more_seldom(void **state)
+{
+    (void)state;
+    open_job(COPAL_GET, 0);
+    job.transfer.block_size = 0;
+    start();
+    asked(NONE, NONE, 0, 0);
+    answer(.code = COPAL_CONTENT, .block2 = BLOCK(0, 1, 0), .etag = "1", .size = 16);
+    asked(NONE, BLOCK(0, 0, 6), 0, 0);
+    come_tiny(0, 1024);
+    asked(NONE, BLOCK(1, 0, 6), 0, 0);
+    come_tiny(1024, 2048);
+    asked(NONE, BLOCK(2, 0, 6), 0, 0);
+    come_tiny(2048, 4096); /* at 3072 nothing is asked */
+    asked(NONE, BLOCK(4, 0, 6), 0, 0);
+    answer(.code = COPAL_CONTENT, .block2 = BLOCK(4, 1, 6), .etag = "1", .from = 4096, .size = 1024);
+    asked(NONE, BLOCK(5, 0, 6), 0, 0);
+    answer(.code = COPAL_CONTENT, .block2 = BLOCK(5, 0, 6), .etag = "1", .from = 5120, .size = 1);
+    ends(0, COPAL_CONTENT);
+    has_body(5121);
+    close_job();
+}
+
+static void a_server_that_refuses_another_size_half_way_is_asked_anew_without(void **state)
+{
+    (void)state;
+    open_job(COPAL_GET, 0);
+    job.transfer.block_size = 0;
+    start();
+    asked(NONE, NONE, 0, 0);
+    answer(.code = COPAL_CONTENT, .block2 = BLOCK(0, 1, 0), .etag = "1", .size = 16);
+    asked(NONE, BLOCK(0, 0, 6), 0, 0);
+    come_tiny(0, 1024);
+    asked(NONE, BLOCK(1, 0, 6), 0, 0);
+    answer(.code = COPAL_BAD_REQUEST);
+    asked(NONE, BLOCK(0, 0, 6), 0, 0);
+    come_tiny(0, 1024);
+    asked(NONE, BLOCK(64, 0, 0), 0, 0);
+    answer(.code = COPAL_CONTENT, .block2 = BLOCK(64, 0, 0), .etag = "1", .from = 1024, .size = 1);
+    ends(0, COPAL_CONTENT);
+    has_body(1025);
+    close_job();
+}
+
 static void rfc7959_2_4_another_etag_starts_over_once(void **state)
 {
     (void)state;
@@ -401,6 +456,8 @@ int main(void)
         cmocka_unit_test(a_block_size_may_be_asked_for_from_the_start),
         cmocka_unit_test(rfc7959_2_4_the_server_s_block_size_counts),
         cmocka_unit_test(a_tiny_first_block_is_asked_for_again_in_the_size_that_is_wanted),
+        cmocka_unit_test(after_tiny_blocks_the_wanted_size_is_asked_for_again_and_ever_more_seldom),
+        cmocka_unit_test(a_server_that_refuses_another_size_half_way_is_asked_anew_without),
         cmocka_unit_test(rfc7959_2_4_another_etag_starts_over_once),
         cmocka_unit_test(a_changed_answer_to_a_request_with_effects_is_an_error),
         cmocka_unit_test(a_state_that_shrank_starts_over),
