@@ -79,10 +79,10 @@ class JudgedResources(Judged):
 
     def _later(self, seconds, response, peer, wait):
         def send():
-            self._socket.sendto(coap.encode(response), peer)
-            if self.fault != "sends once":
+            if self.fault != "sends once":  # the timer first: an acknowledgement that comes at once must find it
                 again = wait if self.fault == "does not back off" else 2 * wait
                 self._later(wait, response, peer, again)
+            self._socket.sendto(coap.encode(response), peer)
         timer = self._open[response.mid] = threading.Timer(seconds, send)
         timer.daemon = True
         timer.start()

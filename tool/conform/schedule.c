@@ -13,13 +13,19 @@ typedef struct {
     bool writing; /* a case is running that writes */
 } schedule_t;
 
-/** What writes must not meet another that does: each looks at what it has written. */
+/** Whether a role is played by the resource that is written. */
+static bool is_written(const conform_target_t *target, conform_role_t role)
+{
+    return target->named[ROLE_PUT] && target->named[role] &&
+           conform_same(target->paths[ROLE_PUT].encoded, target->paths[role].encoded);
+}
+
+/** What writes must not meet another that does, nor one that expects the same state twice: each looks at what it has written. */
 static bool writes(const conform_t *c)
 {
-    const conform_target_t *target = c->target;
-    bool same = target->named[ROLE_PUT] && target->named[ROLE_OBSERVE] &&
-                conform_same(target->paths[ROLE_PUT].encoded, target->paths[ROLE_OBSERVE].encoded);
-    return c->subject->needs & (NEEDS(PUT) | (same ? NEEDS(OBSERVE) : 0u));
+    const unsigned needs = c->subject->needs;
+    return (needs & NEEDS(PUT)) || ((needs & NEEDS(OBSERVE)) && is_written(c->target, ROLE_OBSERVE)) ||
+           ((needs & NEEDS(LARGE)) && is_written(c->target, ROLE_LARGE));
 }
 
 /** The next case that may begin. `count`: none; `*wait`: one will, later. */
