@@ -3,10 +3,10 @@
 
 #include <errno.h>
 
-static copal_host_t *open_host(uint32_t workers)
+static copal_host_t *open_host(void)
 {
     copal_host_t *host;
-    assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.workers = workers}), 0);
+    assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.workers = 1}), 0);
     return host;
 }
 
@@ -17,7 +17,7 @@ static void a_socket_that_somebody_else_has_bound_is_served_and_closed_with_the_
     const int fd = wire_open("127.0.0.1"), peer = wire_open("127.0.0.1");
     const copal_peer_t self = wire_self(fd);
     const copal_value_options_t options = {.content_format = -1, .max_age = -1, .methods = COPAL_METHODS_ALL};
-    copal_host_t *host = open_host(1);
+    copal_host_t *host = open_host();
     (void)state;
     assert_int_equal(copal_tree_add_value(copal_host_tree(host), "v", copal_text("hello"), &options, NULL), 0);
     assert_int_equal(copal_host_adopt(host, NULL, fd, &local), 0);
@@ -33,7 +33,7 @@ static void a_socket_that_somebody_else_has_bound_is_served_and_closed_with_the_
 static void what_is_no_bound_datagram_socket_is_not_adopted(void **state)
 {
     int pipes[2];
-    copal_host_t *host = open_host(1);
+    copal_host_t *host = open_host();
     const int stream = socket(AF_INET, SOCK_STREAM, 0), free_one = socket(AF_INET, SOCK_DGRAM, 0);
     const int local = socket(AF_UNIX, SOCK_DGRAM, 0);
     (void)state;
@@ -46,16 +46,6 @@ static void what_is_no_bound_datagram_socket_is_not_adopted(void **state)
     const int fds[] = {stream, free_one, local, pipes[0], pipes[1]};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         assert_int_equal(close(fds[i]), 0); /* still the caller's */
-}
-
-static void several_workers_adopt_nothing(void **state)
-{
-    copal_host_t *host = open_host(2);
-    const int fd = wire_open("127.0.0.1");
-    (void)state;
-    assert_int_equal(copal_host_adopt(host, NULL, fd, NULL), COPAL_EUNSUPPORTED);
-    copal_host_close(host);
-    close(fd);
 }
 
 /* ---- credentials ------------------------------------------------------------------------------------ */
@@ -101,7 +91,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_socket_that_somebody_else_has_bound_is_served_and_closed_with_the_host),
         cmocka_unit_test(what_is_no_bound_datagram_socket_is_not_adopted),
-        cmocka_unit_test(several_workers_adopt_nothing),
         cmocka_unit_test(new_sessions_are_by_the_credentials_that_took_the_place_of_the_former),
         cmocka_unit_test(credentials_that_nothing_listens_with_and_those_of_a_client_are_refused),
     };

@@ -400,6 +400,17 @@ static void a_storm_is_served_while_the_host_stops_and_starts(void **state)
     close_place(&p);
 }
 
+static void several_workers_adopt_nothing(void **state)
+{
+    copal_host_t *host;
+    const int fd = wire_open("127.0.0.1");
+    (void)state;
+    assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.workers = 2}), 0);
+    assert_int_equal(copal_host_adopt(host, NULL, fd, NULL), COPAL_EUNSUPPORTED);
+    copal_host_close(host);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -410,6 +421,7 @@ int main(void)
         cmocka_unit_test(handlers_answer_calls_of_each_other_s_workers),
         cmocka_unit_test(handlers_of_all_workers_ask_by_the_host_s_client),
         cmocka_unit_test(a_network_gets_as_many_octets_without_proof_as_from_one_worker),
+        cmocka_unit_test(several_workers_adopt_nothing),
         cmocka_unit_test(a_storm_is_served_while_the_host_stops_and_starts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
