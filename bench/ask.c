@@ -2,11 +2,11 @@
  * time, and prints how many were answered in a second. What comes within the first 300 ms does not count. NSTART gives way; all
  * else is as it comes. */
 #define _POSIX_C_SOURCE 200809L
+#include "common.h"
 #include "copal/host.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { MOST = 1024, WARM_UP_MS = 300 };
 
@@ -15,13 +15,6 @@ static copal_peer_t server;
 static copal_receiver_t receiver;
 static unsigned long answers, failed;
 static unsigned under_way, wanted;
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void ask(void)
 {

@@ -7,6 +7,8 @@
  * Request n is always the same octets from the same peer, so copies need no memory. What has no answer is sent again, a ping
  * is answered. An answer is right when it is a 2.04 or 2.05 ACK with message ID and token of an open request. */
 #define _GNU_SOURCE
+#include "common.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,7 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum { OPEN = 200, BATCH = 64, SIZE = 1500, REQUEST = 32, MOST = 1 << 22, STEP = 10000, PATIENCE_MS = 200,
        GIVE_UP_MS = 20000 };
@@ -50,19 +51,6 @@ static uint32_t begins[SECONDS]; /* with which request each second began, of as 
 static slot_t slots[OPEN];
 static batch_t in, out;
 static unsigned long answers, copies, resent, refused, wrong;
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 /* ---- datagrams ------------------------------------------------------------------------------------------ */
 

@@ -1,6 +1,7 @@
 /* A body of 100 MB in blocks of 1024 octets: download PORT MEGABYTES fetches /b of 127.0.0.1:PORT (bench/sink.c) by the host's client;
  * with "raw" behind it, by a socket that asks block after block and looks at next to nothing. Prints the seconds. */
 #define _GNU_SOURCE
+#include "common.h"
 #include "copal/host.h"
 
 #include <arpa/inet.h>
@@ -20,12 +21,6 @@ static double seconds_now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
 }
 
 static int open_socket(uint16_t port)

@@ -4,6 +4,8 @@
  * soon be taken for one whose address is forged. An answer is right when it is a 2.05 or 2.04 ACK with the message ID and token
  * of an open request; anything else that is no late answer ends the run with status 1. */
 #define _GNU_SOURCE
+#include "common.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -13,7 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { MAX_SOCKETS = 1024, MAX_OUTSTANDING = 64, MAX_REQUEST = 64, SIZE = 1500 };
@@ -40,19 +41,6 @@ static size_t request_size; /* without Echo and payload */
 static bool putting;
 static const uint8_t payload[] = "\xff" "0123456789abcdefghij"; /* of a PUT, with its marker */
 static unsigned long answers, resent, late, wrong;
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 /* Behind the `size` octets of header, token and options. */
 static void end_request(slot_t *slot, size_t size)

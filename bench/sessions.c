@@ -3,6 +3,7 @@
  * line on standard input, and asks confirmable GETs by one session after the other, with up to 200 under way, as many as a
  * socket's buffer holds; and prints how many right answers came in a second. */
 #define _GNU_SOURCE
+#include "common.h"
 #include "copal/dtls.h"
 
 #include <arpa/inet.h>
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum { MOST = 100000, AT_ONCE = 16, OUTSTANDING = 200, BATCH = 64, SIZE = 1500, WARM_UP_MS = 300, PATIENCE_MS = 2000 };
 enum { CON = 0x40, ACK = 0x60, GET = 1, CONTENT = 0x45, URI_PATH = 11 };
@@ -34,19 +34,6 @@ static uint8_t request[64];
 static size_t request_size;
 static unsigned long answers, resent, wrong;
 static bool asking;
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 static void draw(void *state, void *buffer, size_t size)
 {

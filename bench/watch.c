@@ -3,6 +3,8 @@
  * for each line on its standard input, with whose end it ends, "told N": how many notifications have come since the line
  * before, once no more do. What is confirmable is acknowledged, a challenge with Echo (RFC 9175) is answered. */
 #define _GNU_SOURCE
+#include "common.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -22,12 +24,6 @@ static int fd;
 static struct sockaddr_in server = {.sin_family = AF_INET};
 static const char *path;
 static bool *registered;
-
-static void fail(const char *what)
-{
-    perror(what);
-    exit(1);
-}
 
 /* Sends to the server from the address of an observer. */
 static void send_as(uint32_t observer, const uint8_t *data, size_t size)
