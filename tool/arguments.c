@@ -151,3 +151,16 @@ int tool_next_option(const tool_command_t *command, int argc, char **argv, const
         return id == -1 ? TOOL_END : id;
     }
 }
+
+int tool_take_options(const tool_command_t *command, int argc, char **argv,
+                      int (*take)(const tool_command_t *command, void *context, int id, const char *value), void *context)
+{
+    const char *value;
+    int id;
+    while ((id = tool_next_option(command, argc, argv, &value)) >= 0)
+        if (take(command, context, id, value))
+            return TOOL_USAGE;
+    if (id == TOOL_HELP)
+        tool_print_help(command);
+    return id == TOOL_END ? -1 : id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
+}

@@ -117,8 +117,9 @@ static int seconds_option(const tool_command_t *command, const char *name, const
     return tool_option_error(command, "--%s takes seconds above 0, such as 2.5, not '%s'", name, text);
 }
 
-static int take_option(const tool_command_t *command, tool_bench_t *bench, int id, const char *value)
+static int take_option(const tool_command_t *command, void *context, int id, const char *value)
 {
+    tool_bench_t *bench = context;
     switch (id) {
     case 'm':
         return method_option(command, value, &bench->request.ask.method);
@@ -206,16 +207,10 @@ static int run(const tool_command_t *command, int argc, char **argv)
 {
     tool_bench_t bench = {.request.ask.method = COPAL_GET, .sockets = 1, .outstanding = 1};
     uint8_t payload[PAYLOAD_MOST];
-    const char *value;
-    int id;
-    while ((id = tool_next_option(command, argc, argv, &value)) >= 0)
-        if (take_option(command, &bench, id, value))
-            return TOOL_USAGE;
-    if (id == TOOL_HELP)
-        tool_print_help(command);
-    if (id != TOOL_END)
-        return id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
-    int status = prepare(command, &bench, argc - optind, argv + optind, payload);
+    int status = tool_take_options(command, argc, argv, take_option, &bench);
+    if (status >= 0)
+        return status;
+    status = prepare(command, &bench, argc - optind, argv + optind, payload);
     if (status == 0)
         status = measure(&bench);
     tool_close_request(&bench.request);

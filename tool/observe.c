@@ -287,8 +287,9 @@ static int observe(observation_t *o)
 
 /* ---- what was typed ------------------------------------------------------------------------------------------ */
 
-static int take_option(const tool_command_t *command, observation_t *o, int id, const char *value)
+static int take_option(const tool_command_t *command, void *context, int id, const char *value)
 {
+    observation_t *o = context;
     switch (id) {
     case OPTION_JSON:
     case OPTION_CHART:
@@ -330,17 +331,11 @@ static int run(const tool_command_t *command, int argc, char **argv)
 {
     observation_t o = {.request = {.ask = {.observe = true}},
                        .times = isatty(STDOUT_FILENO)};
-    const char *value;
-    int id;
-    while ((id = tool_next_option(command, argc, argv, &value)) >= 0)
-        if (take_option(command, &o, id, value))
-            return TOOL_USAGE;
-    if (id == TOOL_HELP)
-        tool_print_help(command);
-    if (id != TOOL_END)
-        return id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
     copal_uri_t uri;
-    int status = check(command, &o, argc - optind, argv);
+    int status = tool_take_options(command, argc, argv, take_option, &o);
+    if (status >= 0)
+        return status;
+    status = check(command, &o, argc - optind, argv);
     if (status == 0)
         status = tool_take_uri(command, &o.request, argv[optind], &uri);
     if (status)

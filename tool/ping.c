@@ -9,6 +9,12 @@
 enum { DEFAULT_TIMEOUT = 10 * 1000 };
 
 typedef struct {
+    tool_request_t request;
+    uint64_t count;
+    uint32_t interval; /* milliseconds */
+} pings_t;
+
+typedef struct {
     uint64_t sent, answered;
     double least, most, sum; /* milliseconds */
 } tally_t;
@@ -46,8 +52,10 @@ static int ping_once(copal_host_t *host, const tool_request_t *request, tally_t 
     return TOOL_OK;
 }
 
-static int ping(const tool_request_t *request, uint64_t count, uint32_t interval)
+static int ping(const pings_t *pings)
 {
+    const tool_request_t *request = &pings->request;
+    const uint64_t count = pings->count;
     copal_host_t *host = tool_open_client(request);
     if (!host)
         return TOOL_REFUSED;
@@ -55,7 +63,7 @@ static int ping(const tool_request_t *request, uint64_t count, uint32_t interval
     int status = TOOL_OK;
     for (uint64_t i = 0; i < count && status != TOOL_USAGE; i++) {
         if (i)
-            wait_for(interval);
+            wait_for(pings->interval);
         status = ping_once(host, request, &tally);
     }
     tool_close_client(request, host);
@@ -68,38 +76,39 @@ static int ping(const tool_request_t *request, uint64_t count, uint32_t interval
     return tally.answered ? TOOL_OK : status;
 }
 
+static int take_option(const tool_command_t *command, void *context, int id, const char *value)
+{
+    pings_t *pings = context;
+    switch (id) {
+    case 'c':
+        if (!tool_parse_number(value, 1, UINT32_MAX, &pings->count))
+            return tool_option_error(command, "--count takes a number from 1 on, not '%s'", value);
+        return 0;
+    case 'i':
+        if (!tool_parse_seconds(value, &pings->interval))
+            return tool_option_error(command, "--interval takes seconds above 0, such as 0.5, not '%s'", value);
+        return 0;
+    default:
+        return tool_request_option(command, &pings->request, id, value);
+    }
+}
+
 static int run(const tool_command_t *command, int argc, char **argv)
 {
-    tool_request_t request = {.ask = {.ping = true, .timeout = DEFAULT_TIMEOUT}};
-    uint64_t count = 1;
-    uint32_t interval = 1000;
-    const char *value;
-    int id;
-    while ((id = tool_next_option(command, argc, argv, &value)) >= 0) {
-        if (id == 'c') {
-            if (!tool_parse_number(value, 1, UINT32_MAX, &count))
-                return tool_option_error(command, "--count takes a number from 1 on, not '%s'", value);
-        } else if (id == 'i') {
-            if (!tool_parse_seconds(value, &interval))
-                return tool_option_error(command, "--interval takes seconds above 0, such as 0.5, not '%s'", value);
-        } else if (tool_request_option(command, &request, id, value)) {
-            return TOOL_USAGE;
-        }
-    }
-    if (id == TOOL_HELP)
-        tool_print_help(command);
-    if (id != TOOL_END)
-        return id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
+    pings_t pings = {.request.ask = {.ping = true, .timeout = DEFAULT_TIMEOUT}, .count = 1, .interval = 1000};
+    int status = tool_take_options(command, argc, argv, take_option, &pings);
+    if (status >= 0)
+        return status;
     if (argc == optind)
         return tool_usage_error(command, "a URI is missing, as in 'copal ping coap://localhost'");
     if (argc - optind > 1)
         return tool_usage_error(command, "'%s' is one operand too many", argv[optind + 1]);
     copal_uri_t uri;
-    int status = tool_take_uri(command, &request, argv[optind], &uri);
+    status = tool_take_uri(command, &pings.request, argv[optind], &uri);
     if (status)
         return status;
-    status = ping(&request, count, interval);
-    tool_close_request(&request);
+    status = ping(&pings);
+    tool_close_request(&pings.request);
     return status;
 }
 

@@ -156,16 +156,14 @@ int tool_request_option(const tool_command_t *command, tool_request_t *request, 
     }
 }
 
+static int take_option(const tool_command_t *command, void *request, int id, const char *value)
+{
+    return tool_request_option(command, request, id, value);
+}
+
 int tool_request_options(const tool_command_t *command, tool_request_t *request, int argc, char **argv)
 {
-    const char *value;
-    int id;
-    while ((id = tool_next_option(command, argc, argv, &value)) >= 0)
-        if (tool_request_option(command, request, id, value))
-            return TOOL_USAGE;
-    if (id == TOOL_HELP)
-        tool_print_help(command);
-    return id == TOOL_END ? -1 : id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
+    return tool_take_options(command, argc, argv, take_option, request);
 }
 
 void tool_close_request(tool_request_t *request)

@@ -48,6 +48,11 @@ enum { TOOL_END = -1, TOOL_WRONG = -2, TOOL_HELP = -3 };
  *  TOOL_WRONG: it was wrong, and standard error says how. TOOL_HELP: --help was asked for. */
 int tool_next_option(const tool_command_t *command, int argc, char **argv, const char **value);
 
+/** Takes all options of `argv` by `take`, which returns 0 or says what is wrong; --help is printed. Returns -1 to go on, else the
+ *  exit status. */
+int tool_take_options(const tool_command_t *command, int argc, char **argv,
+                      int (*take)(const tool_command_t *command, void *context, int id, const char *value), void *context);
+
 /** Prints an error of the usage of `command`. Returns TOOL_USAGE. */
 __attribute__((format(printf, 2, 3))) int tool_usage_error(const tool_command_t *command, const char *format, ...);
 

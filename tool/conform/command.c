@@ -121,8 +121,9 @@ static int take_uri(const tool_command_t *command, const char *text, conform_tar
     return TOOL_OK;
 }
 
-static int take_option(const tool_command_t *command, options_t *options, int id, const char *value)
+static int take_option(const tool_command_t *command, void *context, int id, const char *value)
 {
+    options_t *options = context;
     if (id >= OPTION_ROLE && id < OPTION_ROLE + ROLE_COUNT)
         options->target.named[id - OPTION_ROLE] = *value == '/' ? value + 1 : value;
     else if (id == OPTION_ONLY)
@@ -179,15 +180,9 @@ static int test(const tool_command_t *command, options_t *options, const char *u
 static int run(const tool_command_t *command, int argc, char **argv)
 {
     options_t options = {.target = {.timeout = TIMEOUT, .silence = SILENCE}, .parallel = PARALLEL};
-    const char *value;
-    int id;
-    while ((id = tool_next_option(command, argc, argv, &value)) >= 0)
-        if (take_option(command, &options, id, value))
-            return TOOL_USAGE;
-    if (id == TOOL_HELP)
-        tool_print_help(command);
-    if (id != TOOL_END)
-        return id == TOOL_HELP ? TOOL_OK : TOOL_USAGE;
+    const int status = tool_take_options(command, argc, argv, take_option, &options);
+    if (status >= 0)
+        return status;
     if (!choose(options.only, NULL))
         return tool_option_error(command, "there is no case with '%s' in its name; --list tells them", options.only);
     if (options.list) {
