@@ -83,16 +83,22 @@ static void rfc7959_2_4_the_server_s_block_size_counts(void **state)
     close_job();
 }
 
+/* A download whose first block is tiny, though no size was asked for. */
+static void open_tiny(void)
+{
+    open_job(COPAL_GET, 0);
+    job.transfer.block_size = 0;
+    start();
+    asked(NONE, NONE, 0, 0);
+    answer(.code = COPAL_CONTENT, .block2 = BLOCK(0, 1, 0), .etag = "1", .size = 16);
+}
+
 /* It may be all that the server can, or what it gives to an address that it does not know yet. */
 static void a_tiny_first_block_is_asked_for_again_in_the_size_that_is_wanted(void **state)
 {
     (void)state;
     for (uint32_t can = 0; can <= 6; can += 6) {
-        open_job(COPAL_GET, 0);
-        job.transfer.block_size = 0;
-        start();
-        asked(NONE, NONE, 0, 0);
-        answer(.code = COPAL_CONTENT, .block2 = BLOCK(0, 1, 0), .etag = "1", .size = 16);
+        open_tiny();
         assert_int_equal(job.begun, 0);
         asked(NONE, BLOCK(0, 0, 6), 0, 0);
         answer(.code = COPAL_CONTENT, .block2 = BLOCK(0, 1, can), .etag = "1", .size = 16u << can);
@@ -118,11 +124,7 @@ static void come_tiny(unsigned from, unsigned until)
 static void after_tiny_blocks_the_wanted_size_is_asked_for_again_and_ever_more_seldom(void **state)
 {
     (void)state;
-    open_job(COPAL_GET, 0);
-    job.transfer.block_size = 0;
-    start();
-    asked(NONE, NONE, 0, 0);
-    answer(.code = COPAL_CONTENT, .block2 = BLOCK(0, 1, 0), .etag = "1", .size = 16);
+    open_tiny();
     asked(NONE, BLOCK(0, 0, 6), 0, 0);
     come_tiny(0, 1024);
     asked(NONE, BLOCK(1, 0, 6), 0, 0);
@@ -141,11 +143,7 @@ static void after_tiny_blocks_the_wanted_size_is_asked_for_again_and_ever_more_s
 static void a_server_that_refuses_another_size_half_way_is_asked_anew_without(void **state)
 {
     (void)state;
-    open_job(COPAL_GET, 0);
-    job.transfer.block_size = 0;
-    start();
-    asked(NONE, NONE, 0, 0);
-    answer(.code = COPAL_CONTENT, .block2 = BLOCK(0, 1, 0), .etag = "1", .size = 16);
+    open_tiny();
     asked(NONE, BLOCK(0, 0, 6), 0, 0);
     come_tiny(0, 1024);
     asked(NONE, BLOCK(1, 0, 6), 0, 0);

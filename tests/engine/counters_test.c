@@ -14,6 +14,14 @@ static void ask(bench_t *b, copal_type_t type, copal_code_t method, uint16_t id)
     bench_receive(b, 1, message_make(&m, type, method, id, BYTES(1), "a", NULL));
 }
 
+/* A client that has just sent a CON; its message ID. */
+static uint16_t open_client(bench_t *b, outcome_t *o)
+{
+    bench_open(b, &(copal_config_t){0});
+    bench_ask(b, 1, COPAL_GET, true, o);
+    return bench_sent(b)->id;
+}
+
 static void requests_are_counted_by_method_and_answers_by_class(void **state)
 {
     (void)state;
@@ -80,9 +88,7 @@ static void a_con_that_nobody_acknowledges_counts_once(void **state)
     (void)state;
     bench_t b;
     outcome_t o;
-    bench_open(&b, &(copal_config_t){0});
-    bench_ask(&b, 1, COPAL_GET, true, &o);
-    bench_sent(&b);
+    open_client(&b, &o);
     while (o.count == 0) {
         bench_wait(&b);
         while (bench_take(&b))
@@ -100,11 +106,8 @@ static void a_request_that_was_acknowledged_and_never_answered_is_not_unacknowle
     bench_t b;
     outcome_t o;
     message_t m;
-    bench_open(&b, &(copal_config_t){0});
-    bench_ask(&b, 1, COPAL_GET, true, &o);
-    const uint16_t id = bench_sent(&b)->id;
-    message_start(&m, COPAL_ACK, COPAL_EMPTY, id, NO_BYTES);
-    bench_receive(&b, 1, message_end(&m));
+    const uint16_t id = open_client(&b, &o);
+    bench_receive(&b, 1, message_empty(&m, COPAL_ACK, id));
     b.now += 247000;
     while (bench_take(&b))
         ;
@@ -119,15 +122,11 @@ static void a_reset_counts_where_it_answers_a_message_of_ours_and_else_is_ignore
     bench_t b;
     outcome_t o;
     message_t m;
-    bench_open(&b, &(copal_config_t){0});
-    bench_ask(&b, 1, COPAL_GET, true, &o);
-    const uint16_t id = bench_sent(&b)->id;
-    message_start(&m, COPAL_RST, COPAL_EMPTY, (uint16_t)(id + 1), NO_BYTES);
-    bench_receive(&b, 1, message_end(&m));
+    const uint16_t id = open_client(&b, &o);
+    bench_receive(&b, 1, message_empty(&m, COPAL_RST, (uint16_t)(id + 1)));
     assert_int_equal(counters(&b)->resets, 0);
     assert_int_equal(counters(&b)->ignored, 1);
-    message_start(&m, COPAL_RST, COPAL_EMPTY, id, NO_BYTES);
-    bench_receive(&b, 1, message_end(&m));
+    bench_receive(&b, 1, message_empty(&m, COPAL_RST, id));
     assert_int_equal(counters(&b)->resets, 1);
     assert_int_equal(counters(&b)->ignored, 1);
     bench_close(&b);

@@ -25,7 +25,7 @@ static uint16_t ping_after_a_request(flood_t *f, flood_client_t *c)
 static void reset(flood_t *f, uint32_t peer, uint16_t id)
 {
     message_t m;
-    flood_receive(f, peer, message_make(&m, COPAL_RST, COPAL_EMPTY, id, NO_BYTES, NULL, NULL));
+    flood_receive(f, peer, message_empty(&m, COPAL_RST, id));
 }
 
 static bool is_served_in_full(flood_t *f, flood_client_t *c)

@@ -125,7 +125,7 @@ static void observers_that_acknowledge_cost_nothing(void **state)
             told++;
             copal_from_t from = {.peer = f.b.sent.to, .via = 7, .network = 3};
             if (m->type == COPAL_CON)
-                bench_receive_from(&f.b, &from, message_make(&ack, COPAL_ACK, COPAL_EMPTY, m->id, NO_BYTES, NULL, NULL));
+                bench_receive_from(&f.b, &from, message_empty(&ack, COPAL_ACK, m->id));
         }
     }
     assert_int_equal(told, 2500);
@@ -175,7 +175,7 @@ static void exchange(flood_t *f, flood_client_t *c)
         c->pinged++;
         if (c->manners == ANSWERS_PINGS) {
             message_t reset;
-            flood_receive(f, c->address, message_make(&reset, COPAL_RST, COPAL_EMPTY, m->id, NO_BYTES, NULL, NULL));
+            flood_receive(f, c->address, message_empty(&reset, COPAL_RST, m->id));
         }
     }
 }

@@ -61,8 +61,7 @@ static uint16_t ask_server(bench_t *b, server_t *s, uint32_t peer, uint32_t roun
     uint16_t id = bench_sent(b)->id;
     assert_int_equal(b->sent.message.code, COPAL_CONTENT);
     if (confirmable) {
-        message_start(&m, COPAL_ACK, COPAL_EMPTY, id, NO_BYTES);
-        bench_receive(b, peer, message_end(&m));
+        bench_receive(b, peer, message_empty(&m, COPAL_ACK, id));
     }
     return id;
 }
@@ -309,7 +308,7 @@ static void rfc7252_4_4_the_same_id_by_two_of_our_endpoints_is_two_messages(void
     bench_sent(&b);
     assert_int_equal(b.sent.via, 8);
     const copal_from_t from = {.peer = peer_of(1), .via = 8}, other = {.peer = peer_of(1), .via = 7};
-    const copal_bytes_t reset = message_make(&m, COPAL_RST, COPAL_EMPTY, (uint16_t)id, NO_BYTES, NULL, NULL);
+    const copal_bytes_t reset = message_empty(&m, COPAL_RST, (uint16_t)id);
     assert_int_equal(bench_receive_from(&b, &from, reset), 0);
     assert_int_equal(second.status, COPAL_ERESET);
     assert_int_equal(first.count, 0);

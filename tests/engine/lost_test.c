@@ -69,8 +69,7 @@ static void ask_and_renew(bench_t *b, copal_code_t code, bool acknowledged, outc
     bench_ask(b, 1, code, true, o);
     uint16_t id = bench_sent(b)->id;
     if (acknowledged) {
-        message_start(&m, COPAL_ACK, COPAL_EMPTY, id, NO_BYTES);
-        bench_accept(b, 1, message_end(&m));
+        bench_accept(b, 1, message_empty(&m, COPAL_ACK, id));
     }
     copal_peer_t peer = peer_of(1);
     copal_endpoint_renewed(b->endpoint, b->now, &peer);

@@ -9,17 +9,10 @@
 
 #define EXCHANGE_LIFETIME 247000
 
-/* An empty message, by hand. */
-static copal_bytes_t empty(message_t *m, copal_type_t type, uint16_t id)
-{
-    message_start(m, type, COPAL_EMPTY, id, NO_BYTES);
-    return message_end(m);
-}
-
 static void acknowledge(bench_t *b, uint32_t peer, uint16_t id)
 {
     message_t m;
-    bench_receive(b, peer, empty(&m, COPAL_ACK, id));
+    bench_receive(b, peer, message_empty(&m, COPAL_ACK, id));
 }
 
 /* ---- retransmission (section 4.2) -------------------------------------------------------------------- */
@@ -167,10 +160,10 @@ static void a_reset_ends_the_request(void **state)
         bench_ask(&b, 1, COPAL_GET, confirmable, &o);
         uint16_t id = bench_sent(&b)->id;
         for (uint32_t other = 2; other < 300; other++)
-            bench_receive(&b, other, empty(&m, COPAL_RST, id));
-        bench_receive(&b, 1, empty(&m, COPAL_RST, (uint16_t)(id + 1)));
+            bench_receive(&b, other, message_empty(&m, COPAL_RST, id));
+        bench_receive(&b, 1, message_empty(&m, COPAL_RST, (uint16_t)(id + 1)));
         assert_int_equal(o.count, 0);
-        bench_accept(&b, 1, empty(&m, COPAL_RST, id));
+        bench_accept(&b, 1, message_empty(&m, COPAL_RST, id));
         assert_int_equal(o.count, 1);
         assert_int_equal(o.status, COPAL_ERESET);
         assert_int_equal(o.id, id);
@@ -196,7 +189,7 @@ static void rfc7252_4_3_a_ping_is_an_empty_confirmable_message_and_a_reset_its_s
     bench_receive(&b, 1, BYTES(0x60, 0x45, (uint8_t)(id >> 8), (uint8_t)id));
     bench_silent(&b);
     assert_int_equal(o.count, 0);
-    bench_accept(&b, 1, empty(&m, COPAL_RST, id));
+    bench_accept(&b, 1, message_empty(&m, COPAL_RST, id));
     assert_int_equal(o.count, 1);
     assert_int_equal(o.status, 0);
     assert_false(o.has_message);
@@ -226,7 +219,7 @@ static void a_peers_ping_is_answered_with_reset(void **state)
     bench_t b;
     message_t m;
     bench_open(&b, &(copal_config_t){0});
-    bench_receive(&b, 1, empty(&m, COPAL_CON, 0x1234));
+    bench_receive(&b, 1, message_empty(&m, COPAL_CON, 0x1234));
     bench_sends(&b, 1, BYTES(0x70, 0x00, 0x12, 0x34));
     assert_int_equal(b.sent.via, 7);
     bench_idle(&b);

@@ -203,7 +203,7 @@ static void assert_ended_well_without_a_message(const outcome_t *o)
 static void acknowledge(bench_t *b)
 {
     message_t m;
-    bench_accept(b, 1, message_make(&m, COPAL_ACK, COPAL_EMPTY, b->sent.message.id, NO_BYTES, NULL, NULL));
+    bench_accept(b, 1, message_empty(&m, COPAL_ACK, b->sent.message.id));
 }
 
 static void a_CON_that_wants_nothing_ends_well_when_it_is_acknowledged(void **state)

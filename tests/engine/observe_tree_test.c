@@ -87,7 +87,7 @@ static const copal_message_t *notification(void)
     assert_memory_equal(m->token.data, TOKEN.data, 2);
     if (m->type == COPAL_CON) {
         message_t ack;
-        bench_accept(b, PEER, message_make(&ack, COPAL_ACK, COPAL_EMPTY, m->id, NO_BYTES, NULL, NULL));
+        bench_accept(b, PEER, message_empty(&ack, COPAL_ACK, m->id));
     }
     return m;
 }

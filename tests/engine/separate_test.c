@@ -27,16 +27,10 @@ static void keep(kept_t *k, const copal_message_t *m)
     k->token = (copal_bytes_t){k->token_octets, m->token.size};
 }
 
-static copal_bytes_t empty(message_t *m, copal_type_t type, uint16_t id)
-{
-    message_start(m, type, COPAL_EMPTY, id, NO_BYTES);
-    return message_end(m);
-}
-
 static void send_empty(bench_t *b, uint32_t peer, copal_type_t type, uint16_t id)
 {
     message_t m;
-    bench_receive(b, peer, empty(&m, type, id));
+    bench_receive(b, peer, message_empty(&m, type, id));
 }
 
 static int send_content(bench_t *b, uint32_t peer, copal_type_t type, uint16_t id, copal_bytes_t token,

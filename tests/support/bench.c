@@ -161,6 +161,11 @@ copal_bytes_t (message_make)(message_t *m, copal_type_t type, copal_code_t code,
     return (message_end)(m);
 }
 
+copal_bytes_t (message_empty)(message_t *m, copal_type_t type, uint16_t id)
+{
+    return (message_make)(m, type, COPAL_EMPTY, id, NO_BYTES, NULL, NULL);
+}
+
 int64_t option_of(const copal_message_t *message, uint16_t number)
 {
     copal_option_t option;

@@ -74,6 +74,8 @@ copal_bytes_t message_end(message_t *m);
 /** All in one, with Uri-Path `path` unless it is NULL, and a payload unless it is NULL. */
 copal_bytes_t message_make(message_t *m, copal_type_t type, copal_code_t code, uint16_t id, copal_bytes_t token,
                            const char *path, const char *payload);
+/** An Empty message: a ping, an acknowledgement, a Reset. */
+copal_bytes_t message_empty(message_t *m, copal_type_t type, uint16_t id);
 /** The first option `number` as a uint, or -1 where there is none. */
 int64_t option_of(const copal_message_t *message, uint16_t number);
 
@@ -136,5 +138,6 @@ int bench_answer(bench_t *b, copal_handle_t later, const char *text);
 #define bench_ping(...) CHECKED(bench_ping(__VA_ARGS__))
 #define message_end(...) CHECKED(message_end(__VA_ARGS__))
 #define message_make(...) CHECKED(message_make(__VA_ARGS__))
+#define message_empty(...) CHECKED(message_empty(__VA_ARGS__))
 
 #endif

@@ -1,11 +1,6 @@
 #include "support/check.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static int caller; /* the line of the test that called support code last */
 static const char *note;
@@ -17,24 +12,24 @@ void check_note(const char *text) { note = text; }
 static void fail_here(const char *file, int line)
 {
     if (caller)
-        print_error("the test was at its line %d\n", caller);
+        check_print("the test was at its line %d\n", caller);
     if (note)
-        print_error("%s\n", note);
-    _fail(file, line);
+        check_print("%s\n", note);
+    check_end(file, line);
 }
 
 void check_failed(const char *file, int line, const char *what, int64_t got, int64_t wanted)
 {
-    print_error("%s: %lld, wanted %lld\n", what, (long long)got, (long long)wanted);
+    check_print("%s: %lld, wanted %lld\n", what, (long long)got, (long long)wanted);
     fail_here(file, line);
 }
 
 static void show(const char *what, copal_bytes_t bytes)
 {
-    print_error("%s:", what);
+    check_print("%s:", what);
     for (size_t i = 0; i < bytes.size; i++)
-        print_error(" %02x", bytes.data[i]);
-    print_error("\n");
+        check_print(" %02x", bytes.data[i]);
+    check_print("\n");
 }
 
 void check_failed_bytes_at(const char *file, int line, const char *what, copal_bytes_t got)

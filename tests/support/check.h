@@ -1,4 +1,5 @@
-/* Assertions for support code: they fail the running cmocka test and say where, and octets are shown as hex. */
+/* Assertions for support code: they say what is wrong and where, octets as hex, and fail what runs: the cmocka test
+ * (failure.c here), or a fuzzer's program (failure.c there). */
 #ifndef TESTS_SUPPORT_CHECK_H
 #define TESTS_SUPPORT_CHECK_H
 
@@ -19,6 +20,11 @@ void check_caller(int line);
 
 /** A failure shows this text, too: the seed, or the row of a table. Borrowed; NULL: none. */
 void check_note(const char *text);
+
+/** failure.c: tells it beside what else failed. */
+__attribute__((format(printf, 1, 2))) void check_print(const char *format, ...);
+/** failure.c: fails, at that place. Does not return. */
+void check_end(const char *file, int line);
 
 static inline void check_equal_at(const char *file, int line, const char *what, int64_t got, int64_t wanted)
 {

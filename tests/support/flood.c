@@ -139,7 +139,7 @@ unsigned flood_take_notifications(flood_t *f, uint32_t peer)
             continue;
         count++;
         if (m->type == COPAL_CON)
-            flood_receive(f, peer, message_make(&ack, COPAL_ACK, COPAL_EMPTY, m->id, NO_BYTES, NULL, NULL));
+            flood_receive(f, peer, message_empty(&ack, COPAL_ACK, m->id));
     }
     return count;
 }

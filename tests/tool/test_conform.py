@@ -138,19 +138,22 @@ def test_a_server_without_a_fault_keeps_all(kind, words, missing):
     assert not missing or all(name.startswith(missing) for name in lines(done, "n/a"))
 
 
+def play(kind, fault, case):
+    with kind(fault) as server:
+        return copal("conform", server.uri, "--only", case, *(HASTE if kind is Judged else (*WRITES, *LESS_HASTE)))
+
+
 @pytest.mark.parametrize("kind, fault, case", [(Judged, *each) for each in FAULTS] +
                          [(JudgedResources, *each) for each in MORE_FAULTS])
 def test_a_fault_is_found(kind, fault, case):
-    with kind(fault) as server:
-        done = copal("conform", server.uri, "--only", case, *(HASTE if kind is Judged else (*WRITES, *LESS_HASTE)))
+    done = play(kind, fault, case)
     assert (lines(done, "FAIL"), done.returncode) == ([case], 1), done.stdout.decode()
 
 
 @pytest.mark.parametrize("kind, fault, case", [(Judged, *each) for each in WEAKNESSES] +
                          [(JudgedResources, *each) for each in MORE_WEAKNESSES])
 def test_what_should_be_otherwise_is_a_warning(kind, fault, case):
-    with kind(fault) as server:
-        done = copal("conform", server.uri, "--only", case, *(HASTE if kind is Judged else (*WRITES, *LESS_HASTE)))
+    done = play(kind, fault, case)
     assert (lines(done, "warn"), done.returncode) == ([case], 0), done.stdout.decode()
 
 
