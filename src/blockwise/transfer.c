@@ -327,8 +327,9 @@ static bool is_tiny(const copal_transfer_t *t, const copal_block_t *block)
  * block of the new one begins; a server that does not like that is asked no more, once the transfer has begun anew. */
 static bool asks_again(const copal_transfer_t *t)
 {
-    return t->szx_ <= TINY && t->received >= octets_of(wanted_szx(t)) && !(t->received & (t->received - 1)) && is_safe(t) &&
-           !t->started_over_;
+    const uint8_t wanted = wanted_szx(t);
+    return t->szx_ <= TINY && t->szx_ < wanted && t->received >= octets_of(wanted) &&
+           !(t->received & (t->received - 1)) && is_safe(t) && !t->started_over_;
 }
 
 static int take_body(copal_transfer_t *t, const copal_response_t *response)
