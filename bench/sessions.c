@@ -1,10 +1,10 @@
-/* A loader with many DTLS sessions: sessions PORT PATH COUNT SECONDS KEY shakes hands with 127.0.0.1:PORT from COUNT addresses
- * of loopback, which one socket can have, 16 at a time, with the identity "bench". Then it says "N sessions", waits for a
- * line on standard input, and asks confirmable GETs by one session after the other, with up to 200 under way, as many as a
+/* A loader with many DTLS sessions: sessions PORT PATH COUNT SECONDS KEY SUITE shakes hands with 127.0.0.1:PORT from COUNT
+ * addresses of loopback, which one socket can have, 16 at a time, with the identity "bench" and the one cipher suite, by its
+ * name in OpenSSL. Then it says "N sessions", waits for a line on standard input, and asks confirmable GETs by one session after the other, with up to 200 under way, as many as a
  * socket's buffer holds; and prints how many right answers came in a second. */
 #define _GNU_SOURCE
+#include "../src/dtls/openssl/openssl.h"
 #include "common.h"
-#include "copal/dtls.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -200,6 +200,14 @@ static void shake_hands(void)
 
 /* ---- the whole ---------------------------------------------------------------------------------------------- */
 
+/* Which suites are offered is for copal to say, and no option; a measurement wants to know what each costs. */
+static void offer(const char *suite)
+{
+    const copal__openssl_credentials_t *state = copal__credentials_state(credentials);
+    if (SSL_CTX_set_cipher_list(state->context, suite) != 1)
+        fail("sessions: no such suite");
+}
+
 static void open_filter(const char *key)
 {
     const copal_credentials_config_t who = {.key = copal_text(key), .identity = copal_text("bench")};
@@ -231,8 +239,8 @@ static void open_socket(const char *port)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6 || strlen(argv[2]) > 12) {
-        fprintf(stderr, "usage: sessions PORT PATH COUNT SECONDS KEY, with a path of one segment of at most 12 octets\n");
+    if (argc != 7 || strlen(argv[2]) > 12) {
+        fprintf(stderr, "usage: sessions PORT PATH COUNT SECONDS KEY SUITE, with a path of one segment of at most 12 octets\n");
         return 2;
     }
     count = (uint32_t)atoi(argv[3]);
@@ -247,6 +255,7 @@ int main(int argc, char **argv)
     request_size = sizeof start + strlen(argv[2]);
     open_socket(argv[1]);
     open_filter(argv[5]);
+    offer(argv[6]);
     int64_t since = now_ms();
     shake_hands();
     printf("%u sessions in %lld ms\n", count, (long long)(now_ms() - since));

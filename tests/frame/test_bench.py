@@ -1,4 +1,5 @@
 """The measurements run and measure something. What must hold on every machine is asserted; rates are not."""
+import itertools
 import re
 import subprocess
 from pathlib import Path
@@ -21,8 +22,8 @@ def test_the_loader_gets_right_answers_from_every_server():
 
 def test_the_loader_has_sessions_with_every_server_that_speaks_dtls():
     table = run("bench/secure", "0.2", "20")
-    for server in ("copal", "libcoap"):
-        spent, _, rate, _ = map(float, re.search(rf"^{server} +20 +(\S+) +(\S+) +(\S+) +(\S+)$", table, re.MULTILINE).groups())
+    for server, secrets in itertools.product(("copal", "libcoap"), ("key", "curve")):
+        spent, _, rate, _ = map(float, re.search(rf"^{server} +{secrets} +20 +(\S+) +(\S+) +(\S+) +(\S+)$", table, re.MULTILINE).groups())
         assert spent > 0 and rate > 0, table
 
 
