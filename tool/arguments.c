@@ -8,18 +8,33 @@
 
 enum { MAX_OPTIONS = 24 };
 
+static tool_teller_t teller; /* NULL: lines on standard error */
+
+void tool_say_by(tool_teller_t say)
+{
+    teller = say;
+}
+
 void tool_say(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    fputs("copal: ", stderr);
-    vfprintf(stderr, format, arguments);
+    if (teller) {
+        teller(format, arguments);
+    } else {
+        fputs("copal: ", stderr);
+        vfprintf(stderr, format, arguments);
+    }
     va_end(arguments);
 }
 
 __attribute__((format(printf, 2, 0))) static void say_wrong(const tool_command_t *command, const char *format,
                                                             va_list arguments)
 {
+    if (teller) {
+        teller(format, arguments);
+        return;
+    }
     fprintf(stderr, "copal %s: ", command->name);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
@@ -40,7 +55,8 @@ int tool_option_error(const tool_command_t *command, const char *format, ...)
     va_start(arguments, format);
     say_wrong(command, format, arguments);
     va_end(arguments);
-    fprintf(stderr, "'copal %s --help' says more\n", command->name);
+    if (!teller)
+        fprintf(stderr, "'copal %s --help' says more\n", command->name);
     return TOOL_USAGE;
 }
 

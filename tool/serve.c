@@ -3,9 +3,10 @@
 #include "copal/counters.h"
 #include "copal/directory.h"
 #include "copal/patch.h"
+#include "log.h"
 #include "metrics.h"
 #include "service.h"
-#include "tool.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -19,7 +20,8 @@
 
 enum { ADDRESS = 64 };  /* octets for an address (copal_peer_to_text) */
 enum { ENDPOINT = 96 }; /* octets for an IPv6 address with its zone, brackets and port */
-enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPTION_DISCOVERABLE, OPTION_WORKERS, OPTION_COUNTERS, OPTION_METRICS };
+enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPTION_DISCOVERABLE, OPTION_WORKERS, OPTION_COUNTERS, OPTION_METRICS,
+       OPTION_LOG_LEVEL, OPTION_LOG_FORMAT };
 
 #define NO_PORT UINT64_MAX
 #define WORKERS 64 /* copal_host_config_t.workers */
@@ -56,25 +58,6 @@ static void take_signal(int number)
     else if (stops < 2)
         stops++;
     copal_host_stop(running);
-}
-
-/** A line for what a peer did to the files. Of several workers more than one may have something to say. */
-static void print_change(void *user, const copal_directory_change_t *change)
-{
-    char address[ENDPOINT];
-    uint16_t port;
-    (void)user;
-    flockfile(stderr);
-    copal_peer_to_text(change->peer, address, sizeof address, &port);
-    tool_print_code(stderr, change->method);
-    fputs(" /", stderr);
-    tool_print_safe(stderr, copal_text(change->path));
-    fprintf(stderr, " by %s port %u: ", address, (unsigned)port);
-    tool_print_code(stderr, change->code);
-    if (change->method != COPAL_DELETE)
-        fprintf(stderr, ", %llu octets came", (unsigned long long)change->size);
-    fputc('\n', stderr);
-    funlockfile(stderr);
 }
 
 static int take_guard(const tool_command_t *command, serve_t *serve, const char *value)
@@ -158,9 +141,14 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
                                  value);
     case 'g':
         return take_guard(command, serve, value);
+    case OPTION_LOG_LEVEL:
+        return tool_log_level(value)
+                   ? 0
+                   : tool_option_error(command, "--log-level takes error, warn, info or debug, not '%s'", value);
+    case OPTION_LOG_FORMAT:
+        return tool_log_format(value) ? 0 : tool_option_error(command, "--log-format takes text or json, not '%s'", value);
     default:
-        serve->config.trace = tool_trace;
-        serve->directory_options.changed = print_change;
+        tool_log_level("debug");
         return 0;
     }
 }
@@ -234,9 +222,11 @@ static int listen_on(const tool_command_t *command, copal_host_t *host, copal_cr
 
 static void print_one(const char *scheme, const char *address, uint16_t port)
 {
-    char endpoint[ENDPOINT];
+    char endpoint[ENDPOINT], uri[ENDPOINT + 16];
     write_endpoint(endpoint, sizeof endpoint, address, port);
-    printf("listening on %s://%s\n", scheme, endpoint);
+    snprintf(uri, sizeof uri, "%s://%s", scheme, endpoint);
+    printf("listening on %s\n", uri);
+    tool_log_listening(uri);
 }
 
 /** The credentials of a socket that was handed over. */
@@ -317,17 +307,17 @@ static void reload(const tool_command_t *command, serve_t *serve, copal_host_t *
     copal_credentials_t *fresh = NULL;
     reloads = 0;
     if (!serve->credentials) {
-        tool_say("SIGHUP: there are no keys to be read again\n");
+        tool_log(TOOL_WARN, TOOL_EVENT_RELOADED, "SIGHUP: there are no keys to be read again");
         return;
     }
     tool_service_tell("RELOADING=1");
     if (tool_server_credentials(command, &serve->secrets, &serve->keys, &fresh)) {
-        tool_say("SIGHUP: the keys there were stay in use\n");
+        tool_log(TOOL_ERROR, TOOL_EVENT_RELOADED, "SIGHUP: the keys there were stay in use");
     } else {
         copal_host_replace_credentials(host, serve->credentials, fresh); /* what listens has those, or nothing does */
         copal_credentials_close(serve->credentials);
         serve->credentials = fresh;
-        tool_say("SIGHUP: new sessions are by the keys read now\n");
+        tool_log(TOOL_INFO, TOOL_EVENT_RELOADED, "SIGHUP: new sessions are by the keys read now");
     }
     tool_service_tell("READY=1");
 }
@@ -358,7 +348,7 @@ static void finish(copal_host_t *host)
     for (int64_t now; (left = under_way(host)) > 0 && stops < 2 && (now = milliseconds()) < end;)
         copal_host_step(host, (int)(end - now));
     if (left > 0)
-        tool_say("%s: %llu messages and uploads under way are given up\n",
+        tool_log(TOOL_WARN, TOOL_EVENT_STOPPING, "%s: %llu messages and uploads under way are given up",
                  stops < 2 ? "five seconds are over" : "a second signal", (unsigned long long)left);
 }
 
@@ -375,6 +365,7 @@ static int run_host(const tool_command_t *command, serve_t *serve, copal_host_t 
         if (reloads)
             reload(command, serve, host);
     }
+    tool_log(TOOL_DEBUG, TOOL_EVENT_STOPPING, "a signal: what is under way may end");
     finish(host);
     return TOOL_OK;
 }
@@ -400,9 +391,14 @@ static int serve_until_signal(const tool_command_t *command, serve_t *serve, cop
         status = tool_metrics_open(command, &metrics, host, serve->metrics);
     if (status)
         return status;
-    print_listening(serve);
-    tool_service_tell("READY=1");
-    status = run_host(command, serve, host);
+    tool_watch_t *watch = tool_watch_open(host);
+    status = watch ? TOOL_OK : TOOL_REFUSED;
+    if (watch) {
+        print_listening(serve);
+        tool_service_tell("READY=1");
+        status = run_host(command, serve, host);
+    }
+    tool_watch_close(watch);
     tool_metrics_close(metrics);
     return status;
 }
@@ -434,6 +430,7 @@ static int open_directory(const tool_command_t *command, const serve_t *serve, c
 
 static int open_and_serve(const tool_command_t *command, serve_t *serve)
 {
+    tool_log_open();
     copal_host_t *host;
     int error = copal_host_open(&host, &serve->config);
     if (error) {
@@ -510,6 +507,8 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
     if (serve->directory && serve->config.dynamic)
         return tool_option_error(command,
                                  "--dir serves every path that no --resource has, so --dynamic can create nothing");
+    serve->directory_options.changed = tool_log_change;
+    serve->config.trace = tool_log_wants(TOOL_DEBUG) ? tool_log_message : NULL;
     serve->socket_count = tool_service_sockets(serve->sockets, SOCKETS);
     if (serve->socket_count && (serve->address_count || serve->port != NO_PORT || serve->plain_port != NO_PORT))
         return tool_option_error(command, "--bind, --port and --also-plain have no say where sockets are handed over");
@@ -566,7 +565,9 @@ static const tool_option_t options[] = {
     TOOL_ROW_KEY,
     {TOOL_OPTION_CA, "ca", "FILE", "want certificates of clients, of these authorities"},
     {OPTION_ALSO_PLAIN, "also-plain", "PORT", "serve without DTLS, too, on this port"},
-    TOOL_ROW_VERBOSE,
+    {OPTION_LOG_LEVEL, "log-level", "LEVEL", "tell error, warn, info, debug, and worse (info)"},
+    {OPTION_LOG_FORMAT, "log-format", "FORMAT", "text, or json: an object a line (text)"},
+    {'v', "verbose", NULL, "show each message as it goes: --log-level debug"},
     {0}};
 
 const tool_command_t tool_serve = {

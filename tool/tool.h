@@ -4,6 +4,7 @@
 
 #include "copal/host.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -61,6 +62,10 @@ __attribute__((format(printf, 2, 3))) int tool_option_error(const tool_command_t
 
 /** Prints "copal: …" on standard error. */
 __attribute__((format(printf, 1, 2))) void tool_say(const char *format, ...);
+
+/** Hands this and errors of usage to `say` from now on, instead of printing them. */
+typedef void (*tool_teller_t)(const char *format, va_list arguments);
+void tool_say_by(tool_teller_t say);
 
 /** Prints the help of `command` on standard output. */
 void tool_print_help(const tool_command_t *command);
