@@ -51,6 +51,12 @@ static inline copal_host_t *secure_client(const copal_host_config_t *given)
     return host;
 }
 
+/* A client for handshakes that are to fail: it waits for them not as long as others do. */
+static inline copal_host_t *hasty_client(void)
+{
+    return secure_client(&(copal_host_config_t){.client_dtls = {.handshake_timeout = 500}});
+}
+
 /* GET of a path of 127.0.0.1 by these credentials: the status, and where that is 0 the payload is `expected`. */
 static inline int get(copal_host_t *host, copal_credentials_t *credentials, uint16_t port, const char *path,
                       const char *expected)

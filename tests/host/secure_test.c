@@ -60,7 +60,7 @@ static void who_has_another_key_is_not_answered(void **state)
     uint16_t port;
     copal_credentials_t *theirs = server_key("secret"), *ours = client_key("guess", "anybody");
     copal_host_t *server = secure_host(NULL, theirs, "127.0.0.1", &port);
-    copal_host_t *client = secure_client(&(copal_host_config_t){.client_dtls.handshake_timeout = 500});
+    copal_host_t *client = hasty_client();
     copal_answer_t answer;
     char uri[64];
     (void)state;
@@ -163,7 +163,7 @@ static void where_nobody_listens_a_session_is_unreachable(void **state)
     int fd = wire_open("127.0.0.1");
     const copal_peer_t self = wire_self(fd);
     copal_credentials_t *ours = client_key("secret", "us");
-    copal_host_t *client = secure_client(NULL);
+    copal_host_t *client = copal__udp_has_errors ? secure_client(NULL) : hasty_client();
     (void)state;
     close(fd);
     assert_int_equal(get(client, ours, copal__peer_port(&self), "v", NULL),
