@@ -11,8 +11,9 @@ typedef struct {
     uint32_t time; /* units of 1,024 ms */
     uint32_t digest;
     uint16_t id; /* of the message that was challenged */
+    uint8_t check;
 } value_t;
-#define VALUE_SIZE (offsetof(value_t, id) + sizeof(uint16_t))
+#define VALUE_SIZE (offsetof(value_t, check) + 1)
 
 /* The hash, of peer and time, and the lower octets of the time. */
 #define SHORT_TWEAK 0x73686f72u
@@ -44,7 +45,7 @@ static uint32_t digest(const copal__serving_t *s)
 
 void copal__echo_write(const copal__serving_t *s, copal_writer_t *w)
 {
-    value_t v = {.time = time_of(s), .digest = digest(s), .id = s->call.request->id};
+    value_t v = {.time = time_of(s), .digest = digest(s), .id = s->origin.id, .check = s->origin.check};
     v.hash = seal(s, &v);
     copal_write_option(w, COPAL_OPTION_ECHO, (copal_bytes_t){(const uint8_t *)&v, VALUE_SIZE});
 }
@@ -88,6 +89,7 @@ bool copal__echo_check(const copal__serving_t *s, copal__origin_t *first)
         return false;
     if (v.digest == digest(s) && v.id != s->call.request->id) {
         first->id = v.id;
+        first->check = v.check;
         first->key = copal__message_key(s->origin.peer, s->call.from->via, v.id);
     }
     return true;

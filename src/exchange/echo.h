@@ -12,7 +12,7 @@ void copal__echo_write(const copal__serving_t *s, copal_writer_t *w);
 void copal__echo_write_short(const copal__serving_t *s, copal_writer_t *w);
 
 /** Whether the request's Echo is one of ours for this peer, and fresh. If this request is the one that was challenged, sent
- *  again, ID and key of `first` become those of the message that was challenged; else they stay as they are. */
+ *  again, ID, check and key of `first` become those of the message that was challenged; else they stay as they are. */
 bool copal__echo_check(const copal__serving_t *s, copal__origin_t *first);
 
 #endif

@@ -5,6 +5,15 @@
 #define USUAL_ANSWER 64u /* octets of the answer to a POST */
 #define BARE_ANSWER  20u /* octets that one to any other method has beside its token: the header, an option or two */
 
+/* Of what tells requests apart at little cost; a client that uses no tokens has the sizes left. */
+static uint8_t check_of(const copal_message_t *m)
+{
+    uint32_t sum = m->code + (uint32_t)(m->options.size * 31 + m->payload.size * 7);
+    for (size_t i = 0; i < m->token.size; i++)
+        sum = sum * 33 + m->token.data[i];
+    return (uint8_t)(sum % 255 + 1);
+}
+
 void copal__serving_identify(copal__serving_t *s)
 {
     if (s->identified)
@@ -12,6 +21,7 @@ void copal__serving_identify(copal__serving_t *s)
     const copal_endpoint_t *e = s->call.endpoint;
     bool confirmable = s->call.request->type == COPAL_CON;
     s->origin.id = s->call.request->id;
+    s->origin.check = check_of(s->call.request);
     s->origin.peer = copal__peer_hash(e, &s->call.from->peer);
     s->origin.key = copal__message_key(s->origin.peer, s->call.from->via, s->origin.id);
     s->origin.until = copal__id_rests_until(e, confirmable);
@@ -67,7 +77,7 @@ static void replay(copal__serving_t *s, const copal__found_t *found)
     }
     copal_writer_t *w = copal_reply(&s->call, found->code);
     if (w->error || found->size > w->capacity - w->size)
-        return; /* the same ID with another, longer token: no duplicate, and no sound request */
+        return; /* the same ID and check with another, longer token: no duplicate, and no sound request */
     size_t size = w->size + found->size;
     if (copal__answer_affordable(e, s->call.from, size)) {
         copal__remembered_copy(&e->remembered, found, w->data + w->size);

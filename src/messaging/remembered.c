@@ -115,11 +115,7 @@ void copal__remembered_expire(copal__remembered_t *r, copal_time_t now)
 
 static uint64_t run_key(const copal__origin_t *o) { return o->key - o->id % COPAL__RUN; }
 
-static uint32_t *word_of(copal__run_t *run, unsigned id) { return &run->ran[id % COPAL__RUN / 32]; }
-
-static uint32_t bit_of(unsigned id) { return (uint32_t)1 << id % 32; }
-
-static bool has(copal__run_t *run, const copal__origin_t *o) { return *word_of(run, o->id) & bit_of(o->id); }
+static uint8_t *check_in(copal__run_t *run, const copal__origin_t *o) { return &run->checks[o->id % COPAL__RUN]; }
 
 /* The first run from `slot` on that has this key and is not over; NULL. */
 static copal__run_t *seek(const copal__remembered_t *r, uint64_t key, uint32_t slot)
@@ -139,11 +135,11 @@ static copal__run_t *next_run(const copal__remembered_t *r, const copal__run_t *
     return seek(r, run->key, copal__index_next(&r->index, (uint32_t)(run - r->runs)));
 }
 
-/* The run that remembers it. An ID that was used again may have a bit in several, but in all others it is over. */
+/* The run that remembers it. An ID that was used again may have a check in several. */
 static copal__run_t *find(const copal__remembered_t *r, const copal__origin_t *o)
 {
     copal__run_t *run = first_run(r, run_key(o));
-    while (run && !has(run, o))
+    while (run && *check_in(run, o) != o->check)
         run = next_run(r, run);
     return run;
 }
@@ -177,7 +173,7 @@ static uint16_t units(copal_time_t time) { return (uint16_t)((uint64_t)time >> 1
 static copal__run_t *open_run(const copal__remembered_t *r, const copal__origin_t *o, enum kind kind)
 {
     copal__run_t *run = first_run(r, run_key(o));
-    while (run && (run->kind != kind || (uint16_t)(units(o->until) - run->begun) > OPEN_UNITS))
+    while (run && (run->kind != kind || *check_in(run, o) || (uint16_t)(units(o->until) - run->begun) > OPEN_UNITS))
         run = next_run(r, run);
     return run;
 }
@@ -247,7 +243,7 @@ static copal__run_t *make_room(copal__remembered_t *r, const copal__origin_t *o,
 
 static void add_to(copal__run_t *run, const copal__origin_t *o)
 {
-    *word_of(run, o->id) |= bit_of(o->id);
+    *check_in(run, o) = o->check;
     if (run->expiry < o->until)
         run->expiry = o->until;
 }
@@ -287,7 +283,7 @@ static void forget(copal__remembered_t *r, copal__run_t *run, const copal__origi
     copal__memory_t *m = memory_of(r, run, o->key);
     if (m)
         drop(r, m);
-    *word_of(run, o->id) &= ~bit_of(o->id);
+    *check_in(run, o) = 0;
 }
 
 bool copal__remembered_settle(copal__remembered_t *r, const copal__origin_t *origin)
@@ -350,8 +346,7 @@ void copal__remembered_reply(copal__remembered_t *r, copal__memory_t *m, uint64_
     if (size == 0 && m->code == run->code) {
         drop(r, m);
     } else if (!store(r, m, size ? reply->data + reply->options : NULL, size)) {
-        unsigned place = (unsigned)(key - run->key);
-        *word_of(run, place) &= ~bit_of(place);
+        run->checks[key - run->key] = 0;
         drop(r, m);
     }
 }

@@ -1,13 +1,15 @@
 /* Requests remembered against duplicates (RFC 7252 section 4.5): one with effects runs once. Bounded; nothing that must be
- * kept is forgotten early. Most clients count their message IDs up: a run of those is one entry with a bit for each, and only
- * what was answered with more than the code of the others takes memory of its own. */
+ * kept is forgotten early. Most clients count their message IDs up: a run of those is one entry with an octet for each, and only
+ * what was answered with more than the code of the others takes memory of its own. That octet is a check of the message, for
+ * an ID may be used again too early: by a device that started anew, or by who got the port of another (at a NAT, say).
+ * Such a request is no duplicate: to answer it with the reply to another, under its own token, would be to lie. */
 #ifndef COPAL_MESSAGING_REMEMBERED_H
 #define COPAL_MESSAGING_REMEMBERED_H
 
 #include "copal/message.h"
 #include "table.h"
 
-#define COPAL__RUN 64u /* message IDs of an entry: bits of copal__run_t's `ran` */
+#define COPAL__RUN 64u /* message IDs of an entry */
 #define COPAL__CHUNK_DATA 60u
 #define COPAL__FIRST_DATA 40u
 
@@ -44,12 +46,12 @@ typedef union {
 typedef struct {
     uint64_t key; /* of peer, via and the lowest message ID */
     copal_time_t expiry; /* of the one that must stay longest */
-    uint32_t ran[COPAL__RUN / 32]; /* a bit for each that is remembered */
     uint32_t next[2];    /* younger entry of the same list, and of the same bucket, + 1 */
     uint32_t memories;   /* first, + 1 */
     uint16_t begun;      /* the expiry of the first one, in units of 1,024 ms */
     uint8_t code;        /* the bare reply to all that have no memory */
     uint8_t kind;
+    uint8_t checks[COPAL__RUN]; /* of those that are remembered; 0: not */
 } copal__run_t;
 
 typedef struct {
@@ -63,6 +65,7 @@ typedef struct {
     uint64_t key;  /* of peer, via and message ID */
     copal_time_t until;
     uint16_t id;
+    uint8_t check; /* of the message, not 0: the same for its copies, most likely another for others */
 } copal__origin_t;
 
 /** What is known of one. */

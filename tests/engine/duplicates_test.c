@@ -100,6 +100,29 @@ static void rfc7252_4_5_a_request_with_effects_runs_once_and_each_copy_gets_the_
     }
 }
 
+/* A device that started anew counts from the same ID again; its new request must not get the answer to an old one. */
+static void rfc7252_4_4_a_request_that_only_bears_an_old_id_is_not_taken_for_a_copy(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    message_t before, after;
+    open_server(&b, &s, 0);
+    copal_bytes_t first = ask(&before, COPAL_CON, COPAL_POST, 0x0102);
+    copal_bytes_t anew = message_make(&after, COPAL_CON, COPAL_POST, 0x0102, copal_text("new"), "a", "payload");
+    bench_accept(&b, 1, first);
+    assert_int_equal(bench_sent(&b)->code, COPAL_CHANGED);
+    s.code = COPAL_CREATED;
+    for (unsigned copy = 0; copy < 2; copy++) {
+        bench_accept(&b, 1, anew);
+        assert_int_equal(bench_sent(&b)->code, COPAL_CREATED);
+        bench_accept(&b, 1, first);
+        assert_int_equal(bench_sent(&b)->code, COPAL_CHANGED);
+    }
+    assert_int_equal(s.runs, 2);
+    bench_close(&b);
+}
+
 static void rfc7252_4_5_a_copy_of_a_non_confirmable_request_is_silently_ignored_for_non_lifetime(void **state)
 {
     (void)state;
@@ -595,6 +618,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rfc7252_4_5_a_request_with_effects_runs_once_and_each_copy_gets_the_same_answer),
+        cmocka_unit_test(rfc7252_4_4_a_request_that_only_bears_an_old_id_is_not_taken_for_a_copy),
         cmocka_unit_test(rfc7252_4_5_a_copy_of_a_non_confirmable_request_is_silently_ignored_for_non_lifetime),
         cmocka_unit_test(a_remembered_answer_is_whole_whatever_is_in_it),
         cmocka_unit_test(rfc7252_4_5_a_copy_comes_from_the_same_peer_to_the_same_address_with_the_same_id),

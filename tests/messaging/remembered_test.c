@@ -12,6 +12,7 @@
 #define MINUTE 60000
 #define REPLY 100u      /* octets of the largest reply: two pieces */
 #define BARE 0
+#define CHECK 9 /* of every message that is no other under the same ID */
 
 static void *memory;
 
@@ -29,7 +30,7 @@ static copal__remembered_t table(uint32_t capacity, uint32_t pieces)
 /* The peers are each in a bucket of its own. */
 static copal__origin_t origin(copal_time_t now, uint64_t peer, uint16_t id)
 {
-    return (copal__origin_t){peer << 56, (peer << 56) + 0x70000 + id, now + LIFETIME, id};
+    return (copal__origin_t){peer << 56, (peer << 56) + 0x70000 + id, now + LIFETIME, id, CHECK};
 }
 
 static copal__memory_t *add(copal__remembered_t *r, copal_time_t now, uint64_t peer, uint16_t id, bool hard)
@@ -182,7 +183,7 @@ static void message_ids_in_a_row_share_an_entry_and_bare_replies_take_nothing_el
 {
     copal__remembered_t r = table(4, 8);
     (void)state;
-    assert_true(sizeof(copal__run_t) <= 40 && sizeof(copal__piece_t) == 64);
+    assert_true(sizeof(copal__run_t) <= 96 && sizeof(copal__piece_t) == 64);
     for (uint16_t id = 0x7fc0; id < 0x8000; id++)
         run(&r, id, 1, id, true);
     assert_int_equal(r.pool.used, 1);
@@ -192,6 +193,23 @@ static void message_ids_in_a_row_share_an_entry_and_bare_replies_take_nothing_el
     assert_false(knows(&r, 0x8000, 1, 0x7fbf));
     assert_false(knows(&r, 0x8000, 1, 0x8000));
     assert_null(add(&r, 0x8000, 1, 0x8000, true)); /* of four entries a peer gets one */
+    free(memory);
+}
+
+static void rfc7252_4_4_an_id_that_was_used_again_too_early_is_no_duplicate(void **state)
+{
+    copal__remembered_t r = table(16, 8);
+    copal__origin_t anew = origin(0, 1, 7);
+    copal__found_t found;
+    (void)state;
+    run(&r, 0, 1, 7, true);
+    anew.check++;
+    assert_false(copal__remembered_find(&r, &anew, &found));
+    answer(&r, copal__remembered_add(&r, &anew, true), COPAL_DELETED, REPLY);
+    check_reply(&r, 0, 1, 7, COPAL_CHANGED, BARE); /* a late copy of the first does not run either */
+    assert_true(copal__remembered_find(&r, &anew, &found));
+    assert_int_equal(found.code, COPAL_DELETED);
+    assert_int_equal(found.size, REPLY);
     free(memory);
 }
 
@@ -346,6 +364,7 @@ int main(void)
         cmocka_unit_test(three_quarters_are_crowded),
         cmocka_unit_test(a_reply_to_a_request_that_made_room_is_dropped),
         cmocka_unit_test(message_ids_in_a_row_share_an_entry_and_bare_replies_take_nothing_else),
+        cmocka_unit_test(rfc7252_4_4_an_id_that_was_used_again_too_early_is_no_duplicate),
         cmocka_unit_test(each_reply_that_differs_is_kept_beside_the_one_that_is_common),
         cmocka_unit_test(a_request_is_remembered_at_most_a_minute_longer_than_it_must_be),
         cmocka_unit_test(a_shorter_lifetime_is_no_longer_for_company),
