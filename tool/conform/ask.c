@@ -65,6 +65,13 @@ void conform_ask_path(conform_t *c, conform_ask_t *ask, copal_code_t code, const
     }
 }
 
+void conform_answer(conform_t *c, conform_ask_t *answer, const copal_message_t *request, copal_type_t type,
+                    copal_code_t code)
+{
+    *answer = (conform_ask_t){.type = type, .code = code, .token = request->token};
+    answer->id = type == COPAL_ACK ? request->id : ++c->id;
+}
+
 /* ---- encoding: of our own, as what is sent has to be wrong at times ------------------------------------------------ */
 
 /** The nibble of a length or a delta, and the octets that go with it to `more` (RFC 7252 section 3.1). */

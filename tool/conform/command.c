@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     OPTION_ONLY = 256,
@@ -14,6 +15,7 @@ enum {
     OPTION_PARALLEL,
     OPTION_JSON,
     OPTION_JUNIT,
+    OPTION_SERVE,
     OPTION_ROLE = 300
 };
 enum { TIMEOUT = 30 * 1000, SILENCE = 2 * 1000, PARALLEL = 16, MOST_PARALLEL = 256 };
@@ -29,22 +31,25 @@ const conform_suite_t *const conform_suites[] = {&conform_rfc7252_messages,
                                                  &conform_rfc8974,
                                                  &conform_rfc9175,
                                                  NULL};
+const conform_suite_t *const conform_client_suites[] = {&conform_clients_rfc7252, NULL};
 
 typedef struct {
     conform_target_t target;
     const char *only;
     const char *junit;
-    bool list, json;
-    uint64_t parallel;
+    bool list, json, serve;
+    uint64_t parallel, port;
+    const char *bind;
 } options_t;
 
-static size_t choose(const char *only, const conform_case_t **chosen)
+static size_t choose(const options_t *options, const conform_case_t **chosen)
 {
+    const conform_suite_t *const *suites = options->serve ? conform_client_suites : conform_suites;
     size_t count = 0;
-    for (size_t i = 0; conform_suites[i]; i++) {
-        for (size_t j = 0; j < conform_suites[i]->count; j++) {
-            const conform_case_t *row = &conform_suites[i]->cases[j];
-            if (only && !strstr(row->name, only))
+    for (; *suites; suites++) {
+        for (size_t j = 0; j < (*suites)->count; j++) {
+            const conform_case_t *row = &(*suites)->cases[j];
+            if (options->only && !strstr(row->name, options->only))
                 continue;
             if (chosen)
                 chosen[count] = row;
@@ -54,12 +59,16 @@ static size_t choose(const char *only, const conform_case_t **chosen)
     return count;
 }
 
-static void print_list(const char *only)
+static void print_list(const options_t *options)
 {
-    const conform_case_t **chosen = conform_memory(calloc(choose(only, NULL) + 1, sizeof(*chosen)));
-    size_t count = choose(only, chosen);
-    for (size_t i = 0; i < count; i++)
-        printf("%-6s  %s\n", chosen[i]->level == CONFORM_MUST ? "MUST" : "SHOULD", chosen[i]->name);
+    const conform_case_t **chosen = conform_memory(calloc(choose(options, NULL) + 1, sizeof(*chosen)));
+    size_t count = choose(options, chosen);
+    for (size_t i = 0; i < count; i++) {
+        printf("%-6s  %s", chosen[i]->level == CONFORM_MUST ? "MUST" : "SHOULD", chosen[i]->name);
+        if (chosen[i]->path)
+            printf("  /%s: %s", chosen[i]->path, chosen[i]->task);
+        putchar('\n');
+    }
     free(chosen);
 }
 
@@ -78,18 +87,24 @@ static int tell(const options_t *options, const conform_result_t *result)
     return counts[CONFORM_FAILED] ? TOOL_REFUSED : TOOL_OK;
 }
 
-static int play(const options_t *options)
+/** Runs the cases with a server, or on the socket `fd` with clients. */
+static bool run_cases(const options_t *options, int fd, conform_result_t *result)
 {
-    const conform_case_t **chosen = conform_memory(calloc(choose(options->only, NULL) + 1, sizeof(*chosen)));
-    conform_result_t result = {.target = &options->target, .count = choose(options->only, chosen)};
+    void (*told)(const conform_t *c) = options->json ? NULL : conform_tell;
+    bool ran = options->serve ? conform_serve(result, fd, told) : conform_schedule(result, options->parallel, told);
+    if (!ran)
+        tool_say(options->serve ? "this machine has no randomness\n" : "this machine starts no thread\n");
+    return ran;
+}
+
+static int play(const options_t *options, int fd)
+{
+    const conform_case_t **chosen = conform_memory(calloc(choose(options, NULL) + 1, sizeof(*chosen)));
+    conform_result_t result = {.target = &options->target, .count = choose(options, chosen)};
     result.cases = conform_memory(calloc(result.count + 1, sizeof *result.cases));
     for (size_t i = 0; i < result.count; i++)
         conform_open(&result.cases[i], chosen[i], &options->target);
-    int status = TOOL_REFUSED;
-    if (conform_schedule(&result, options->parallel, options->json ? NULL : conform_tell))
-        status = tell(options, &result);
-    else
-        tool_say("this machine starts no thread\n");
+    int status = run_cases(options, fd, &result) ? tell(options, &result) : TOOL_REFUSED;
     for (size_t i = 0; i < result.count; i++)
         conform_close(&result.cases[i]);
     free(result.cases);
@@ -132,6 +147,12 @@ static int take_option(const tool_command_t *command, void *context, int id, con
         options->list = true;
     else if (id == OPTION_JSON)
         options->json = true;
+    else if (id == OPTION_SERVE)
+        options->serve = true;
+    else if (id == 'b')
+        options->bind = value;
+    else if (id == 'p' && !tool_parse_number(value, 0, 65535, &options->port))
+        return tool_option_error(command, "--port takes a number of 0 to 65535, not '%s'", value);
     else if (id == OPTION_JUNIT)
         options->junit = value;
     else if (id == OPTION_TIMEOUT && !tool_parse_seconds(value, &options->target.timeout))
@@ -174,21 +195,42 @@ static int test(const tool_command_t *command, options_t *options, const char *u
     }
     if (!options->json)
         print_target(target);
-    return play(options);
+    return play(options, -1);
+}
+
+static int serve(options_t *options)
+{
+    conform_target_t *target = &options->target;
+    snprintf(target->address, sizeof target->address, "%s", options->bind);
+    snprintf(target->port, sizeof target->port, "%u", (unsigned)options->port);
+    int fd = conform_listen(target);
+    if (fd < 0)
+        return TOOL_REFUSED;
+    FILE *stream = options->json ? stderr : stdout;
+    fprintf(stream, "listening on %s\n", target->uri);
+    fflush(stream);
+    int status = play(options, fd);
+    close(fd);
+    return status;
 }
 
 static int run(const tool_command_t *command, int argc, char **argv)
 {
-    options_t options = {.target = {.timeout = TIMEOUT, .silence = SILENCE}, .parallel = PARALLEL};
+    options_t options = {.target = {.timeout = TIMEOUT, .silence = SILENCE}, .parallel = PARALLEL,
+                         .bind = "127.0.0.1", .port = COPAL_PORT};
     const int status = tool_take_options(command, argc, argv, take_option, &options);
     if (status >= 0)
         return status;
-    if (!choose(options.only, NULL))
+    if (!choose(&options, NULL))
         return tool_option_error(command, "there is no case with '%s' in its name; --list tells them", options.only);
     if (options.list) {
-        print_list(options.only);
+        print_list(&options);
         return TOOL_OK;
     }
+    if (options.serve && argc > optind)
+        return tool_usage_error(command, "a client asks; --serve takes no URI");
+    if (options.serve)
+        return serve(&options);
     if (argc == optind)
         return tool_usage_error(command, "a URI is missing, as in 'copal conform coap://localhost'");
     if (argc - optind > 1)
@@ -209,12 +251,15 @@ static const tool_option_t options[] = {
     {OPTION_JSON, "json", NULL, "print one JSON object in place of lines"},
     {OPTION_JUNIT, "junit", "FILE", "write JUnit's XML to FILE as well"},
     {OPTION_PARALLEL, "parallel", "N", "play so many cases at once (16)"},
+    {OPTION_SERVE, "serve", NULL, "be the server, and test the client that asks"},
+    {'b', "bind", "ADDRESS", "where to --serve (127.0.0.1)"},
+    {'p', "port", "PORT", "where to --serve; 0: any that is free (5683)"},
     {0}};
 
 const tool_command_t tool_conform = {
     .name = "conform",
-    .operands = "[OPTION]... URI",
-    .summary = "Test a server against the standards",
+    .operands = "[OPTION]... URI | --serve",
+    .summary = "Test a server, or a client, against the standards",
     .options = options,
     .notes = "Sends what RFC 7252, 7641, 7959, 7967, 8132, 8974 and 9175 are precise about,\n"
              "right and wrong, and tells for each case whether what comes is what its section\n"
@@ -222,5 +267,7 @@ const tool_command_t tool_conform = {
              "nothing is written but to --put PATH. Where --observe is the same, the cases\n"
              "change it by themselves; else they wait until it changes. A case whose resource\n"
              "is missing is not applicable (n/a), and a SHOULD that is not kept a warning\n"
-             "(warn). The exit status is 0 where no MUST failed.\n",
+             "(warn). The exit status is 0 where no MUST failed.\n"
+             "With --serve each case is a resource, and a GET of / says what a client is to do\n"
+             "with which. It ends when all are concluded, or by SIGINT.\n",
     .run = run};

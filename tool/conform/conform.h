@@ -6,6 +6,8 @@
 #include "../tool.h"
 #include "copal/link.h"
 
+#include <sys/socket.h>
+
 typedef struct conform_t conform_t;
 
 /* ---- cases (rfc*.c) -------------------------------------------------------------------------------------------- */
@@ -33,10 +35,11 @@ typedef struct {
 
 /* What is right in answer to what a row sends. */
 typedef enum {
-    EXPECT_CODES,    /* a response with one of `codes` */
-    EXPECT_RESET,    /* a Reset */
-    EXPECT_SILENCE,  /* nothing at all */
-    EXPECT_REJECTED, /* nothing, or a Reset: how a Non-confirmable message is rejected */
+    EXPECT_CODES,        /* a response with one of `codes` */
+    EXPECT_RESET,        /* a Reset */
+    EXPECT_SILENCE,      /* nothing at all */
+    EXPECT_REJECTED,     /* nothing, or a Reset: how a Non-confirmable message is rejected */
+    EXPECT_ACKNOWLEDGED, /* an empty Acknowledgement */
 } conform_expectation_t;
 
 typedef struct {
@@ -53,6 +56,10 @@ typedef struct {
     const char *payload;
     conform_expectation_t expect;
     copal_code_t codes[3]; /* 0 ends them */
+    /* Of a case that is played with a client: where it asks for it, what it is told to do, and what is done with each message
+     * of it; NULL: the time that was set is over. Step 0 is its first request. */
+    const char *path, *task;
+    void (*play)(conform_t *c, const copal_message_t *came);
 } conform_case_t;
 
 typedef struct {
@@ -67,6 +74,10 @@ extern const conform_suite_t conform_rfc7252_messages, conform_rfc7252_requests,
 /** All of them in the order in which they are reported; ends with NULL. */
 extern const conform_suite_t *const conform_suites[];
 
+/** The same of those that are played with a client. */
+extern const conform_suite_t conform_clients_rfc7252;
+extern const conform_suite_t *const conform_client_suites[];
+
 /** The RFC's number and the section of a case: views into its name. */
 void conform_section(const conform_case_t *subject, copal_bytes_t *rfc, copal_bytes_t *section);
 
@@ -77,6 +88,7 @@ enum { CONFORM_PATH_SIZE = 255 };
 typedef struct {
     const char *uri;
     char address[64], port[8]; /* numeric */
+    char own[80];              /* the URI, where it is made of these */
     copal_bytes_t host;            /* for Uri-Host; empty: the URI has a literal address */
     const char *named[ROLE_COUNT]; /* by options: paths as text; or what was found */
     char found[ROLE_COUNT][CONFORM_PATH_SIZE];
@@ -124,6 +136,16 @@ struct conform_t {
     size_t held_count;
     conform_verdict_t verdict;
     char reason[256];
+    /* Of one that is played with a client. */
+    struct sockaddr_storage peer;
+    socklen_t peer_size; /* 0: the socket is connected */
+    int step;
+    int64_t due;                /* ms on conform_now's clock; 0: nothing is waited for */
+    copal_message_t request;    /* its first, a view of the log */
+    conform_datagram_t *first;  /* the same as it came */
+    int64_t second;             /* ms since the case began: when it came again */
+    unsigned tries;             /* how often the same was sent to it */
+    uint16_t sent;              /* the message ID of that */
 };
 
 /** Runs one case to its end, between conform_open and conform_close. */
@@ -142,6 +164,8 @@ int64_t conform_now(void);
 /** Memory that is there: without it the program ends, and says so. */
 void *conform_memory(void *allocated);
 
+/** Adds a datagram to the log. */
+void conform_keep(conform_t *c, bool outgoing, copal_bytes_t octets);
 bool conform_send(conform_t *c, copal_bytes_t datagram);
 /** The next message that comes before `until`, a view that lives as long as the case. False: none came, or what came is no
  *  well-formed message, which ends the case. A ping is answered, and not shown: a server may make sure of who asks. */
@@ -175,6 +199,9 @@ void conform_option(conform_ask_t *ask, uint16_t number, copal_bytes_t value);
 void conform_uint(conform_ask_t *ask, uint16_t number, uint32_t value);
 /** Another message ID and another token: the same request once more. */
 void conform_renew(conform_t *c, conform_ask_t *ask);
+/** A response to a request: an ACK has its message ID, what is separate one of its own. */
+void conform_answer(conform_t *c, conform_ask_t *answer, const copal_message_t *request, copal_type_t type,
+                    copal_code_t code);
 /** Sends it once. */
 bool conform_send_ask(conform_t *c, conform_ask_t *ask);
 
@@ -224,6 +251,13 @@ typedef struct {
 /** Runs `result->cases`, at most `parallel` at a time, and calls `told` for each in their order, as soon as it and all before
  *  it are done; NULL: nobody wants to know. What writes runs one at a time. False: this machine starts no thread. */
 bool conform_schedule(conform_result_t *result, size_t parallel, void (*told)(const conform_t *c));
+
+/** A socket at the target's address and port, which become those that it has, as does the URI; from then on
+ *  SIGINT and SIGTERM end the playing only. -1 after saying why not. */
+int conform_listen(conform_target_t *target);
+/** Plays cases on that socket with whatever client asks, until all are concluded or SIGINT or SIGTERM ends it; calls `told` for
+ *  each as it is. False: this machine has no randomness. */
+bool conform_serve(conform_result_t *result, int fd, void (*told)(const conform_t *c));
 
 /** "ok", "FAIL", "warn" or "n/a": a SHOULD that is not kept is a warning. */
 const char *conform_outcome(const conform_t *c);

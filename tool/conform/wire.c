@@ -71,7 +71,7 @@ static int open_socket(const conform_target_t *target)
     return fd;
 }
 
-static void keep(conform_t *c, bool outgoing, copal_bytes_t octets)
+void conform_keep(conform_t *c, bool outgoing, copal_bytes_t octets)
 {
     conform_datagram_t *datagram = conform_memory(malloc(sizeof *datagram + octets.size));
     *datagram = (conform_datagram_t){.outgoing = outgoing, .at = conform_now() - c->begun, .size = octets.size};
@@ -84,9 +84,10 @@ static void keep(conform_t *c, bool outgoing, copal_bytes_t octets)
 
 bool conform_send(conform_t *c, copal_bytes_t datagram)
 {
-    keep(c, true, datagram);
+    conform_keep(c, true, datagram);
+    const struct sockaddr *to = c->peer_size ? (const struct sockaddr *)&c->peer : NULL;
     /* An ICMP error of an earlier datagram is told by this call, and nothing was sent: once more. */
-    for (unsigned tries = 1; send(c->fd, datagram.data, datagram.size, 0) < 0; tries++)
+    for (unsigned tries = 1; sendto(c->fd, datagram.data, datagram.size, 0, to, c->peer_size) < 0; tries++)
         if (tries == 2)
             return conform_fail(c, "this machine could not send: %s", strerror(errno));
     return true;
@@ -108,7 +109,7 @@ bool conform_receive(conform_t *c, int64_t until, copal_message_t *message)
         ssize_t size = recv(c->fd, octets, sizeof octets, 0);
         if (size < 0)
             continue; /* an ICMP error: that nothing answers shows by itself */
-        keep(c, false, (copal_bytes_t){octets, (size_t)size});
+        conform_keep(c, false, (copal_bytes_t){octets, (size_t)size});
         if (copal_message_parse(message, (copal_bytes_t){c->last->octets, c->last->size}))
             return conform_fail(c, "what came is no well-formed message");
         if (message->type != COPAL_CON || message->code != COPAL_EMPTY)
