@@ -1,4 +1,5 @@
-"""A CoAP client that does what RFC 7252 says, but for one fault: what `copal conform --serve` has to find."""
+"""CoAP clients that do what the standards say, but for one fault: what `copal conform --serve` has to find."""
+import contextlib
 import socket
 import time
 
@@ -18,7 +19,7 @@ class Asking:
         self._socket.settimeout(0.05)
         self.request = Message(NON if fault == "asks by NON" else CON, coap.GET, 4711, b"abcd",
                                [(coap.URI_PATH, path.encode())])
-        self.waiting, self.answered, self.seen = True, False, set()
+        self.waiting = True
 
     def run(self):
         wait, due = 2.2, time.monotonic()
@@ -77,3 +78,61 @@ class Asking:
         elif self.fault == "rejects NON":
             self._empty(RST, message.mid)
         self.waiting = self.waiting and (bool(wrong) or self.fault == "goes on after the response")
+
+
+class Following:
+    """One whose requests follow from what came: blocks, and the Echo option. On loopback nothing is lost."""
+
+    def __init__(self, port, path, fault=None, _over=None):
+        self.path, self.fault, self.mid = path, fault, 100
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.connect(("127.0.0.1", port))
+        self._socket.settimeout(60)
+
+    def run(self):
+        with self._socket, contextlib.suppress(ConnectionRefusedError):  # the server has ended: all is judged
+            if self.path == "blocks":
+                self._download()
+            elif self.path == "echo":
+                challenged = self._ask(coap.GET)
+                if self.fault != "gives up":
+                    self._ask(coap.GET, *([] if self.fault == "drops Echo" else [(252, challenged.all(252)[0])]))
+            else:
+                self._upload(b"x" * 4096)
+
+    def _ask(self, method, *options, payload=b""):
+        if self.fault != "uses a message ID twice":
+            self.mid += 1
+        token = b"" if self.fault == "uses a message ID twice" and not options else bytes([len(options), self.mid])
+        self._socket.send(coap.encode(Message(CON, method, self.mid, token,
+                                              [(coap.URI_PATH, self.path.encode()), *options], payload)))
+        return coap.decode(self._socket.recv(65536))
+
+    def _download(self):
+        more = self._ask(coap.GET)
+        number = 1
+        while int.from_bytes(more.all(coap.BLOCK2)[0], "big") & 8:
+            if self.fault == "gives up":
+                return
+            asked = number + (self.fault == "skips a block") << 4 | 8 * (self.fault == "sets the M bit")
+            asked |= 6 if self.fault == "asks for larger blocks" else 2
+            more = self._ask(coap.GET, (coap.BLOCK2, coap.uint(asked)))
+            number += 1
+
+    def _upload(self, body):
+        at, szx, number = 0, 6, 0
+        while at < len(body):
+            size = 16 << szx
+            piece = body[at:at + size]
+            at += size
+            if self.fault == "sends short blocks":
+                piece = piece[:-1]
+            asked = number << 4 | 8 * (at < len(body)) | szx
+            answer = self._ask(coap.PUT, (coap.BLOCK1, coap.uint(asked)), payload=piece)
+            if self.fault == "gives up":
+                return
+            if self.fault != "keeps its size":
+                szx = int.from_bytes(answer.all(coap.BLOCK1)[0], "big") & 7
+            number = at // (16 << szx) + (self.fault == "skips a block")
+            if self.fault == "does not scale":
+                number = asked + 16 >> 4

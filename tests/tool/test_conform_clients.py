@@ -10,8 +10,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from support import coap
-from support.asking import Asking
-from support.process import Program, copal, copal_binary, environment
+from support.asking import Asking, Following
+from support.process import SECONDS, Program, copal, copal_binary, environment
 
 # With the path of the case.
 FAULTS = [
@@ -38,6 +38,20 @@ FAULTS = [
     ("rejects elective options", "elective", "rfc7252_5.4.1_unknown_elective_option_is_ignored"),
     ("acknowledges all", "critical", "rfc7252_5.4.1_response_with_unknown_critical_option_is_rejected"),
 ]
+DOWNLOAD = "rfc7959_2.4_blocks_are_asked_for_in_the_size_of_the_first"
+UPLOAD = "rfc7959_2.3_blocks_of_an_upload_follow_one_another"
+FAULTS += [(fault, "blocks", DOWNLOAD) for fault in (
+    "asks for larger blocks", "skips a block", "sets the M bit", "uses a message ID twice", "gives up")]
+FAULTS += [(fault, "upload", UPLOAD) for fault in ("sends short blocks", "skips a block", "gives up")]
+# What SHOULD be otherwise is a warning.
+WEAKNESSES = [
+    ("keeps its size", "smaller", "rfc7959_2.3_blocks_are_no_larger_than_the_server_prefers"),
+    ("does not scale", "smaller", "rfc7959_2.3_blocks_are_no_larger_than_the_server_prefers"),
+    ("drops Echo", "echo", "rfc9175_2.3_echo_value_is_repeated"),
+    ("gives up", "echo", "rfc9175_2.3_echo_value_is_repeated"),
+]
+FOLLOWING = ("blocks", "upload", "smaller", "echo")
+UPLOADED = ("upload", "smaller")
 
 
 class Conform(Program):
@@ -53,7 +67,7 @@ class Conform(Program):
 
     def finish(self):
         """Waits until it ends by itself."""
-        self.process.wait()
+        self.process.wait(SECONDS)
         return self.end()
 
 
@@ -63,7 +77,8 @@ def cases():
 
 
 def play(port, path, fault, over):
-    thread = threading.Thread(target=Asking(port, path, fault, over).run, daemon=True)
+    kind = Following if path in FOLLOWING else Asking
+    thread = threading.Thread(target=kind(port, path, fault, over).run, daemon=True)
     thread.start()
     return thread
 
@@ -71,7 +86,7 @@ def play(port, path, fault, over):
 @pytest.fixture(scope="module")
 def played():
     """All faults at once, since most of the time is waiting: the server of each when it has ended, and its status."""
-    servers = {each: Conform("--only", each[2]) for each in FAULTS}
+    servers = {each: Conform("--only", each[2]) for each in FAULTS + WEAKNESSES}
     threads = [play(server.port, path, fault, lambda server=server: server.process.poll() is not None)
                for (fault, path, _), server in servers.items()]
     statuses = {each: server.finish() for each, server in servers.items()}
@@ -86,10 +101,22 @@ def test_a_fault_of_a_client_is_found(played, each):
     assert (server.outcomes("FAIL"), status) == ([each[2]], 1), server.lines
 
 
-def test_our_client_keeps_all():
+@pytest.mark.parametrize("each", WEAKNESSES, ids=lambda each: f"{each[0]}, {each[1]}")
+def test_what_a_client_should_do_otherwise_is_a_warning(played, each):
+    server, status = played[each]
+    assert (server.outcomes("warn"), status) == ([each[2]], 0), server.lines
+
+
+def our_client(uri, path, body):
+    command = ["put", "-f", body] if path in UPLOADED else ["get"]
+    return subprocess.Popen([copal_binary(), *command, f"{uri}/{path}"], stdout=subprocess.DEVNULL,
+                            stderr=subprocess.DEVNULL, env=environment())
+
+
+def test_our_client_keeps_all(tmp_path):
+    (tmp_path / "body").write_bytes(b"x" * 4096)
     with Conform() as server:
-        clients = [subprocess.Popen([copal_binary(), "get", f"{server.uri}/{path}"], stdout=subprocess.DEVNULL,
-                                    stderr=subprocess.DEVNULL, env=environment()) for _, path, _ in cases()]
+        clients = [our_client(server.uri, path, str(tmp_path / "body")) for _, path, _ in cases()]
         status = server.finish()
         for client in clients:
             client.wait()
@@ -157,7 +184,7 @@ def test_the_results_as_json_and_junit(tmp_path):
     port = int(server.wait_for(r"^listening on coap://127\.0\.0\.1:(\d+)$").group(1))
     with server:
         play(port, "unexpected", "acknowledges all", lambda: server.process.poll() is not None)
-        server.process.wait()
+        server.process.wait(SECONDS)
     told = json.loads("\n".join(server.lines[1:]))
     case, = told["cases"]
     assert (told["FAIL"], case["outcome"], case["reason"]) == (1, "FAIL", "an empty ACK came, not a Reset")

@@ -6,52 +6,20 @@
 /* Milliseconds. A first retransmission comes after 2 to 3 s (section 4.8), a machine may be a second late. */
 enum { EARLIEST = 1900, LATEST = 4000, SOON = 300, REPLY = 2000, REPLIES = 3 };
 
-static void due_in(conform_t *c, int64_t milliseconds)
-{
-    c->due = conform_now() + milliseconds;
-}
-
-static bool is_request(const copal_message_t *came)
-{
-    return came->code != COPAL_EMPTY && COPAL_CODE_CLASS(came->code) == 0;
-}
-
 /** Whether it is the first request once more; a Confirmable message that is sent again is the same to the octet. */
 static bool is_again(conform_t *c, const copal_message_t *came)
 {
-    if (!is_request(came) || came->id != c->request.id)
+    if (!conform_is_request(came) || came->id != c->request.id)
         return false;
     copal_bytes_t first = {c->first->octets, c->first->size}, again = {c->last->octets, c->last->size};
     return conform_same(first, again) || conform_fail(c, "what was sent again is not the same as what was sent first");
 }
 
-/** Answers the request as it should be, and ends the case well. */
-static void conclude(conform_t *c, copal_type_t type)
-{
-    conform_ask_t answer;
-    conform_answer(c, &answer, &c->request, type, COPAL_CONTENT);
-    answer.payload = copal_text("well done");
-    conform_send_ask(c, &answer);
-    if (c->verdict == VERDICT_NONE)
-        c->verdict = VERDICT_PASSED;
-}
-
-/** Whether it is the first request, and one that the cases can be played with. */
-static bool begins(conform_t *c, const copal_message_t *came)
-{
-    if (c->step || !came || !is_request(came))
-        return false;
-    c->step = 1;
-    if (came->type != COPAL_CON)
-        conform_not_applicable(c, "the request is not Confirmable");
-    return came->type == COPAL_CON;
-}
-
 /** Nothing is answered, until the request has come three times. */
 static void back_off(conform_t *c, const copal_message_t *came)
 {
-    if (begins(c, came)) {
-        due_in(c, LATEST);
+    if (conform_begins(c, came)) {
+        conform_due_in(c, LATEST);
         return;
     }
     if (!came) {
@@ -66,24 +34,24 @@ static void back_off(conform_t *c, const copal_message_t *came)
             conform_fail(c, "it was sent again after %.1f s, not after 2 to 3 s", (double)since / 1000);
         c->step = 2;
         c->second = c->last->at;
-        due_in(c, 2 * since + REPLY);
+        conform_due_in(c, 2 * since + REPLY);
         return;
     }
     int64_t before = c->second - first;
     if (2 * since < 3 * before)
         conform_fail(c, "it was sent again after %.1f s and then after %.1f s, not after twice the time",
                      (double)before / 1000, (double)since / 1000);
-    conclude(c, COPAL_ACK);
+    conform_conclude(c, COPAL_ACK);
 }
 
 /** An acknowledgement comes at once, the response later than a retransmission would. */
 static void wait_for_response(conform_t *c, const copal_message_t *came)
 {
-    if (begins(c, came)) {
+    if (conform_begins(c, came)) {
         conform_send_empty(c, COPAL_ACK, came->id);
-        due_in(c, LATEST);
+        conform_due_in(c, LATEST);
     } else if (!came) {
-        conclude(c, COPAL_CON);
+        conform_conclude(c, COPAL_CON);
     } else if (is_again(c, came)) {
         conform_fail(c, "it was sent again, and had been acknowledged");
     }
@@ -91,9 +59,9 @@ static void wait_for_response(conform_t *c, const copal_message_t *came)
 
 static void reset(conform_t *c, const copal_message_t *came)
 {
-    if (begins(c, came)) {
+    if (conform_begins(c, came)) {
         conform_send_empty(c, COPAL_RST, came->id);
-        due_in(c, LATEST);
+        conform_due_in(c, LATEST);
     } else if (!came) {
         c->verdict = VERDICT_PASSED;
     } else if (is_again(c, came)) {
@@ -115,13 +83,13 @@ static void send_octets(conform_t *c, uint16_t id)
 /** What must be ignored is no answer, so the request comes again. `other` makes its message ID that of something else. */
 static void ignored(conform_t *c, const copal_message_t *came, uint16_t other)
 {
-    if (begins(c, came)) {
+    if (conform_begins(c, came)) {
         send_octets(c, came->id ^ other);
-        due_in(c, LATEST);
+        conform_due_in(c, LATEST);
     } else if (!came) {
         conform_fail(c, "what came had to be ignored, and the request was not sent again");
     } else if (is_again(c, came)) {
-        conclude(c, COPAL_ACK);
+        conform_conclude(c, COPAL_ACK);
     }
 }
 
@@ -142,7 +110,7 @@ static void send_row(conform_t *c)
     if (!c->tries)
         c->sent = ++c->id;
     c->tries++;
-    due_in(c, REPLY);
+    conform_due_in(c, REPLY);
     if (row->octets.data) {
         send_octets(c, c->sent);
         return;
@@ -167,7 +135,7 @@ static void judge_reply(conform_t *c, const copal_message_t *came)
         conform_fail(c, "%s came, not %s", conform_text(text, came),
                      type == COPAL_RST ? "a Reset" : "an acknowledgement");
     else if (expect == EXPECT_RESET)
-        conclude(c, COPAL_CON); /* what came first was not the response */
+        conform_conclude(c, COPAL_CON); /* what came first was not the response */
     else
         c->verdict = VERDICT_PASSED;
 }
@@ -175,11 +143,11 @@ static void judge_reply(conform_t *c, const copal_message_t *came)
 /** Acknowledges the request, sends what the row says, and judges what is said to it. */
 static void reply(conform_t *c, const copal_message_t *came)
 {
-    if (begins(c, came)) {
+    if (conform_begins(c, came)) {
         conform_send_empty(c, COPAL_ACK, came->id);
-        due_in(c, SOON);
+        conform_due_in(c, SOON);
     } else if (came) {
-        if (c->tries && !is_request(came) && came->id == c->sent)
+        if (c->tries && !conform_is_request(came) && came->id == c->sent)
             judge_reply(c, came);
     } else if (c->subject->expect == EXPECT_SILENCE && c->tries) {
         c->verdict = VERDICT_PASSED;
@@ -194,11 +162,11 @@ static void reply(conform_t *c, const copal_message_t *came)
 static void answer_without_acknowledgement(conform_t *c, const copal_message_t *came)
 {
     bool acknowledged = came && c->tries && came->type == COPAL_ACK && came->id == c->sent;
-    if (begins(c, came)) {
-        due_in(c, SOON);
+    if (conform_begins(c, came)) {
+        conform_due_in(c, SOON);
     } else if (c->step == 1 && acknowledged && came->code == COPAL_EMPTY) {
         c->step = 2;
-        due_in(c, LATEST);
+        conform_due_in(c, LATEST);
     } else if (c->step == 1) {
         reply(c, came);
     } else if (!came) {

@@ -31,7 +31,7 @@ const conform_suite_t *const conform_suites[] = {&conform_rfc7252_messages,
                                                  &conform_rfc8974,
                                                  &conform_rfc9175,
                                                  NULL};
-const conform_suite_t *const conform_client_suites[] = {&conform_clients_rfc7252, NULL};
+const conform_suite_t *const conform_client_suites[] = {&conform_clients_rfc7252, &conform_clients_bodies, NULL};
 
 typedef struct {
     conform_target_t target;

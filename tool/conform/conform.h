@@ -75,7 +75,7 @@ extern const conform_suite_t conform_rfc7252_messages, conform_rfc7252_requests,
 extern const conform_suite_t *const conform_suites[];
 
 /** The same of those that are played with a client. */
-extern const conform_suite_t conform_clients_rfc7252;
+extern const conform_suite_t conform_clients_rfc7252, conform_clients_bodies;
 extern const conform_suite_t *const conform_client_suites[];
 
 /** The RFC's number and the section of a case: views into its name. */
@@ -141,11 +141,12 @@ struct conform_t {
     socklen_t peer_size; /* 0: the socket is connected */
     int step;
     int64_t due;                /* ms on conform_now's clock; 0: nothing is waited for */
-    copal_message_t request;    /* its first, a view of the log */
+    copal_message_t request;    /* its first or latest, a view of the log */
     conform_datagram_t *first;  /* the same as it came */
     int64_t second;             /* ms since the case began: when it came again */
     unsigned tries;             /* how often the same was sent to it */
-    uint16_t sent;              /* the message ID of that */
+    uint16_t sent;              /* the message ID of that, or of the latest request */
+    size_t received;            /* octets of a body */
 };
 
 /** Runs one case to its end, between conform_open and conform_close. */
@@ -239,6 +240,16 @@ bool conform_same_format(const copal_message_t *a, const copal_message_t *b);
 /** The common runs; see conform_case_t. */
 bool conform_run_octets(conform_t *c);
 bool conform_run_request(conform_t *c);
+
+/* ---- what cases with a client share (clients.c) ---------------------------------------------------------------------- */
+
+/** When the case is played again if nothing has come. */
+void conform_due_in(conform_t *c, int64_t milliseconds);
+bool conform_is_request(const copal_message_t *came);
+/** Whether it is the first request, and a Confirmable one; with another the case is not applicable. */
+bool conform_begins(conform_t *c, const copal_message_t *came);
+/** Answers the request as it should be, and ends the case well. */
+void conform_conclude(conform_t *c, copal_type_t type);
 
 /* ---- running all, and telling (schedule.c, report.c, json.c, junit.c) ------------------------------------------------------------- */
 

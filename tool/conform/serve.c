@@ -196,6 +196,7 @@ static void begin(conform_t *c, const struct sockaddr_storage *peer, socklen_t s
     c->peer_size = size;
     c->step = 0;
     c->tries = 0;
+    c->received = 0;
     c->due = 0;
 }
 
