@@ -1,5 +1,6 @@
 """CoAP clients that do what the standards say, but for one fault: what `copal conform --serve` has to find."""
 import contextlib
+import itertools
 import socket
 import time
 
@@ -7,6 +8,7 @@ from support import coap
 from support.coap import ACK, CON, NON, RST, Message
 
 KNOWN = {coap.BLOCK2}  # of the critical options
+ECHO = 252
 
 
 class Asking:
@@ -81,53 +83,58 @@ class Asking:
 
 
 class Following:
-    """One whose requests follow from what came: blocks, and the Echo option. On loopback nothing is lost."""
+    """One whose requests follow from what came: blocks, Echo, observations. On loopback nothing is lost."""
 
-    def __init__(self, port, path, fault=None, _over=None):
-        self.path, self.fault, self.mid = path, fault, 100
+    def __init__(self, port, path, fault=None, over=lambda: False):
+        self.path, self.fault, self.over, self.mid = path, fault, over, 100
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.connect(("127.0.0.1", port))
-        self._socket.settimeout(60)
+        self._socket.settimeout(0.05)
 
     def run(self):
+        play = {"blocks": self._download, "upload": self._upload, "smaller": self._upload, "echo": self._echo,
+                "copy": self._ask_separately, "notified": self._observe, "cancelled": self._observe}[self.path]
         with self._socket, contextlib.suppress(ConnectionRefusedError):  # the server has ended: all is judged
-            if self.path == "blocks":
-                self._download()
-            elif self.path == "echo":
-                challenged = self._ask(coap.GET)
-                if self.fault != "gives up":
-                    self._ask(coap.GET, *([] if self.fault == "drops Echo" else [(252, challenged.all(252)[0])]))
-            else:
-                self._upload(b"x" * 4096)
+            play()
+
+    def _receive(self):
+        while not self.over():
+            with contextlib.suppress(TimeoutError):
+                return coap.decode(self._socket.recv(65536))
+        raise ConnectionRefusedError
+
+    def _empty(self, kind, mid):
+        self._socket.send(coap.encode(Message(kind, 0, mid)))
+
+    def _send(self, method, *options, token, payload=b""):
+        self.mid += self.fault != "uses a message ID twice"
+        options = [(coap.URI_PATH, self.path.encode()), *options]
+        self._socket.send(coap.encode(Message(CON, method, self.mid, token, options, payload)))
 
     def _ask(self, method, *options, payload=b""):
-        if self.fault != "uses a message ID twice":
-            self.mid += 1
-        token = b"" if self.fault == "uses a message ID twice" and not options else bytes([len(options), self.mid])
-        self._socket.send(coap.encode(Message(CON, method, self.mid, token,
-                                              [(coap.URI_PATH, self.path.encode()), *options], payload)))
-        return coap.decode(self._socket.recv(65536))
+        self._send(method, *options, token=bytes([len(options)]), payload=payload)
+        return self._receive()
 
     def _download(self):
-        more = self._ask(coap.GET)
-        number = 1
-        while int.from_bytes(more.all(coap.BLOCK2)[0], "big") & 8:
+        at, answer = 64, self._ask(coap.GET)
+        szx = 1 if self.fault == "negotiates late" else 2  # which is its right
+        while int.from_bytes(answer.all(coap.BLOCK2)[0], "big") & 8:
             if self.fault == "gives up":
                 return
-            asked = number + (self.fault == "skips a block") << 4 | 8 * (self.fault == "sets the M bit")
-            asked |= 6 if self.fault == "asks for larger blocks" else 2
-            more = self._ask(coap.GET, (coap.BLOCK2, coap.uint(asked)))
-            number += 1
+            asked = at // (16 << szx) + (self.fault == "skips a block") << 4 | 8 * (self.fault == "sets the M bit")
+            asked |= 6 if self.fault == "asks for larger blocks" else szx
+            answer = self._ask(coap.GET, (coap.BLOCK2, coap.uint(asked)))
+            at += 16 << szx
+            szx -= self.fault == "changes the size"
 
-    def _upload(self, body):
-        at, szx, number = 0, 6, 0
-        while at < len(body):
-            size = 16 << szx
-            piece = body[at:at + size]
-            at += size
+    def _upload(self):
+        at, szx, number, size = 0, 6, 0, 4096
+        while at < size:
+            piece = b"x" * min(16 << szx, size - at)
+            at += 16 << szx
             if self.fault == "sends short blocks":
                 piece = piece[:-1]
-            asked = number << 4 | 8 * (at < len(body)) | szx
+            asked = number << 4 | 8 * (at < size) | szx
             answer = self._ask(coap.PUT, (coap.BLOCK1, coap.uint(asked)), payload=piece)
             if self.fault == "gives up":
                 return
@@ -135,4 +142,38 @@ class Following:
                 szx = int.from_bytes(answer.all(coap.BLOCK1)[0], "big") & 7
             number = at // (16 << szx) + (self.fault == "skips a block")
             if self.fault == "does not scale":
-                number = asked + 16 >> 4
+                number = (asked >> 4) + 1
+
+    def _echo(self):
+        challenge, = self._ask(coap.GET).all(ECHO)
+        if self.fault != "gives up":
+            self._ask(coap.GET, *([] if self.fault == "drops Echo" else [(ECHO, challenge)]))
+
+    def _ask_separately(self):
+        self._send(coap.GET, token=b"1")
+        self._take_separate(b"1")
+        self._send(coap.GET, (coap.BLOCK2, coap.uint(1 << 4 | 2)), token=b"2")
+        self._take_separate(b"2")
+
+    def _take_separate(self, token):
+        """Returns when the response to `token` has come; what comes of an earlier one is a copy."""
+        while True:
+            message = self._receive()
+            if message.type != CON:
+                continue
+            copy = message.token != token
+            if not copy or self.fault != "ignores copies":
+                self._empty(RST if copy and self.fault == "rejects copies" else ACK, message.mid)
+            if not copy:
+                return
+
+    def _observe(self):
+        self._send(coap.GET, (coap.OBSERVE, b""), token=b"1")
+        for count in itertools.count():
+            message = self._receive()
+            if message.type == CON and self.fault != "ignores notifications":
+                self._empty(RST if self.fault == "rejects notifications" else ACK, message.mid)
+            if count == 2 and self.path == "cancelled":
+                more = [(coap.URI_QUERY, b"other")] if self.fault == "deregisters something else" else []
+                token = b"2" if self.fault == "deregisters by another token" else b"1"
+                self._send(coap.GET, (coap.OBSERVE, b"\1"), *more, token=token)

@@ -200,6 +200,7 @@ def test_a_server_that_answers_nothing():
 
 @pytest.mark.parametrize("words, complaint", [
     ([], "a URI is missing"), (["coap://a", "coap://b"], "one operand too many"), (["coap://a/b"], "--value"),
+    (["coap://a", "--bind", "127.0.0.1"], "--serve"), (["coap://a", "--port", "1"], "--serve"),
     (["coap://a", "--only", "nosuch"], "--list"), (["coap://a", "--timeout", "x"], "--timeout"),
     (["coap://a", "--silence", "0"], "--silence"), (["coap://a", "--parallel", "0"], "--parallel"),
     (["coap://127.0.0.1", "--put", "%"], "--put"), (["coaps://127.0.0.1"], "coap://")])

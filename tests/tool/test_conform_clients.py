@@ -38,11 +38,18 @@ FAULTS = [
     ("rejects elective options", "elective", "rfc7252_5.4.1_unknown_elective_option_is_ignored"),
     ("acknowledges all", "critical", "rfc7252_5.4.1_response_with_unknown_critical_option_is_rejected"),
 ]
-DOWNLOAD = "rfc7959_2.4_blocks_are_asked_for_in_the_size_of_the_first"
+DOWNLOAD = "rfc7959_2.4_blocks_are_asked_for_in_the_size_that_was_agreed_on"
 UPLOAD = "rfc7959_2.3_blocks_of_an_upload_follow_one_another"
 FAULTS += [(fault, "blocks", DOWNLOAD) for fault in (
-    "asks for larger blocks", "skips a block", "sets the M bit", "uses a message ID twice", "gives up")]
+    "asks for larger blocks", "changes the size", "skips a block", "sets the M bit", "uses a message ID twice",
+    "gives up")]
 FAULTS += [(fault, "upload", UPLOAD) for fault in ("sends short blocks", "skips a block", "gives up")]
+COPY = "rfc7252_4.5_copy_of_a_response_is_acknowledged_again"
+FAULTS += [(fault, "copy", COPY) for fault in ("ignores copies", "rejects copies")]
+NOTIFIED = "rfc7641_3.5_notification_is_acknowledged"
+FAULTS += [(fault, "notified", NOTIFIED) for fault in ("ignores notifications", "rejects notifications")]
+CANCELLED = "rfc7641_3.6_deregistration_is_of_the_same_request"
+FAULTS += [(fault, "cancelled", CANCELLED) for fault in ("deregisters something else", "deregisters by another token")]
 # What SHOULD be otherwise is a warning.
 WEAKNESSES = [
     ("keeps its size", "smaller", "rfc7959_2.3_blocks_are_no_larger_than_the_server_prefers"),
@@ -50,8 +57,7 @@ WEAKNESSES = [
     ("drops Echo", "echo", "rfc9175_2.3_echo_value_is_repeated"),
     ("gives up", "echo", "rfc9175_2.3_echo_value_is_repeated"),
 ]
-FOLLOWING = ("blocks", "upload", "smaller", "echo")
-UPLOADED = ("upload", "smaller")
+FOLLOWING = ("blocks", "upload", "smaller", "echo", "copy", "notified", "cancelled")
 
 
 class Conform(Program):
@@ -108,7 +114,8 @@ def test_what_a_client_should_do_otherwise_is_a_warning(played, each):
 
 
 def our_client(uri, path, body):
-    command = ["put", "-f", body] if path in UPLOADED else ["get"]
+    command = {"upload": ["put", "-f", body], "smaller": ["put", "-f", body], "notified": ["observe", "--count", "2"],
+               "cancelled": ["observe", "--count", "3"]}.get(path, ["get"])
     return subprocess.Popen([copal_binary(), *command, f"{uri}/{path}"], stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL, env=environment())
 
@@ -131,6 +138,33 @@ def test_a_client_without_a_fault_keeps_all():
         for thread in threads:
             thread.join()
     assert (server.outcomes("FAIL"), server.outcomes("n/a"), status) == ([], [], 0), server.lines
+
+
+def test_a_client_may_ask_for_smaller_blocks_when_it_names_a_size_first():
+    with Conform("--only", DOWNLOAD) as server:
+        thread = play(server.port, "blocks", "negotiates late", lambda: server.process.poll() is not None)
+        assert server.finish() == 0
+        thread.join()
+    assert server.outcomes("ok") == [DOWNLOAD]
+
+
+def test_a_ping_is_answered_and_what_is_no_message_of_a_case_is_rejected():
+    with Conform() as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", server.port))
+        client.settimeout(60)
+        for number in (0, coap.code("2.05")):
+            client.send(coap.encode(coap.Message(coap.CON, number, 77)))
+            assert coap.decode(client.recv(65536)) == coap.Message(coap.RST, 0, 77)
+
+
+def test_a_client_that_begins_with_the_second_block_gets_the_first():
+    with Conform() as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", server.port))
+        client.settimeout(60)
+        options = [(coap.URI_PATH, b"copy"), (coap.BLOCK2, coap.uint(1 << 4 | 2))]
+        client.send(coap.encode(coap.Message(coap.CON, coap.GET, 5, b"", options)))
+        assert coap.decode(client.recv(65536)) == coap.Message(coap.ACK, 0, 5)
+        assert coap.decode(client.recv(65536)).all(coap.BLOCK2) == [coap.uint(8 | 2)]
 
 
 def test_the_server_lists_what_a_client_is_to_do():
@@ -170,7 +204,7 @@ def test_what_is_no_case_is_not_found():
 
 def test_what_is_malformed_or_unrelated_does_not_matter():
     with Conform() as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-        for datagram in (b"", b"\x40", b"\x4f\x01\0\0", b"\x40\0\0\1", b"\x70\0\0\2", b"\x60\x45\0\3",
+        for datagram in (b"", b"\x40", b"\x4f\x01\0\0", b"\x50\0\0\1", b"\x70\0\0\2", b"\x60\x45\0\3", b"\x60\1\0\4",
                          coap.encode(coap.Message(coap.CON, coap.GET, 4, b"", [(23, b"\x07")]))):
             client.sendto(datagram, ("127.0.0.1", server.port))
         client.settimeout(60)
@@ -194,7 +228,8 @@ def test_the_results_as_json_and_junit(tmp_path):
 
 
 @pytest.mark.parametrize("words, complaint", [
-    (["coap://a"], "--serve takes no URI"), (["--port", "x"], "--port"), (["--only", "nosuch"], "--list")])
+    (["coap://a"], "--serve takes no URI"), (["--port", "x"], "--port"), (["--put", "x"], "--serve"),
+    (["--timeout", "1"], "--serve"), (["--only", "nosuch"], "--list")])
 def test_wrong_usage(words, complaint):
     done = copal("conform", "--serve", *words)
     assert done.returncode == 2 and complaint in done.stderr, done.stderr

@@ -8,7 +8,8 @@ void conform_due_in(conform_t *c, int64_t milliseconds)
 
 bool conform_is_request(const copal_message_t *came)
 {
-    return came->code != COPAL_EMPTY && COPAL_CODE_CLASS(came->code) == 0;
+    return (came->type == COPAL_CON || came->type == COPAL_NON) && came->code != COPAL_EMPTY &&
+           COPAL_CODE_CLASS(came->code) == 0;
 }
 
 void conform_conclude(conform_t *c, copal_type_t type)

@@ -1,9 +1,13 @@
-/* Requests that follow one another, played with a client: bodies in blocks (RFC 7959), Echo (RFC 9175). */
+/* Requests that follow one another, played with a client: bodies in blocks (RFC 7959), Echo (RFC 9175), and what the client
+ * says to a copy meanwhile (RFC 7252 section 4.5). */
 #include "conform.h"
 
 #include <string.h>
 
-enum { SZX = 2, BLOCK = 64, BLOCKS = 4, SMALLER = 4 /* of 256 octets */, RESTARTS = 3, PATIENCE = 10 * 1000 };
+enum { SZX = 2, BLOCK = 64, BLOCKS = 4, BODY = BLOCKS * BLOCK, REPEATED = 2 * BLOCK, SMALLER = 4 /* of 256 octets */ };
+enum { RESTARTS = 3, REPLIES = 3 };
+enum { SOON = 300, REPLY = 2000, PATIENCE = 10 * 1000 }; /* milliseconds */
+enum { FIRST = 1, TAKEN, COPY }; /* steps of repeat_response */
 
 static bool find_block(const copal_message_t *came, uint16_t number, copal_block_t *block)
 {
@@ -19,57 +23,145 @@ static void begin_answer(conform_t *c, conform_ask_t *answer, const copal_messag
     conform_due_in(c, PATIENCE);
 }
 
-/** Whether this is the next request; one that comes again is answered as before, and waits for nothing. */
+/** Whether it is the latest request once more, which is answered as before. */
 static bool is_copy(const conform_t *c, const copal_message_t *came)
 {
     return c->step && came->id == c->sent && conform_same(came->token, c->request.token);
 }
 
-static void send_block(conform_t *c, const copal_message_t *came, uint32_t number)
+/** Sends an answer with a block of a body of so many octets, no larger than the server likes them. Returns its size. */
+static size_t send_block(conform_t *c, conform_ask_t *answer, copal_block_t block, size_t body)
 {
     uint8_t octets[BLOCK];
-    conform_ask_t answer;
-    copal_block_t block = {.number = number, .more = number + 1 < BLOCKS, .szx = SZX};
-    memset(octets, (int)('a' + number), sizeof octets);
-    begin_answer(c, &answer, came, COPAL_CONTENT);
-    conform_option(&answer, COPAL_OPTION_ETAG, copal_text("1"));
-    conform_uint(&answer, COPAL_OPTION_BLOCK2, copal_block_encode(&block));
-    answer.payload = (copal_bytes_t){octets, sizeof octets};
-    conform_send_ask(c, &answer);
+    if (block.szx > SZX)
+        block.szx = SZX;
+    size_t size = (size_t)16 << block.szx, from = block.number * size;
+    block.more = from + size < body;
+    memset(octets, (int)('a' + from / BLOCK % BLOCKS), sizeof octets);
+    conform_option(answer, COPAL_OPTION_ETAG, copal_text("1"));
+    conform_uint(answer, COPAL_OPTION_BLOCK2, copal_block_encode(&block));
+    answer->payload = (copal_bytes_t){octets, size};
+    conform_send_ask(c, answer);
+    return size;
+}
+
+/** What is wrong with a request for the block that begins at octet `c->received`; NULL: nothing. The first request that names
+ *  a size may be a later one (RFC 7959 section 2.4); what it was answered with counts from then on. */
+static const char *wrong_request(const conform_t *c, const copal_message_t *came, const copal_block_t *block)
+{
+    size_t size = (size_t)16 << block->szx;
+    if (c->step && came->id == c->sent)
+        return "the message ID of a request was used for another";
+    if (block->number * size != c->received)
+        return "the block that was asked for does not follow the one before";
+    if (c->block && size != c->block)
+        return "the block that was asked for is not of the size that was agreed on";
+    return block->more ? "the M bit of a request for a block is not zero" : NULL;
 }
 
 /** Hands out a body of four blocks. What is judged is how they are asked for. */
 static void hand_out(conform_t *c, const copal_message_t *came)
 {
     copal_block_t block;
+    conform_ask_t answer;
     if (!came) {
-        conform_fail(c, "block %d was not asked for", c->step);
+        conform_fail(c, "%zu octets were asked for, of %d", c->received, BODY);
         return;
     }
     if (!conform_is_request(came))
         return;
-    find_block(came, COPAL_OPTION_BLOCK2, &block);
+    bool named = find_block(came, COPAL_OPTION_BLOCK2, &block);
+    begin_answer(c, &answer, came, COPAL_CONTENT);
     if (is_copy(c, came)) {
-        send_block(c, came, block.number);
+        send_block(c, &answer, block, BODY);
         return;
     }
     if (!block.number && c->tries++ < RESTARTS)
-        c->step = 0; /* a client may begin with what came unasked for, or anew with a Block2 option of its own */
-    uint32_t next = (uint32_t)c->step;
-    if (next && came->id == c->sent)
-        conform_fail(c, "the message ID %u was used for two requests", (unsigned)came->id);
-    else if (block.szx < SZX)
-        conform_not_applicable(c, "it asks for blocks of less than %d octets", BLOCK);
-    else if (next && (block.number != next || block.szx != SZX))
-        conform_fail(c, "block %u of %u octets was asked for, not block %u of %d", (unsigned)block.number,
-                     16u << block.szx, (unsigned)next, BLOCK);
-    else if (next && block.more)
-        conform_fail(c, "the M bit of a request for a block is not zero");
-    send_block(c, came, next);
+        c->received = c->block = 0; /* who did not ask for blocks may begin anew with a Block2 option */
+    const char *wrong = wrong_request(c, came, &block);
+    if (wrong)
+        conform_fail(c, "%s", wrong);
+    size_t size = send_block(c, &answer, block, BODY);
+    if (named && !c->block)
+        c->block = size;
+    c->received += size;
     c->request = *came;
     c->sent = came->id;
-    if (++c->step == BLOCKS && c->verdict == VERDICT_NONE)
+    c->step = 1;
+    if (c->received >= BODY && c->verdict == VERDICT_NONE)
         c->verdict = VERDICT_PASSED;
+}
+
+/** Sends a Confirmable message of ours again, which has to be in the log. */
+static void send_again(conform_t *c, uint16_t id)
+{
+    const conform_datagram_t *d = c->log;
+    while (!d->outgoing || (d->octets[0] >> 4 & 3) != COPAL_CON || (d->octets[2] << 8 | d->octets[3]) != id)
+        d = d->next;
+    conform_send(c, (copal_bytes_t){d->octets, d->size});
+}
+
+/** Sends the first block, or the same again. */
+static void send_first(conform_t *c)
+{
+    conform_ask_t answer;
+    conform_due_in(c, REPLY);
+    if (c->tries++ || c->step == COPY) {
+        send_again(c, c->sent);
+        return;
+    }
+    conform_answer(c, &answer, &c->request, COPAL_CON, COPAL_CONTENT);
+    c->sent = answer.id;
+    send_block(c, &answer, (copal_block_t){.szx = SZX}, REPEATED);
+}
+
+static void take_request(conform_t *c, const copal_message_t *came)
+{
+    copal_block_t block;
+    if (c->step && came->id == c->request.id)
+        return;
+    if (came->type == COPAL_CON)
+        conform_send_empty(c, COPAL_ACK, came->id);
+    find_block(came, COPAL_OPTION_BLOCK2, &block);
+    bool sent = c->step > FIRST || (c->step == FIRST && c->tries);
+    c->request = *came;
+    c->tries = 0;
+    c->step = block.number && sent ? COPY : FIRST;
+    conform_due_in(c, SOON);
+}
+
+/** The client has said something to the first block. */
+static void take_reply(conform_t *c, const copal_message_t *came)
+{
+    conform_ask_t answer;
+    copal_block_t block;
+    if (came->type == COPAL_RST) {
+        conform_fail(c, "%s was rejected by a Reset", c->step == COPY ? "a copy of a response" : "a response");
+    } else if (c->step == FIRST) {
+        c->step = TAKEN;
+        conform_due_in(c, PATIENCE);
+    } else if (c->step == COPY && c->tries) {
+        find_block(&c->request, COPAL_OPTION_BLOCK2, &block);
+        conform_answer(c, &answer, &c->request, COPAL_CON, COPAL_CONTENT);
+        send_block(c, &answer, block, REPEATED);
+        c->verdict = VERDICT_PASSED;
+    }
+}
+
+/** A body of two blocks. The first comes in a separate response, and again when the client has acknowledged it and asks for
+ *  the second: the acknowledgement may have been lost. */
+static void repeat_response(conform_t *c, const copal_message_t *came)
+{
+    if (came && conform_is_request(came))
+        take_request(c, came);
+    else if (came && came->id == c->sent)
+        take_reply(c, came);
+    else if (!came && c->step == TAKEN)
+        conform_fail(c, "the second block was not asked for");
+    else if (!came && c->tries == REPLIES)
+        conform_fail(c, "%s was not acknowledged", c->step == COPY ? "a copy of a response" : "a response");
+    else if (!came)
+        send_first(c);
 }
 
 /** What is wrong with a block of an upload that begins at octet `c->received`; NULL: nothing. */
@@ -146,15 +238,20 @@ static void challenge(conform_t *c, const copal_message_t *came)
 }
 
 static const conform_case_t cases[] = {
-    {.name = "rfc7959_2.3_blocks_of_an_upload_follow_one_another", .path = "upload", .task = "PUT 4 KB", .play = take_in,
+    {.name = "rfc7252_4.5_copy_of_a_response_is_acknowledged_again", .path = "copy", .task = "GET its 128 octets",
+     .play = repeat_response,
+     .says = "Each copy of a Confirmable message is acknowledged, and its content is processed once."},
+    {.name = "rfc7959_2.3_blocks_of_an_upload_follow_one_another", .path = "upload", .task = "PUT 4 KB",
+     .play = take_in,
      .says = "A block begins at its number times its size, and all but the last have that size exactly."},
     {.name = "rfc7959_2.3_blocks_are_no_larger_than_the_server_prefers", .path = "smaller", .task = "PUT 4 KB",
      .play = take_in, .level = CONFORM_SHOULD,
-     .says = "The client SHOULD go on with the size that the server's Block1 option gives, or a smaller one, and scale the "
-             "number of the next block."},
-    {.name = "rfc7959_2.4_blocks_are_asked_for_in_the_size_of_the_first", .path = "blocks", .task = "GET its 256 octets",
-     .play = hand_out, .says = "Further requests MUST indicate the block size of the first response, with an M bit of zero; "
-                               "each exchange has a message ID of its own."},
+     .says = "The client SHOULD go on with the size that the server's Block1 option gives, or a smaller one, and scale "
+             "the number of the next block."},
+    {.name = "rfc7959_2.4_blocks_are_asked_for_in_the_size_that_was_agreed_on", .path = "blocks",
+     .task = "GET its 256 octets", .play = hand_out,
+     .says = "Further requests MUST indicate the block size that the first to name one was answered with, and an M bit "
+             "of zero; each exchange has a message ID of its own."},
     {.name = "rfc9175_2.3_echo_value_is_repeated", .path = "echo", .task = "GET it", .play = challenge,
      .level = CONFORM_SHOULD,
      .says = "A client that is answered with 4.01 and an Echo option sends the request again with that value."},

@@ -31,13 +31,15 @@ const conform_suite_t *const conform_suites[] = {&conform_rfc7252_messages,
                                                  &conform_rfc8974,
                                                  &conform_rfc9175,
                                                  NULL};
-const conform_suite_t *const conform_client_suites[] = {&conform_clients_rfc7252, &conform_clients_bodies, NULL};
+const conform_suite_t *const conform_client_suites[] = {&conform_clients_rfc7252, &conform_clients_rfc7641,
+                                                        &conform_clients_bodies, NULL};
 
 typedef struct {
     conform_target_t target;
     const char *only;
     const char *junit;
     bool list, json, serve;
+    bool for_serving, for_asking; /* an option was given that is for this only */
     uint64_t parallel, port;
     const char *bind;
 } options_t;
@@ -139,6 +141,9 @@ static int take_uri(const tool_command_t *command, const char *text, conform_tar
 static int take_option(const tool_command_t *command, void *context, int id, const char *value)
 {
     options_t *options = context;
+    bool chooses_times = id == OPTION_TIMEOUT || id == OPTION_SILENCE || id == OPTION_PARALLEL;
+    options->for_serving = options->for_serving || id == 'b' || id == 'p';
+    options->for_asking = options->for_asking || id >= OPTION_ROLE || chooses_times;
     if (id >= OPTION_ROLE && id < OPTION_ROLE + ROLE_COUNT)
         options->target.named[id - OPTION_ROLE] = *value == '/' ? value + 1 : value;
     else if (id == OPTION_ONLY)
@@ -221,6 +226,10 @@ static int run(const tool_command_t *command, int argc, char **argv)
     const int status = tool_take_options(command, argc, argv, take_option, &options);
     if (status >= 0)
         return status;
+    if (options.for_serving && !options.serve)
+        return tool_option_error(command, "--bind and --port are for --serve");
+    if (options.for_asking && options.serve)
+        return tool_option_error(command, "--serve plays with a client; it has no resources and no times to choose");
     if (!choose(&options, NULL))
         return tool_option_error(command, "there is no case with '%s' in its name; --list tells them", options.only);
     if (options.list) {

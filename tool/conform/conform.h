@@ -75,7 +75,7 @@ extern const conform_suite_t conform_rfc7252_messages, conform_rfc7252_requests,
 extern const conform_suite_t *const conform_suites[];
 
 /** The same of those that are played with a client. */
-extern const conform_suite_t conform_clients_rfc7252, conform_clients_bodies;
+extern const conform_suite_t conform_clients_rfc7252, conform_clients_rfc7641, conform_clients_bodies;
 extern const conform_suite_t *const conform_client_suites[];
 
 /** The RFC's number and the section of a case: views into its name. */
@@ -144,9 +144,10 @@ struct conform_t {
     copal_message_t request;    /* its first or latest, a view of the log */
     conform_datagram_t *first;  /* the same as it came */
     int64_t second;             /* ms since the case began: when it came again */
-    unsigned tries;             /* how often the same was sent to it */
-    uint16_t sent;              /* the message ID of that, or of the latest request */
+    unsigned tries;             /* how often the same was sent, or begun */
+    uint16_t sent;              /* the message ID of what was sent, or of the latest request */
     size_t received;            /* octets of a body */
+    size_t block;               /* the size of its blocks; 0: none is agreed on yet */
 };
 
 /** Runs one case to its end, between conform_open and conform_close. */

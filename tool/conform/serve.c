@@ -11,7 +11,8 @@
 #include <sys/select.h>
 #include <unistd.h>
 
-enum { LARGEST = 65535, LIST_SIZE = 8192, LIST_BLOCK = 5 /* of 512 octets */, IDS = 1000, LINK_FORMAT = 40 };
+enum { LARGEST = 65535, BATCH = 256, IDS = 1000 };
+enum { LIST_SIZE = 8192, LIST_BLOCK = 5 /* of 512 octets */, LINK_FORMAT = 40 };
 
 typedef struct {
     conform_result_t *result;
@@ -20,7 +21,7 @@ typedef struct {
     size_t left;
     bool *known; /* was told */
     char list[LIST_SIZE];
-    conform_t other; /* what is no case: the list */
+    conform_t other; /* what is no case, or no longer */
 } server_t;
 
 static volatile sig_atomic_t ended;
@@ -118,16 +119,19 @@ static bool has_sent(const conform_t *c, uint16_t id)
     return false;
 }
 
+/** The case that a message belongs to: a request by its path, an Acknowledgement or a Reset by what it is to. */
 static conform_t *find(server_t *s, const copal_message_t *message, const struct sockaddr_storage *peer,
                        socklen_t size)
 {
-    bool request = message->code != COPAL_EMPTY && COPAL_CODE_CLASS(message->code) == 0;
+    bool request = conform_is_request(message), reply = message->type == COPAL_ACK || message->type == COPAL_RST;
     for (size_t i = 0; i < s->result->count; i++) {
         conform_t *c = &s->result->cases[i];
-        if (request ? is_at(message, c->subject->path) : is_peer(c, peer, size) && has_sent(c, message->id))
+        if (request && is_at(message, c->subject->path))
+            return c;
+        if (reply && is_peer(c, peer, size) && has_sent(c, message->id))
             return c;
     }
-    return request ? &s->other : NULL;
+    return NULL;
 }
 
 /* ---- what is no part of a case ---------------------------------------------------------------------------------------- */
@@ -175,12 +179,19 @@ static void answer_list(server_t *s, const copal_message_t *request)
     conform_send_ask(&s->other, &answer);
 }
 
-static void serve_other(server_t *s, const copal_message_t *request)
+/** What is no part of a case that is played; `concluded`: it was of that one, or NULL. */
+static void serve_other(server_t *s, const copal_message_t *message, const conform_t *concluded)
 {
-    if (request->code == COPAL_GET && (is_at(request, "") || is_at(request, ".well-known/core")))
-        answer_list(s, request);
-    else
-        answer_plainly(&s->other, request, COPAL_NOT_FOUND, (copal_bytes_t){0});
+    if (!conform_is_request(message)) {
+        if (message->type == COPAL_CON)
+            conform_send_empty(&s->other, COPAL_RST, message->id); /* a ping, or what nobody expects */
+    } else if (concluded) {
+        answer_plainly(&s->other, message, COPAL_CONTENT, copal_text(conform_outcome(concluded)));
+    } else if (message->code == COPAL_GET && (is_at(message, "") || is_at(message, ".well-known/core"))) {
+        answer_list(s, message);
+    } else {
+        answer_plainly(&s->other, message, COPAL_NOT_FOUND, (copal_bytes_t){0});
+    }
 }
 
 /* ---- cases ---------------------------------------------------------------------------------------------------------- */
@@ -196,7 +207,7 @@ static void begin(conform_t *c, const struct sockaddr_storage *peer, socklen_t s
     c->peer_size = size;
     c->step = 0;
     c->tries = 0;
-    c->received = 0;
+    c->received = c->block = 0;
     c->due = 0;
 }
 
@@ -219,23 +230,15 @@ static void take(server_t *s, copal_bytes_t datagram, const struct sockaddr_stor
     copal_message_t message;
     if (copal_message_parse(&message, datagram))
         return;
-    bool request = message.code != COPAL_EMPTY && COPAL_CODE_CLASS(message.code) == 0;
-    conform_t *c = find(s, &message, peer, size);
-    if (!c)
-        return;
-    if (c == &s->other || (request && !is_peer(c, peer, size) && c->verdict == VERDICT_NONE))
+    conform_t *found = find(s, &message, peer, size);
+    bool played = found && found->verdict == VERDICT_NONE;
+    conform_t *c = played ? found : &s->other;
+    if (!played || !is_peer(c, peer, size))
         begin(c, peer, size);
     conform_keep(c, false, datagram);
     copal_message_parse(&message, (copal_bytes_t){c->last->octets, c->last->size}); /* a view that stays */
-    if (c == &s->other) {
-        serve_other(s, &message);
-        return;
-    }
-    if (c->verdict != VERDICT_NONE) {
-        c->peer = *peer;
-        c->peer_size = size;
-        if (request)
-            answer_plainly(c, &message, COPAL_CONTENT, copal_text(conform_outcome(c)));
+    if (!played) {
+        serve_other(s, &message, found);
         return;
     }
     if (!c->first) {
@@ -266,19 +269,22 @@ static void wait_for_something(server_t *s, const sigset_t *open)
     FD_SET(s->fd, &readable);
     if (pselect(s->fd + 1, &readable, NULL, NULL, at ? &time : NULL, open) <= 0)
         return;
-    uint8_t octets[LARGEST];
-    struct sockaddr_storage peer = {0};
-    socklen_t size = sizeof peer;
-    ssize_t got = recvfrom(s->fd, octets, sizeof octets, MSG_DONTWAIT, (struct sockaddr *)&peer, &size);
-    if (got >= 0) /* an ICMP error shows by what does not come */
+    for (int i = 0; i < BATCH; i++) { /* what has come in time is taken before anything is too late */
+        uint8_t octets[LARGEST];
+        struct sockaddr_storage peer = {0};
+        socklen_t size = sizeof peer;
+        ssize_t got = recvfrom(s->fd, octets, sizeof octets, MSG_DONTWAIT, (struct sockaddr *)&peer, &size);
+        if (got < 0)
+            return;
         take(s, (copal_bytes_t){octets, (size_t)got}, &peer, size);
+    }
 }
 
 static void play_due(server_t *s)
 {
     for (size_t i = 0; i < s->result->count; i++) {
         conform_t *c = &s->result->cases[i];
-        if (!c->due || c->due > conform_now())
+        if (c->verdict != VERDICT_NONE || !c->due || c->due > conform_now())
             continue;
         c->due = 0;
         c->subject->play(c, NULL);
