@@ -82,6 +82,10 @@ class Asking:
         self.waiting = self.waiting and (bool(wrong) or self.fault == "goes on after the response")
 
 
+class Judged(Exception):
+    """The case is concluded, or the server has ended."""
+
+
 class Following:
     """One whose requests follow from what came: blocks, Echo, observations. On loopback nothing is lost."""
 
@@ -94,14 +98,14 @@ class Following:
     def run(self):
         play = {"blocks": self._download, "upload": self._upload, "smaller": self._upload, "echo": self._echo,
                 "copy": self._ask_separately, "notified": self._observe, "cancelled": self._observe}[self.path]
-        with self._socket, contextlib.suppress(ConnectionRefusedError):  # the server has ended: all is judged
+        with self._socket, contextlib.suppress(ConnectionRefusedError, Judged):
             play()
 
     def _receive(self):
         while not self.over():
             with contextlib.suppress(TimeoutError):
                 return coap.decode(self._socket.recv(65536))
-        raise ConnectionRefusedError
+        raise Judged
 
     def _empty(self, kind, mid):
         self._socket.send(coap.encode(Message(kind, 0, mid)))
@@ -115,10 +119,17 @@ class Following:
         self._send(method, *options, token=bytes([len(options)]), payload=payload)
         return self._receive()
 
+    @staticmethod
+    def _option(answer, number):
+        """Its value; an answer that comes when all is judged has none."""
+        if not answer.all(number):
+            raise Judged
+        return answer.all(number)[0]
+
     def _download(self):
         at, answer = 64, self._ask(coap.GET)
         szx = 1 if self.fault == "negotiates late" else 2  # which is its right
-        while int.from_bytes(answer.all(coap.BLOCK2)[0], "big") & 8:
+        while int.from_bytes(self._option(answer, coap.BLOCK2), "big") & 8:
             if self.fault == "gives up":
                 return
             asked = at // (16 << szx) + (self.fault == "skips a block") << 4 | 8 * (self.fault == "sets the M bit")
@@ -139,13 +150,13 @@ class Following:
             if self.fault == "gives up":
                 return
             if self.fault != "keeps its size":
-                szx = int.from_bytes(answer.all(coap.BLOCK1)[0], "big") & 7
+                szx = int.from_bytes(self._option(answer, coap.BLOCK1), "big") & 7
             number = at // (16 << szx) + (self.fault == "skips a block")
             if self.fault == "does not scale":
                 number = (asked >> 4) + 1
 
     def _echo(self):
-        challenge, = self._ask(coap.GET).all(ECHO)
+        challenge = self._option(self._ask(coap.GET), ECHO)
         if self.fault != "gives up":
             self._ask(coap.GET, *([] if self.fault == "drops Echo" else [(ECHO, challenge)]))
 
