@@ -127,7 +127,7 @@ fuzz-server: build/asan build/venv ## sends mutated messages to copal serve unde
 	    -m pytest -q -s -p no:cacheprovider tests/tool/test_mutations.py
 
 .PHONY: conform
-conform: build build/asan build/venv build/peers/californium build/peers/go ## tests servers of ours and of others by copal conform, for docs/conformance.md
+conform: build build/asan build/venv build/peers/californium build/peers/go build/peers/node ## tests servers of ours and of others by copal conform, for docs/conformance.md
 	@COPAL_BUILD=$(CURDIR)/build COPAL_ASAN_BUILD=$(CURDIR)/build/asan build/venv/bin/python tools/conformance
 
 .PHONY: run
@@ -148,12 +148,18 @@ build/mbedtls-3.6: | tools/installed/mbedtls
 
 # The other implementations that the interop tests speak with, of which Debian and PyPI have none: programs of our own,
 # made with the compilers that Debian has, whatever else there is.
-.PHONY: build/peers/californium build/peers/go
+.PHONY: build/peers/californium build/peers/go build/peers/node
 build/peers/californium: build/peers/californium/compiled
 build/peers/californium/compiled: $(wildcard tests/interop/californium/*) | tools/installed/peers
 	@mkdir -p $(@D)
 	PATH=/usr/bin:$$PATH mvn -q -B -Dstyle.color=never -f tests/interop/californium dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/$(@D)/lib
 	PATH=/usr/bin:$$PATH javac -Xlint:all -Werror -cp '$(@D)/lib/*' -d $(@D) tests/interop/californium/*.java
+	@touch $@
+build/peers/node: build/peers/node/installed
+build/peers/node/installed: $(wildcard tests/interop/node/*) | tools/installed/peers
+	@mkdir -p $(@D)
+	cp $^ $(@D)
+	cd $(@D) && npm ci --silent --no-audit --no-fund
 	@touch $@
 build/peers/go: | tools/installed/peers
 	@mkdir -p $@

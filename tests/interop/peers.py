@@ -328,6 +328,10 @@ class GoCoap(Lines):
     pause = 3.5
 
 
+class NodeCoap(Lines):
+    COMMAND = ("node", str(build() / "peers/node/client.js"))
+
+
 # ---- servers: uri, port, and where they have it: slow (URI of a resource that answers later), document (of one for
 # FETCH), json (of one for PATCH), small() (of a server like it with blocks of 64 octets), restart(), posts() (how often
 # POST on /count was executed)
@@ -441,3 +445,7 @@ class CaliforniumServer(Started):
 
 class GoCoapServer(Started):
     COMMAND = (str(build() / "peers/go/server"),)
+
+
+class NodeCoapServer(Started):
+    COMMAND = ("node", str(build() / "peers/node/server.js"))

@@ -13,8 +13,9 @@ from support.udp import Relay
 
 # (client, server), of classes in peers.py
 PAIRS = [(peers.Copal, peers.LibcoapServer), (peers.Copal, peers.AiocoapServer), (peers.Copal, peers.CaliforniumServer),
-         (peers.Copal, peers.GoCoapServer), (peers.Libcoap, peers.CopalServer), (peers.Aiocoap, peers.CopalServer),
-         (peers.Californium, peers.CopalServer), (peers.GoCoap, peers.CopalServer), (peers.Copal, peers.CopalServer)]
+         (peers.Copal, peers.GoCoapServer), (peers.Copal, peers.NodeCoapServer), (peers.Libcoap, peers.CopalServer),
+         (peers.Aiocoap, peers.CopalServer), (peers.Californium, peers.CopalServer), (peers.GoCoap, peers.CopalServer),
+         (peers.NodeCoap, peers.CopalServer), (peers.Copal, peers.CopalServer)]
 FEATURES = {}
 
 
@@ -132,7 +133,8 @@ def discovery(client, server):
 
 
 @feature("ping", without={peer: "the program asks with methods only" for peer in (
-    peers.Libcoap, peers.Aiocoap, peers.Californium, peers.GoCoap)})
+    peers.Libcoap, peers.Aiocoap, peers.Californium, peers.GoCoap, peers.NodeCoap)} | {
+    peers.NodeCoapServer: "node-coap hands a ping to the application, for a request"})
 def ping(client, server):
     assert client.ping(server.uri)
 
@@ -170,8 +172,9 @@ def octets_for(client, server, szx):
     """How much of it goes in blocks of that size, each way. A client has 65,536 message IDs for each EXCHANGE_LIFETIME
     of 247 s, of which 62,500 would go for a megabyte in blocks of 16 octets: that is a matter of minutes for go-coap,
     which takes every second ID, and for ours, which may have to wait for the last quarter. And the time that aiocoap
-    takes, and go-coap's server, grows with the square of the number of blocks: to a minute and more."""
-    if szx < 3 and (isinstance(client, peers.Aiocoap) or isinstance(server, (peers.AiocoapServer, peers.GoCoapServer))):
+    takes, and go-coap's server and node-coap's, grows with the square of the number of blocks: to a minute and more."""
+    slow = (peers.AiocoapServer, peers.GoCoapServer, peers.NodeCoapServer)
+    if szx < 3 and (isinstance(client, (peers.Aiocoap, peers.NodeCoap)) or isinstance(server, slow)):
         return 100_000
     return 500_000 if szx == 0 and isinstance(client, (peers.GoCoap, peers.Copal)) else len(MEGABYTE)
 
@@ -185,7 +188,9 @@ def up_and_down(szx, client, server):
 
 
 for each in range(7):
-    feature(f"1 MB up and down, SZX {each}", fresh=True)(partial(up_and_down, each))
+    feature(f"1 MB up and down, SZX {each}", fresh=True, without={} if each else {
+        peers.NodeCoapServer: "node-coap takes a Block2 option without octets, which is 0, for one of no size"})(
+        partial(up_and_down, each))
 
 
 @feature("Block1, the server wants smaller blocks", without={
@@ -199,7 +204,7 @@ def block1_smaller(client, server):
 
 @feature("ETag and Size2 of a large body", fresh=True, without={
     peers.Libcoap: "coap-client shows the options of the last block",
-    peers.GoCoap: "go-coap shows those of the last block",
+    peers.GoCoap: "go-coap shows those of the last block", peers.NodeCoap: "node-coap shows those of the last block",
     peers.Copal: "the tool shows those of the last block"})
 def large_options(client, server):
     answer = client.ask("get", server.uri + "/large")
@@ -275,7 +280,7 @@ def deregister(client, server):
 
 @feature("observe: a server that restarts is found again", fresh=True, without={
     peers.LibcoapServer: "its states stay fresh for a minute"} | {peer: "it is for us to find the server again"
-        for peer in (peers.Libcoap, peers.Aiocoap, peers.Californium, peers.GoCoap)})
+        for peer in (peers.Libcoap, peers.Aiocoap, peers.Californium, peers.GoCoap, peers.NodeCoap)})
 def observe_restart(client, server):
     with client.observe(server.uri + "/brief") as observation:
         assert observation.next().payload == b"1"
@@ -298,7 +303,9 @@ def observe_removed(client, server):
 
 
 @feature("observe: bodies in blocks", fresh=True, without={
-    peers.AiocoapServer: "aiocoap sends an observed state in one datagram, however large"})
+    peers.AiocoapServer: "aiocoap sends an observed state in one datagram, however large",
+    peers.NodeCoapServer: "node-coap sends an observed state in one datagram, and nothing where it is too large",
+    peers.NodeCoap: "node-coap takes the blocks of a state for states of their own"})
 def observe_large(client, server):
     uri = server.uri + "/large"
     with client.observe(uri) as observation:
@@ -314,7 +321,7 @@ def observe_large(client, server):
 # ---- No-Response (RFC 7967), Echo (RFC 9175), the guard against amplification
 
 NOT_OURS = {peer: "this is about our server" for peer in (
-    peers.LibcoapServer, peers.AiocoapServer, peers.CaliforniumServer, peers.GoCoapServer)}
+    peers.LibcoapServer, peers.AiocoapServer, peers.CaliforniumServer, peers.GoCoapServer, peers.NodeCoapServer)}
 NO_RESPONSE, NO_SUCCESS = 258, b"\x02"
 
 

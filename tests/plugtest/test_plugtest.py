@@ -405,7 +405,7 @@ def test_co10_a_plain_get_meanwhile(client):
 
 # ---- the same by the clients of others -------------------------------------------------------------------------------
 
-CLIENTS = [peers.Copal, peers.Libcoap, peers.Aiocoap, peers.Californium, peers.GoCoap]
+CLIENTS = [peers.Copal, peers.Libcoap, peers.Aiocoap, peers.Californium, peers.GoCoap, peers.NodeCoap]
 CASES = {}
 
 
