@@ -17,7 +17,8 @@ typedef struct {
     uint32_t dynamic;    /* how many of them peers may create (half of resources); past it 5.03 */
     uint32_t value_size; /* octets of the largest value (1024); past it ESPACE, a PUT or POST: 4.13 */
     size_t arena;        /* octets for resources, paths, attributes and values, replaced ones that are still read included
-                          * (resources * 192 + 4 * value_size); past it EFULL, a PUT or POST: 5.03 */
+                          * (resources * 192 + 4 * value_size); past it EFULL, a PUT or POST: uploads that have been idle
+                          * for 30 s make room, else 5.03 */
     uint32_t uploads;    /* bodies of requests that are coming in by Block1 (4), at most a quarter (but 1) of them from one
                           * peer (4.29); past it the one that has been idle for longest makes room, if for 30 s and more,
                           * else 5.03. From three quarters on an address must prove itself by Echo first. After

@@ -5,6 +5,7 @@
 
 #define ANSWERED  COPAL_EMPTY
 #define NAME_SIZE 8u /* characters of a name that is made up, five bits each */
+#define BESIDE    96u /* octets that such a name, the options of a value and the heads of two blocks take at most */
 
 static bool is_patch(copal_code_t method) { return method == COPAL_PATCH || method == COPAL_IPATCH; }
 
@@ -129,13 +130,28 @@ static copal_code_t create_below(copal_tree_t *t, copal_call_t *call, copal_byte
     return code == COPAL_CREATED ? ANSWERED : code;
 }
 
+/* ---- room -------------------------------------------------------------------------------------------------- */
+
+/* Bodies that nobody goes on with do not keep out what is here: they go while a resource of this size has no place. */
+static void make_room(copal_tree_t *t, const copal_call_t *call, size_t size)
+{
+    void *place;
+    size += sizeof(copal__resource_t) + sizeof(copal__value_t) + BESIDE + 4 * call->options->path.size;
+    while (!(place = copal__arena_take(&t->arena, size)) && copal__uploads_make_room(&t->uploads, call->now)) {
+    }
+    copal__arena_give(&t->arena, place);
+}
+
 /* ---- all of it ---------------------------------------------------------------------------------------------- */
 
 copal_code_t copal__change(copal_tree_t *t, copal_call_t *call, uint32_t hash, copal_bytes_t body,
                            copal_handle_t *created)
 {
     copal_code_t method = call->request->code;
-    copal__resource_t *r = copal__tree_lookup(t, call->options->path, hash);
+    const size_t most = t->config.limits.value_size;
+    if (t->uploads.pool.used && method != COPAL_DELETE && body.size <= most && !copal__change_refusal(t, call, hash))
+        make_room(t, call, is_patch(method) ? 2 * most : body.size);
+    copal__resource_t *r = copal__tree_lookup(t, call->options->path, hash); /* what a body leaves may change the tree */
     copal_code_t refused = refusal(t, call, r);
     if (refused)
         return refused;

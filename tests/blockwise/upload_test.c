@@ -473,6 +473,45 @@ static void where_memory_is_short_who_has_been_idle_for_30_s_makes_room(void **s
     close_fixture(&f);
 }
 
+static void an_idle_body_makes_room_for_what_comes_in_one_datagram(void **state)
+{
+    (void)state;
+    for (int patience = 29000; patience <= 30000; patience += 1000) {
+        fixture_t f;
+        open_fixture(&f, 255, NULL);
+        while (send_until(&f, 6, 0, 3000, 4000) == COPAL_CONTINUE)
+            f.peer++;
+        while (send_until(&f, 6, 0, 1024, 4000) == COPAL_CONTINUE)
+            f.peer++;
+        assert_int_equal(f.bench.sent.message.code, COPAL_SERVICE_UNAVAILABLE);
+        f.bench.now += patience;
+        const copal_code_t code = send_block(&f, block1(0, false, 6), 0, 1024)->code;
+        assert_int_equal(code, patience < 30000 ? COPAL_SERVICE_UNAVAILABLE : COPAL_CHANGED);
+        f.peer = 1; /* who began first goes, and nobody else */
+        assert_int_equal(send_block(&f, block1(2, true, 6), 2048, 1024)->code,
+                         patience < 30000 ? COPAL_CONTINUE : COPAL_REQUEST_ENTITY_INCOMPLETE);
+        f.peer = 2;
+        assert_int_equal(send_block(&f, block1(2, true, 6), 2048, 1024)->code, COPAL_CONTINUE);
+        close_fixture(&f);
+    }
+}
+
+static void what_is_refused_makes_no_room(void **state)
+{
+    (void)state;
+    fixture_t f;
+    open_fixture(&f, 255, NULL);
+    while (send_until(&f, 6, 0, 1024, 4000) == COPAL_CONTINUE)
+        f.peer++;
+    f.bench.now += 30000;
+    f.if_none_match = true;
+    assert_int_equal(send_block(&f, block1(0, false, 6), 0, 1024)->code, COPAL_PRECONDITION_FAILED);
+    f.if_none_match = false;
+    f.peer = 1;
+    assert_int_equal(send_block(&f, block1(1, true, 6), 1024, 1024)->code, COPAL_CONTINUE);
+    close_fixture(&f);
+}
+
 /* ---- services that do not put bodies together -------------------------------------------------------------------- */
 
 static void a_service_that_takes_no_parts_sees_none(void **state)
@@ -511,6 +550,8 @@ int main(void)
         cmocka_unit_test(the_last_quarter_is_for_proven_peers_and_then_the_idle_make_room),
         cmocka_unit_test(rfc7959_2_5_a_body_is_forgotten_after_exchange_lifetime_without_a_block),
         cmocka_unit_test(what_is_given_up_gives_its_memory_back),
+        cmocka_unit_test(an_idle_body_makes_room_for_what_comes_in_one_datagram),
+        cmocka_unit_test(what_is_refused_makes_no_room),
         cmocka_unit_test(where_memory_is_short_who_has_been_idle_for_30_s_makes_room),
         cmocka_unit_test(a_service_that_takes_no_parts_sees_none),
     };
