@@ -332,6 +332,13 @@ static bool asks_again(const copal_transfer_t *t)
            !(t->received & (t->received - 1)) && is_safe(t) && !t->started_over_;
 }
 
+/* Asked for a large block the server gave the small one of the same number, which lies elsewhere. Some do, though that
+ * number has a meaning in the size asked for only. */
+static bool keeps_number(const copal_transfer_t *t, const copal_block_t *block)
+{
+    return t->fetching_ && t->received && block->szx < t->szx_ && block->number * octets_of(t->szx_) == t->received;
+}
+
 static int take_body(copal_transfer_t *t, const copal_response_t *response)
 {
     const copal_message_t *m = response->message;
@@ -346,6 +353,10 @@ static int take_body(copal_transfer_t *t, const copal_response_t *response)
     const size_t offset = block.number * octets_of(block.szx);
     if (!has || (t->resuming_ && offset == 0))
         t->received = 0; /* complete in itself, whatever was asked for; or not what was asked for, but the start */
+    if (has > 0 && keeps_number(t, &block)) {
+        t->szx_ = block.szx;
+        return STEP_NEXT;
+    }
     if (has < 0 || m->code == COPAL_CONTINUE || !is_next(t, &block, offset, m->payload.size))
         return t->resuming_ ? start_over(t) : COPAL_EFORMAT;
     if (t->moved_ && t->fetching_ && block.more && block.szx < t->szx_) {

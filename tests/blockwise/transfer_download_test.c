@@ -157,6 +157,26 @@ static void a_server_that_refuses_another_size_half_way_is_asked_anew_without(vo
     close_job();
 }
 
+/* As go-coap does. */
+static void a_server_that_gives_the_small_block_of_a_large_one_s_number_is_asked_for_the_right_one(void **state)
+{
+    (void)state;
+    open_job(COPAL_GET, 0);
+    job.transfer.block_size = 0;
+    start();
+    asked(NONE, NONE, 0, 0);
+    answer(.code = COPAL_CONTENT, .block2 = BLOCK(0, 1, 0), .etag = "1", .size = 16);
+    asked(NONE, BLOCK(0, 0, 6), 0, 0);
+    come_tiny(0, 1024);
+    asked(NONE, BLOCK(1, 0, 6), 0, 0);
+    answer(.code = COPAL_CONTENT, .block2 = BLOCK(1, 1, 0), .etag = "1", .from = 16, .size = 16);
+    asked(NONE, BLOCK(64, 0, 0), 0, 0);
+    answer(.code = COPAL_CONTENT, .block2 = BLOCK(64, 0, 0), .etag = "1", .from = 1024, .size = 1);
+    ends(0, COPAL_CONTENT);
+    has_body(1025);
+    close_job();
+}
+
 static void rfc7959_2_4_another_etag_starts_over_once(void **state)
 {
     (void)state;
@@ -456,6 +476,7 @@ int main(void)
         cmocka_unit_test(a_tiny_first_block_is_asked_for_again_in_the_size_that_is_wanted),
         cmocka_unit_test(after_tiny_blocks_the_wanted_size_is_asked_for_again_and_ever_more_seldom),
         cmocka_unit_test(a_server_that_refuses_another_size_half_way_is_asked_anew_without),
+        cmocka_unit_test(a_server_that_gives_the_small_block_of_a_large_one_s_number_is_asked_for_the_right_one),
         cmocka_unit_test(rfc7959_2_4_another_etag_starts_over_once),
         cmocka_unit_test(a_changed_answer_to_a_request_with_effects_is_an_error),
         cmocka_unit_test(a_state_that_shrank_starts_over),

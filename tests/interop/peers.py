@@ -128,7 +128,7 @@ class Copal(Client):
         answers = re.findall(r"^<- \S+ (?:ACK|CON|NON) (\d\.\d\d)(.*)$", done.stderr, re.MULTILINE)
         assert answers, done.stderr
         code, options = answers[-1]
-        assert done.returncode == (0 if code[0] == "2" else 1)
+        assert done.returncode == (0 if code[0] == "2" else 1), done.stderr
         etag, size2 = (re.search(pattern, options) for pattern in (r" ETag=0x([0-9a-f]*)", r" Size2=(\d+)"))
         return Answer(code, done.stdout, etag and bytes.fromhex(etag.group(1)), size2=size2 and int(size2.group(1)))
 
