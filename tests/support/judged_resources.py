@@ -28,6 +28,7 @@ class JudgedResources(Judged):
         self._count, self._mid = 0, 0
         self._notified = {}  # tokens by message IDs of notifications
         self._open = {}  # timers of unanswered separate responses, by message ID
+        self._timing, self._closed = threading.RLock(), False
 
     def _request(self, message):
         if message.all(NO_RESPONSE):
@@ -79,18 +80,22 @@ class JudgedResources(Judged):
 
     def _later(self, seconds, response, peer, wait):
         def send():
-            if self.fault != "sends once":  # the timer first: an acknowledgement that comes at once must find it
-                again = wait if self.fault == "does not back off" else 2 * wait
-                self._later(wait, response, peer, again)
-            self._socket.sendto(coap.encode(response), peer)
+            with self._timing:
+                if self._closed:
+                    return
+                if self.fault != "sends once":  # the timer first: an acknowledgement that comes at once must find it
+                    again = wait if self.fault == "does not back off" else 2 * wait
+                    self._later(wait, response, peer, again)
+                self._socket.sendto(coap.encode(response), peer)
         timer = self._open[response.mid] = threading.Timer(seconds, send)
         timer.daemon = True
         timer.start()
 
     def _close(self):
+        with self._timing:  # no timer is at work: what goes off later does nothing
+            self._closed = True
         for timer in self._open.values():
             timer.cancel()
-            timer.join()
         super()._close()
 
     # ---- written and observed

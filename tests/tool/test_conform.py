@@ -2,6 +2,7 @@
 import json
 import re
 import socket
+import threading
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -148,6 +149,31 @@ def play(kind, fault, case):
 def test_a_fault_is_found(kind, fault, case):
     done = play(kind, fault, case)
     assert (lines(done, "FAIL"), done.returncode) == ([case], 1), done.stdout.decode()
+
+
+def test_what_is_judged_sets_no_timer_once_it_is_closed(monkeypatch):
+    class Timer:
+        daemon = False
+
+        def __init__(self, seconds, function):
+            self.function = function
+            timers.append(self)
+
+        def start(self):
+            pass
+
+        def cancel(self):
+            pass
+
+    timers = []
+    monkeypatch.setattr(threading, "Timer", Timer)
+    with JudgedResources() as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(60)
+        sock.connect(("127.0.0.1", server.port))
+        sock.send(coap.encode(coap.Message(coap.CON, coap.GET, 1, b"t", [(coap.URI_PATH, b"separate")])))
+        assert coap.decode(sock.recv(99)).type == coap.ACK
+    timers[0].function()  # as one that cancel() came too late for
+    assert len(timers) == 1
 
 
 @pytest.mark.parametrize("kind, fault, case", [(Judged, *each) for each in WEAKNESSES] +
