@@ -22,6 +22,7 @@ from support.udp import Relay  # noqa: E402
 SECONDS = float(os.environ.get("SOAK_SECONDS", "3600"))
 MEMORY = 8192  # KiB
 KEY = ["--psk", "secret", "--identity", "us"]
+TOLD = 2000  # characters of what a command said before it failed
 PATIENCE = 60  # seconds; for what a busy machine takes
 
 
@@ -47,7 +48,7 @@ class Soak:
         done = subprocess.run([copal_binary(), *arguments], stdin=subprocess.DEVNULL, capture_output=True,
                               env=environment(), timeout=2 * PATIENCE + 120)
         if done.returncode != expected:
-            self.failures.append((arguments, done.returncode, done.stderr.decode()))
+            self.failures.append((arguments, done.returncode, done.stderr.decode()[-TOLD:]))
         self.counts[arguments[0]] += 1
         return done.stdout
 
@@ -81,7 +82,7 @@ class Soak:
         source, back = self.place / f"{name}.in", self.place / f"{name}.out"
         source.write_bytes(draw.randbytes(draw.randint(1, 100_000)))
         own = KEY if secure else []
-        self.ask("put", *own, "-q", "-f", str(source), self.uri(name, secure))
+        self.ask("put", *own, "-v", "-q", "-f", str(source), self.uri(name, secure))
         self.ask("get", *own, "-q", "-o", str(back), self.uri(name, secure))
         self.expect(("file", name), back.exists() and back.read_bytes() == source.read_bytes())
         self.ask("delete", *own, self.uri(name, secure))
@@ -97,7 +98,7 @@ class Soak:
 
     def observers(self, draw, secure):
         """They come, see states in order, and go."""
-        out = self.ask("observe", *(KEY if secure else []), "--json", "--for", str(draw.randint(1, 8)),
+        out = self.ask("observe", *(KEY if secure else []), "--json", "--for", str(draw.randint(4, 12)),
                        self.uri("value", secure))
         states = [int(json.loads(line)["payload"]) for line in out.splitlines() if b'"payload"' in line]
         self.counts["states"] += len(states)
