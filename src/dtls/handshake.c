@@ -27,6 +27,8 @@ static bool same_address(const copal_peer_t *a, const copal_peer_t *b)
 
 uint32_t copal__handshake_at(const copal_dtls_t *d, const copal_peer_t *address, uint32_t via)
 {
+    if (d->pending_pool.used == 0) /* as mostly: the address need not be hashed */
+        return COPAL__NONE;
     uint64_t hash = copal__address_hash(d, address->data, address->size);
     uint32_t slot = copal__index_first(&d->pending_index, hash);
     while (slot != COPAL__NONE && (d->pendings[slot].via != via || !same_address(&d->pendings[slot].address, address)))
