@@ -80,7 +80,6 @@ MORE_FAULTS = [
     ("does not acknowledge", "rfc7967_2.1_con_is_acknowledged_without_interest"),
     ("suppresses all", "rfc7967_2.1_response_of_interest_is_sent"),
     ("takes any patch", "rfc8132_3_patch_that_fails_changes_nothing"),
-    ("mixes tags", "rfc9175_3.3_blocks_of_two_request_tags_are_not_put_together"),
     ("answers what is malformed with 4.00", "rfc8974_2.1_token_without_its_extended_length_is_format_error"),
     ("cuts tokens", "rfc8974_2.1_token_of_300_is_echoed"),
     ("refuses elective options", "rfc9175_2.2.1_echo_of_41_octets_is_ignored"),
@@ -94,6 +93,7 @@ MORE_WEAKNESSES = [
     ("misses what is gone", "rfc7252_5.8.4_delete_of_what_is_gone_is_deleted"),
     ("sends blocks without ETag", "rfc7959_2.4_blocks_carry_an_etag"),
     ("takes any patch", "rfc8132_3_patch_is_applied"),
+    ("mixes tags", "rfc9175_3.3_blocks_of_two_request_tags_are_not_put_together"),
 ]
 WEAKNESSES = [
     ("answers NON by CON", "rfc7252_5.2.3_non_is_answered_by_non"),

@@ -65,7 +65,7 @@ static bool sent_again(conform_t *c)
                                                  (long long)gaps[0], (long long)gaps[1], (long long)gaps[2]);
 }
 
-/** Whether nothing more comes once the response was answered by `type`. */
+/** Whether the response does not come any more once it was answered by `type`. */
 static bool ends_by(conform_t *c, copal_type_t type)
 {
     char text[CONFORM_TEXT];
@@ -74,9 +74,10 @@ static bool ends_by(conform_t *c, copal_type_t type)
     if (!begin(c, &ask, &response, false) || !is_confirmable(c, &response) ||
         !conform_send_empty(c, type, response.id))
         return false;
-    if (conform_receive(c, conform_now() + ENDED, &more))
-        return conform_fail(c, "%s came after it was answered by %s", conform_text(text, &more),
-                            type == COPAL_ACK ? "an acknowledgement" : "a Reset");
+    for (int64_t end = conform_now() + ENDED; conform_receive(c, end, &more);)
+        if (more.id == response.id || conform_same(more.token, response.token))
+            return conform_fail(c, "%s came after it was answered by %s", conform_text(text, &more),
+                                type == COPAL_ACK ? "an acknowledgement" : "a Reset");
     return c->verdict == VERDICT_NONE;
 }
 
