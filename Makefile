@@ -165,10 +165,17 @@ build/peers/go: | tools/installed/peers
 	@mkdir -p $@
 	cd tests/interop/go && PATH=/usr/bin:$$PATH go build -o $(CURDIR)/$@/ ./...
 
-.PHONY: benches bench bench-post observers instructions size stack
+.PHONY: build/peers/rust
+build/peers/rust: # it wants a newer Rust than Debian bookworm has
+	@command -v cargo >/dev/null || { echo "no cargo here, so no coap-rs" >&2; exit 1; }
+	@mkdir -p $@
+	cp -r bench/rust/* $@/
+	cd $@ && cargo build --quiet --release
+
+.PHONY: benches bench bench-peers bench-sessions bench-post observers instructions size stack
 benches: build
 	@cmake --build build --parallel $(JOBS) --target benches
-bench: benches tools/installed/bench ## answers per second beside a raw echo and libcoap's server, and DTLS sessions
+bench: benches tools/installed/bench ## answers per second beside a raw echo, libcoap's server and what bench-peers has installed; DTLS sessions
 	@bench/run
 	@bench/secure
 	@bench/peers
@@ -176,6 +183,9 @@ bench: benches tools/installed/bench ## answers per second beside a raw echo and
 	@bench/download
 	@bench/post $(SECONDS)
 	@bench/plot
+bench-peers: build/venv build/peers/californium build/peers/go build/peers/node build/peers/rust ## installs aiocoap, Californium, go-coap, node-coap, coap-rs, for make bench
+bench-sessions: benches tools/installed/bench ## memory and CPU for a handshake, of 10,000 and 100,000 DTLS sessions
+	@bench/secure 3 10000 100000
 SECONDS = 300
 bench-post: benches ## POSTs from 4,000 peers for SECONDS=300, with copies; none may run twice
 	@bench/post $(SECONDS)

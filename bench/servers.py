@@ -1,5 +1,10 @@
-"""The servers that the measurements compare, each with a value of 20 octets at /v, and a client of a few lines."""
+"""The servers that the measurements compare, each with a value of 20 octets at /v, and a client of a few lines.
+
+libcoap's is Debian's; what else is compared, `make bench-peers` installs: the servers of the interop tests, which are made with
+aiocoap, Californium, go-coap and node-coap, and that in rust/, made with coap-rs.
+"""
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -12,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 VALUE = b"01234567890123456789"
 LIBCOAP = shutil.which("coap-server-notls") or shutil.which("coap-server")
+CALIFORNIUM, GO, NODE, RUST = (BUILD / "peers" / name for name in ("californium", "go/server", "node", "rust"))
 TRIES = 100
 
 
@@ -19,6 +25,39 @@ def free_port():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def version(paths, pattern):
+    """What the pattern, with one group, finds in the first of these names that has it; None."""
+    return next((found[1] for path in sorted(paths) if (found := re.fullmatch(pattern, path.name))), None)
+
+
+def peers(port):
+    """Command lines of the servers that `make bench-peers` has installed, by name and version."""
+    at = ["127.0.0.1", str(port)]
+    aiocoap = version(BUILD.glob("venv/lib/*/site-packages/*"), r"aiocoap-(.+)\.dist-info")
+    californium = version(CALIFORNIUM.glob("lib/*"), r"californium-core-(.+)\.jar")
+    found = {}
+    if aiocoap:
+        found[f"aiocoap {aiocoap}"] = [BUILD / "venv/bin/python", ROOT / "tests/interop/aiocoap_server.py", *at]
+    if californium:
+        found[f"Californium {californium}"] = ["/usr/bin/java", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp",
+                                               f"{CALIFORNIUM}:{CALIFORNIUM}/lib/*", "CaliforniumServer", *at]
+    if GO.exists():
+        given = re.search(r"go-coap/v3 v(\S+)", (ROOT / "tests/interop/go/go.mod").read_text())
+        found[f"go-coap {given[1]}"] = [GO, *at]
+    if (NODE / "node_modules").exists():
+        given = json.loads((NODE / "node_modules/coap/package.json").read_text())
+        found[f"node-coap {given['version']}"] = ["node", NODE / "server.js", *at]
+    if (RUST / "target/release/coap-server").exists():
+        given = re.search(r'coap = \{ version = "=(\S+)"', (ROOT / "bench/rust/Cargo.toml").read_text())
+        found[f"coap-rs {given[1]}"] = [RUST / "target/release/coap-server", *at]
+    return found
+
+
+def libcoap_version():
+    said = subprocess.run([LIBCOAP, "-h"], capture_output=True, text=True)
+    return re.search(r" v(\d\S+) -- ", said.stdout + said.stderr)[1]
 
 
 def commands(port):

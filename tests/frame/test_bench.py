@@ -15,7 +15,7 @@ def run(*command):
 
 def test_the_loader_gets_right_answers_from_every_server():
     table = run("bench/run", "0.2", "1")
-    for server in ("echo", "copal", "libcoap"):
+    for server in ("echo", "copal", "libcoap", "aiocoap [\\d.]+", "Californium [\\d.]+", "go-coap [\\d.]+", "node-coap [\\d.]+"):
         rates = re.findall(rf"^ +{server} +(\d+) answers/s", table, re.MULTILINE)
         assert len(rates) == 4 and all(int(rate) > 0 for rate in rates), table
 

@@ -106,6 +106,7 @@ async def main(address, port):
     site.add_resource(["gone"], Value(b"x"))
     site.add_resource(["brief"], Value(b"1", max_age=1))
     site.add_resource(["big"], Value(None))
+    site.add_resource(["v"], Value(b"01234567890123456789"))  # of the measurements
     site.add_resource(["document"], Document())
     site.add_resource(["slow"], Slow())
     site.add_resource(["count"], Count())

@@ -201,6 +201,7 @@ class CaliforniumServer {
         server.add(new Value("test", octets("21.5")), new Value("validate", octets("state")),
                 new Value("large", octets("0123456789".repeat(300))), new Value("made", null),
                 new Value("gone", octets("x")), new Value("big", null),
+                new Value("v", octets("01234567890123456789")), // of the measurements
                 new Value("brief", octets("1"), 1), new Document(), new Slow(), new Count());
         server.start();
         System.out.println("listening on " + words[1]);

@@ -152,6 +152,7 @@ const resources = {
     "/test": new Value("21.5"), "/validate": new Value("state"), "/large": new Value("0123456789".repeat(300)),
     "/made": new Value(), "/gone": new Value("x"), "/big": new Value(), "/brief": new Value("1", 1),
     "/document": document, "/slow": slow, "/count": count,
+    "/v": new Value("01234567890123456789"), // of the measurements
 };
 resources["/.well-known/core"] = {
     handle(request, response) {

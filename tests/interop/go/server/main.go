@@ -249,6 +249,7 @@ func main() {
 	brief, second := newValue([]byte("1")), uint32(1)
 	brief.maxAge = &second
 	add("/brief", brief)
+	add("/v", newValue([]byte("01234567890123456789"))) // of the measurements
 	add("/slow", mux.HandlerFunc(slow))
 	add("/count", &count{})
 	core := strings.Join(links, ",")
