@@ -120,14 +120,20 @@ static void come_tiny(unsigned from, unsigned until)
     }
 }
 
-/* The server may learn only later that the address is real. */
-static void after_tiny_blocks_the_wanted_size_is_asked_for_again_and_ever_more_seldom(void **state)
+/* Up to where a larger block is asked for half way: 1,024 octets came in blocks of 16. */
+static void ask_larger_after_tiny(void)
 {
-    (void)state;
     open_tiny();
     asked(NONE, BLOCK(0, 0, 6), 0, 0);
     come_tiny(0, 1024);
     asked(NONE, BLOCK(1, 0, 6), 0, 0);
+}
+
+/* The server may learn only later that the address is real. */
+static void after_tiny_blocks_the_wanted_size_is_asked_for_again_and_ever_more_seldom(void **state)
+{
+    (void)state;
+    ask_larger_after_tiny();
     come_tiny(1024, 2048);
     asked(NONE, BLOCK(2, 0, 6), 0, 0);
     come_tiny(2048, 4096); /* at 3072 nothing is asked */
@@ -143,10 +149,7 @@ static void after_tiny_blocks_the_wanted_size_is_asked_for_again_and_ever_more_s
 static void a_server_that_refuses_another_size_half_way_is_asked_anew_without(void **state)
 {
     (void)state;
-    open_tiny();
-    asked(NONE, BLOCK(0, 0, 6), 0, 0);
-    come_tiny(0, 1024);
-    asked(NONE, BLOCK(1, 0, 6), 0, 0);
+    ask_larger_after_tiny();
     answer(.code = COPAL_BAD_REQUEST);
     asked(NONE, BLOCK(0, 0, 6), 0, 0);
     come_tiny(0, 1024);
@@ -161,14 +164,7 @@ static void a_server_that_refuses_another_size_half_way_is_asked_anew_without(vo
 static void a_server_that_gives_the_small_block_of_a_large_one_s_number_is_asked_for_the_right_one(void **state)
 {
     (void)state;
-    open_job(COPAL_GET, 0);
-    job.transfer.block_size = 0;
-    start();
-    asked(NONE, NONE, 0, 0);
-    answer(.code = COPAL_CONTENT, .block2 = BLOCK(0, 1, 0), .etag = "1", .size = 16);
-    asked(NONE, BLOCK(0, 0, 6), 0, 0);
-    come_tiny(0, 1024);
-    asked(NONE, BLOCK(1, 0, 6), 0, 0);
+    ask_larger_after_tiny();
     answer(.code = COPAL_CONTENT, .block2 = BLOCK(1, 1, 0), .etag = "1", .from = 16, .size = 16);
     asked(NONE, BLOCK(64, 0, 0), 0, 0);
     answer(.code = COPAL_CONTENT, .block2 = BLOCK(64, 0, 0), .etag = "1", .from = 1024, .size = 1);
