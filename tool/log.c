@@ -12,8 +12,9 @@
 enum { LINE = 512, ADDRESS = 64 };
 
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
-static const char *const names[TOOL_EVENTS] = {"problem", "listening", "reloaded", "stopping", "change",
-                                               "denied",  "received",  "sent",     "begun",    "over"};
+static const char *const names[TOOL_EVENTS] = {
+    "problem", "listening", "reloaded", "stopping",         "change",        "denied",        "received",
+    "sent",    "begun",     "over",     "handshake_failed", "session_begun", "session_ended", "network_cut"};
 
 /* The process has one standard error. What changes after tool_log_open does so with stderr locked. */
 static tool_level_t wanted = TOOL_INFO;
@@ -194,6 +195,55 @@ static void print_peer(const copal_peer_t *peer)
     }
 }
 
+/** By its prefix: "192.0.2.0/24". */
+static void print_network(const copal_event_t *event)
+{
+    char network[ADDRESS + 8];
+    uint16_t port;
+    copal_peer_t first = *event->peer;
+    memset(first.data + event->network, 0, first.size - (size_t)event->network);
+    copal_peer_to_text(&first, network, ADDRESS, &port);
+    snprintf(network + strlen(network), 8, "/%u", 8u * event->network);
+    if (json)
+        print_string("network", copal_text(network));
+    else
+        fprintf(stderr, "copal: to %s no more may go without proof (--guard)", network);
+}
+
+static void print_client(const char *what, const copal_event_t *event)
+{
+    const char *reason = event->reason ? event->reason : event->status ? copal_error_text(event->status) : NULL;
+    if (!json)
+        fprintf(stderr, "copal: %s", what);
+    print_peer(event->peer);
+    if (json && reason)
+        print_string("message", copal_text(reason));
+    else if (!json)
+        fputs(reason ? reason : "begun", stderr);
+}
+
+void tool_log_event(void *user, const copal_event_t *event)
+{
+    static const struct {
+        tool_level_t level;
+        tool_event_name_t name;
+        const char *what;
+    } kinds[] = {
+        [COPAL_HANDSHAKE_FAILED] = {TOOL_WARN, TOOL_EVENT_HANDSHAKE_FAILED, "handshake"},
+        [COPAL_SESSION_BEGUN] = {TOOL_DEBUG, TOOL_EVENT_SESSION_BEGUN, "session"},
+        [COPAL_SESSION_ENDED] = {TOOL_DEBUG, TOOL_EVENT_SESSION_ENDED, "session"},
+        [COPAL_NETWORK_CUT] = {TOOL_WARN, TOOL_EVENT_NETWORK_CUT, NULL},
+    };
+    (void)user;
+    if (!begin(kinds[event->kind].level, kinds[event->kind].name))
+        return;
+    if (event->kind == COPAL_NETWORK_CUT)
+        print_network(event);
+    else
+        print_client(kinds[event->kind].what, event);
+    end();
+}
+
 /** A code as a number with a dot, which programs compare; methods by their name. */
 static void print_code(copal_code_t code)
 {
@@ -232,6 +282,46 @@ void tool_log_change(void *user, const copal_directory_change_t *change)
     end();
 }
 
+/** Prints what `write` writes as a string of JSON. */
+static void print_written(const char *name, copal_bytes_t datagram, void (*write)(FILE *stream, copal_bytes_t datagram))
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&text, &size);
+    if (stream) {
+        write(stream, datagram);
+        fclose(stream);
+        print_string(name, (copal_bytes_t){(const uint8_t *)text, size});
+    }
+    free(text);
+}
+
+/** The path that a request asks for, as in its URI but for the first slash, and nothing escaped. */
+static void write_path(FILE *stream, copal_bytes_t datagram)
+{
+    copal_message_t message;
+    copal_option_t option;
+    if (copal_message_parse(&message, datagram) < 0)
+        return;
+    copal_option_reader_t reader = copal_message_options(&message);
+    for (bool first = true; copal_option_next(&reader, &option);)
+        if (option.number == COPAL_OPTION_URI_PATH) {
+            fputs(first ? "" : "/", stream);
+            fwrite(option.value.data, 1, option.value.size, stream);
+            first = false;
+        }
+}
+
+static void print_message(copal_bytes_t datagram)
+{
+    if (datagram.size > 1 && datagram.data[1] != COPAL_EMPTY) {
+        print_code(datagram.data[1]);
+        if (datagram.data[1] >> 5 == 0)
+            print_written("path", datagram, write_path);
+    }
+    print_written("message", datagram, tool_print_message);
+}
+
 void tool_log_message(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes_t datagram)
 {
     if (!begin(TOOL_DEBUG, outgoing ? TOOL_EVENT_SENT : TOOL_EVENT_RECEIVED))
@@ -241,17 +331,7 @@ void tool_log_message(void *user, bool outgoing, const copal_peer_t *peer, copal
         funlockfile(stderr);
         return;
     }
-    char *text = NULL;
-    size_t size = 0;
-    FILE *stream = open_memstream(&text, &size);
     print_peer(peer);
-    if (datagram.size > 1 && datagram.data[1] != COPAL_EMPTY)
-        print_code(datagram.data[1]);
-    if (stream) {
-        tool_print_message(stream, datagram);
-        fclose(stream);
-        print_string("message", (copal_bytes_t){(const uint8_t *)text, size});
-    }
-    free(text);
+    print_message(datagram);
     end();
 }

@@ -19,6 +19,10 @@ typedef enum {
     TOOL_EVENT_SENT,
     TOOL_EVENT_BEGUN,
     TOOL_EVENT_OVER,
+    TOOL_EVENT_HANDSHAKE_FAILED,
+    TOOL_EVENT_SESSION_BEGUN,
+    TOOL_EVENT_SESSION_ENDED,
+    TOOL_EVENT_NETWORK_CUT,
     TOOL_EVENTS
 } tool_event_name_t;
 
@@ -46,6 +50,9 @@ void tool_log_listening(const char *uri);
 
 /** What a peer did to the files; what was denied is worth a warning. As copal_directory_options_t.changed. */
 void tool_log_change(void *user, const copal_directory_change_t *change);
+
+/** A copal_listener_t: what became of a client, or of its network. */
+void tool_log_event(void *user, const copal_event_t *event);
 
 /** A copal_trace_t: each message. */
 void tool_log_message(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes_t datagram);

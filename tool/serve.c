@@ -509,6 +509,7 @@ static int run_with(const tool_command_t *command, serve_t *serve, int argc, cha
                                  "--dir serves every path that no --resource has, so --dynamic can create nothing");
     serve->directory_options.changed = tool_log_change;
     serve->config.trace = tool_log_wants(TOOL_DEBUG) ? tool_log_message : NULL;
+    serve->config.event = tool_log_wants(TOOL_WARN) ? tool_log_event : NULL;
     serve->socket_count = tool_service_sockets(serve->sockets, SOCKETS);
     if (serve->socket_count && (serve->address_count || serve->port != NO_PORT || serve->plain_port != NO_PORT))
         return tool_option_error(command, "--bind, --port and --also-plain have no say where sockets are handed over");

@@ -28,7 +28,6 @@ static const struct {
     {offsetof(copal_host_counters_t, server_sockets.overflowed), "overflow",
      "datagrams come quicker than they are read"},
     {offsetof(copal_host_counters_t, server.answers[2]), "errors", "requests are answered with 5.xx"},
-    {offsetof(copal_host_counters_t, server_dtls.failed), "handshakes", "DTLS handshakes fail"},
 };
 enum { CONDITIONS = sizeof conditions / sizeof *conditions };
 

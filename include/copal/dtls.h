@@ -98,6 +98,11 @@ typedef struct {
      *  borrowed. copal_dtls_protect and copal_dtls_connect may be called inside: what is gone is not found there any
      *  more. */
     void (*changed)(void *user, copal_time_t now, const copal_peer_t *peer, int status, const char *reason);
+    /** What became of a client of ours, for who keeps a log; NULL: nobody does. 0: a session with this address has begun.
+     *  EHANDSHAKE, ECERTIFICATE and ETIMEOUT: its handshake failed; EFULL: that made room for another one. ECLOSED: the client
+     *  has ended its session; ESTALE: it made room, was not used for limits.idle_timeout, or the client began a new one. `reason`
+     *  as above. What copal_dtls_disconnect and copal_dtls_close end is not told. */
+    void (*served)(void *user, const copal_peer_t *address, int status, const char *reason);
     void *user;
 } copal_dtls_config_t;
 

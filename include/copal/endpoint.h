@@ -153,6 +153,7 @@ typedef struct {
     uint64_t unobserved;            /* answered without Observe since there was no room to keep it (RFC 7641 section 4.1) */
     uint64_t withheld;              /* answers cut, challenged or dropped since they were long for an unproven address
                                      * (section 11.3) */
+    uint64_t cut;                   /* how often a network had spent what may go to its unproven addresses */
     uint64_t forgotten;             /* entries against duplicates that made room early, of PUT, DELETE and iPATCH (section 4.5) */
     uint64_t displaced;             /* proofs of addresses that made room for others (RFC 9175 section 2.3) */
 } copal_counters_t;

@@ -20,9 +20,29 @@ typedef struct copal_host_t copal_host_t;
  *  the host. */
 typedef void (*copal_trace_t)(void *user, bool outgoing, const copal_peer_t *peer, copal_bytes_t datagram);
 
+/** What happens to the server now and then, for a log. */
+typedef enum {
+    COPAL_HANDSHAKE_FAILED, /* of a client, by DTLS */
+    COPAL_SESSION_BEGUN,
+    COPAL_SESSION_ENDED,
+    COPAL_NETWORK_CUT /* a request's answer was more than what may still go to the addresses of its network without proof
+                       * (server.network_bytes). Where an answer given later or a notification was, it is only counted */
+} copal_event_kind_t;
+
+typedef struct {
+    copal_event_kind_t kind;
+    const copal_peer_t *peer; /* the client's; of a network that of who asked last */
+    uint8_t network;          /* of a network: so many octets of the address are its own */
+    int status;               /* of what failed or ended: as copal_dtls_config_t.served says */
+    const char *reason;       /* likewise: a sentence without full stop, or NULL; borrowed */
+} copal_event_t;
+
+/** Called in the thread that runs the host, inside its work: nothing of the host may be called. */
+typedef void (*copal_listener_t)(void *user, const copal_event_t *event);
+
 typedef struct {
     uint32_t workers;           /* threads that serve (1), at most 64: each with sockets of its own on every address, of which the
-                                 * system chooses one by a peer's address and port. Handlers, `created` and `trace` are then
+                                 * system chooses one by a peer's address and port. Handlers, `created`, `trace` and `event` are then
                                  * called by several threads at once (copal_handler_t.serial: not two of those) */
     size_t memory;              /* octets for everything (64 MiB), touched only as it is used; limits are scaled to it */
     copal_limits_t server;      /* a nonzero field takes the place of the scaled one. All are of each worker, but for
@@ -39,8 +59,9 @@ typedef struct {
     /** Applies patches to values of Content-Format 50, as copal_tree_config_t says: copal_json_patch of copal/patch.h, with
      *  which a program links json-c. NULL: no patches. */
     copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out, size_t *size);
-    void *user;                 /* for created, patch and trace */
+    void *user;                 /* for created, patch, trace and event */
     copal_trace_t trace;        /* NULL: none */
+    copal_listener_t event;     /* NULL: none */
     const char *client_address; /* literal address the client's sockets are bound to; NULL: any */
     void (*random)(void *state, void *buffer, size_t size); /* called by all workers; NULL: the system's */
     void *random_state;

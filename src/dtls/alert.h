@@ -2,9 +2,10 @@
 #ifndef COPAL_DTLS_ALERT_H
 #define COPAL_DTLS_ALERT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/** A sentence, static. */
-const char *copal__alert_text(uint8_t description);
+/** A sentence about who sent it, a client or a server; static. */
+const char *copal__alert_text(uint8_t description, bool client);
 
 #endif

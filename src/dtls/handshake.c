@@ -109,10 +109,12 @@ void copal__handshake_drop(copal_dtls_t *d, uint32_t slot)
 void copal__handshake_fail(copal_dtls_t *d, copal_time_t now, uint32_t slot, int status, const char *reason)
 {
     const copal__pending_t *h = &d->pendings[slot];
-    if (h->server)
-        copal__handshake_drop(d, slot);
-    else
+    if (!h->server) {
         copal__session_end(d, now, h->session, status, reason);
+        return;
+    }
+    copal__tell_served(d, &h->address, status, reason); /* which may be the library's, and goes with it */
+    copal__handshake_drop(d, slot);
 }
 
 /* The session that a server's handshake has led to. */
@@ -169,6 +171,8 @@ static void complete(copal_dtls_t *d, copal_time_t now, uint32_t slot)
         d->config.changed(d->config.user, now, &peer, 0, NULL);
     else if (former != session && former != COPAL__NONE)
         copal__session_end(d, now, former, COPAL_ESTALE, "another session with the same address took its place");
+    if (d->sessions[session].server)
+        copal__tell_served(d, &d->sessions[session].address, 0, NULL);
     copal__sessions_trim(d, now);
 }
 
@@ -208,8 +212,30 @@ void copal__handshake_feed(copal_dtls_t *d, copal_time_t now, uint32_t slot, con
     copal__pending_t *h = &d->pendings[slot];
     if (!h->server && h->sent_size == 0)
         return; /* it has asked nothing yet */
-    h->heard = true;
+    h->heard |= !h->server || COPAL__EPOCH(record->number) > 0;
     settle(d, now, slot, d->config.backend->receive(h->object, now, record->data, record->size));
+}
+
+/* A Finished under another key is dropped silently (RFC 6347 section 4.1.2.7), by either end. */
+static void give_up_client(copal_dtls_t *d, copal_time_t now, uint32_t slot)
+{
+    const copal__pending_t *h = &d->pendings[slot];
+    if (h->number > 0)
+        copal__handshake_fail(d, now, slot, COPAL_EHANDSHAKE,
+                              "the server fell silent over our Finished, as where it has another key");
+    else
+        copal__handshake_fail(d, now, slot, COPAL_ETIMEOUT,
+                              h->heard ? "the server stopped answering" : "the server does not answer");
+}
+
+static void give_up_server(copal_dtls_t *d, copal_time_t now, uint32_t slot)
+{
+    if (d->pendings[slot].heard)
+        copal__handshake_fail(d, now, slot, COPAL_EHANDSHAKE,
+                              "what the client sent under its key cannot be read, as where it has another key, or an "
+                              "identity that nobody has");
+    else
+        copal__handshake_fail(d, now, slot, COPAL_ETIMEOUT, "the client stopped answering");
 }
 
 void copal__handshake_run(copal_dtls_t *d, copal_time_t now, uint32_t slot)
@@ -219,21 +245,21 @@ void copal__handshake_run(copal_dtls_t *d, copal_time_t now, uint32_t slot)
         settle(d, now, slot, d->config.backend->run(h->object, now));
     else if (h->alert)
         copal__handshake_fail(d, now, slot, COPAL_EHANDSHAKE, h->alert);
-    else if (h->number > 0) /* a Finished under another key is dropped silently (RFC 6347 section 4.1.2.7) */
-        copal__handshake_fail(d, now, slot, COPAL_EHANDSHAKE,
-                              "the server fell silent over our Finished, as where it has another key");
+    else if (h->server)
+        give_up_server(d, now, slot);
     else
-        copal__handshake_fail(d, now, slot, COPAL_ETIMEOUT,
-                              h->heard ? "the server stopped answering" : "the server does not answer");
+        give_up_client(d, now, slot);
 }
 
 void copal__handshake_alert(copal_dtls_t *d, copal_time_t now, uint32_t slot, copal_bytes_t alert)
 {
     copal__pending_t *h = &d->pendings[slot];
-    if (h->server || h->sent_size == 0 || alert.size != 2 || alert.data[0] != COPAL__FATAL)
+    if (h->sent_size == 0 || alert.size != 2 || alert.data[0] != COPAL__FATAL)
         return;
+    h->alert = copal__alert_text(alert.data[1], h->server);
+    if (h->server)
+        return; /* nobody waits for it */
     h->heard = true;
-    h->alert = copal__alert_text(alert.data[1]);
     if (h->deadline > now + AFTER_ALERT)
         h->deadline = now + AFTER_ALERT;
     set_timer(d, now, slot);
@@ -280,7 +306,7 @@ static uint32_t oldest(const copal_dtls_t *d, const copal_from_t *from)
 }
 
 /* A free entry, at the cost of a server's handshake (for `from`, or for one of our own) if need be; COPAL__NONE. */
-static uint32_t take(copal_dtls_t *d, const copal_from_t *from)
+static uint32_t take(copal_dtls_t *d, copal_time_t now, const copal_from_t *from)
 {
     uint32_t slot = copal__pool_take(&d->pending_pool);
     if (slot != COPAL__NONE)
@@ -288,7 +314,7 @@ static uint32_t take(copal_dtls_t *d, const copal_from_t *from)
     slot = oldest(d, from);
     if (slot == COPAL__NONE)
         return COPAL__NONE;
-    copal__handshake_drop(d, slot);
+    copal__handshake_fail(d, now, slot, COPAL_EFULL, "it made room for another handshake");
     return copal__pool_take(&d->pending_pool);
 }
 
@@ -321,7 +347,7 @@ static int begin(copal_dtls_t *d, copal_time_t now, uint32_t slot, const copal__
 int copal__handshake_accept(copal_dtls_t *d, copal_time_t now, copal_credentials_t *credentials,
                             const copal_from_t *from, uint64_t hello, uint32_t *slot)
 {
-    *slot = take(d, from);
+    *slot = take(d, now, from);
     if (*slot == COPAL__NONE)
         return COPAL_EFULL;
     const copal__pending_t start = {
@@ -338,7 +364,7 @@ int copal__handshake_accept(copal_dtls_t *d, copal_time_t now, copal_credentials
 int copal__handshake_begin(copal_dtls_t *d, copal_time_t now, uint32_t session)
 {
     copal__session_t *s = &d->sessions[session];
-    uint32_t slot = take(d, NULL);
+    uint32_t slot = take(d, now, NULL);
     if (slot == COPAL__NONE)
         return COPAL_EFULL;
     const copal__pending_t start = {

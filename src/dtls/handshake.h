@@ -23,7 +23,7 @@ void copal__handshake_run(copal_dtls_t *d, copal_time_t now, uint32_t slot);
 /** Keeps a message until a client's is done, where there is room. */
 void copal__handshake_keep(copal_dtls_t *d, uint32_t slot, copal_bytes_t message);
 
-/** Ends it; a client's session goes with it. */
+/** Ends it, and tells so; a client's session goes with it. */
 void copal__handshake_fail(copal_dtls_t *d, copal_time_t now, uint32_t slot, int status, const char *reason);
 /** Ends it, and nothing else. */
 void copal__handshake_drop(copal_dtls_t *d, uint32_t slot);

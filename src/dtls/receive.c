@@ -15,7 +15,7 @@ static void hear_alert(copal_dtls_t *d, copal_time_t now, uint32_t slot, copal_b
         copal__session_say_goodbye(d, slot); /* RFC 5246 section 7.2.1: answered with our own */
     else if (alert.data[0] != COPAL__FATAL)
         return;
-    copal__session_end(d, now, slot, COPAL_ECLOSED, copal__alert_text(alert.data[1]));
+    copal__session_end(d, now, slot, COPAL_ECLOSED, copal__alert_text(alert.data[1], d->sessions[slot].server));
 }
 
 static void hear_handshake(copal_dtls_t *d, copal__session_t *s, copal_bytes_t message)
@@ -100,7 +100,7 @@ static bool begin(copal_dtls_t *d, copal_time_t now, copal_credentials_t *creden
     if (handshake != COPAL__NONE && d->pendings[handshake].hello != digest) {
         if (!d->pendings[handshake].server)
             return false;
-        copal__handshake_drop(d, handshake); /* the client has begun anew */
+        copal__handshake_fail(d, now, handshake, COPAL_EHANDSHAKE, "the client has begun anew");
         handshake = COPAL__NONE;
     }
     if (handshake == COPAL__NONE && copal__handshake_accept(d, now, credentials, from, digest, &handshake) < 0)

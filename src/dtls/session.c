@@ -151,6 +151,8 @@ void copal__session_end(copal_dtls_t *d, copal_time_t now, uint32_t slot, int st
     const uint32_t handshake = d->sessions[slot].handshake;
     if (handshake != COPAL__NONE)
         d->pendings[handshake].session = COPAL__NONE;
+    if (server)
+        copal__tell_served(d, &d->sessions[slot].address, status, reason);
     forget(d, slot);
     if (!server)
         d->config.changed(d->config.user, now, &peer, status, reason);

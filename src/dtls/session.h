@@ -31,8 +31,8 @@ int copal__session_seal(copal_dtls_t *d, copal__session_t *s, uint8_t type, copa
 /** Seals a record and sends it at once. */
 void copal__session_send(copal_dtls_t *d, copal__session_t *s, uint8_t type, copal_bytes_t content);
 
-/** Gives a session up, and its handshake if there is one. A client's user is told, when all else is done: he may
- *  connect anew. */
+/** Gives a session up, and its handshake if there is one, and tells so. A client's user is told when all else is done: he
+ *  may connect anew. */
 void copal__session_end(copal_dtls_t *d, copal_time_t now, uint32_t slot, int status, const char *reason);
 /** The same without telling the user. */
 void copal__session_drop(copal_dtls_t *d, uint32_t slot);

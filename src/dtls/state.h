@@ -41,7 +41,7 @@ typedef struct {
     copal_peer_t address;
     uint32_t via;
     bool server;       /* we are */
-    bool heard;        /* of a client: something came from the server */
+    bool heard;        /* of a client: something came from the server; of a server: something under keys */
     bool moved;        /* the library sent a message that it had not sent before */
     uint32_t session;  /* of a client: what it is for */
     uint32_t messages; /* one more than the highest message_seq that we sent */
@@ -84,6 +84,14 @@ struct copal_dtls_t {
 static inline uint64_t copal__address_hash(const copal_dtls_t *d, const uint8_t *data, size_t size)
 {
     return copal__hash(&d->key, 0, data, size);
+}
+
+/** Tells who keeps a log what became of a client, if anybody does. */
+static inline void copal__tell_served(const copal_dtls_t *d, const copal_peer_t *address, int status,
+                                      const char *reason)
+{
+    if (d->config.served)
+        d->config.served(d->config.user, address, status, reason);
 }
 
 /** Sends a datagram to an address. */

@@ -3,8 +3,9 @@
 
 static void withhold(copal_endpoint_t *e, copal__bucket_t *b)
 {
-    copal__guard_withhold(&e->guard, b, e->now);
+    e->counters.cut += !b->empty;
     e->counters.withheld++;
+    copal__guard_withhold(&e->guard, b, e->now);
 }
 
 /* ---- at once ---------------------------------------------------------------------------------------------- */
@@ -117,9 +118,10 @@ bool copal__address_spend(copal_endpoint_t *e, const copal_peer_t *peer, uint64_
         return true;
     uint32_t more = (uint32_t)octets - a->credit;
     if (more > copal__guard_room(&e->guard, b, e->now)) {
-        if (!b->empty)
-            copal__guard_withhold(&e->guard, b, e->now); /* once: what nobody asks for now does not keep it so */
-        e->counters.withheld++;
+        if (b->empty)
+            e->counters.withheld++; /* what nobody asks for now does not keep it so */
+        else
+            withhold(e, b);
         return false;
     }
     copal__guard_spend(&e->guard, b, more);

@@ -93,6 +93,7 @@ static const row_t endpoint_rows[] = {
     ROW(notifications, "Notifications sent"),
     ROW(unobserved, "Requests to observe that there was no room for"),
     ROW(withheld, "Answers cut, challenged or dropped for an unproven address"),
+    ROW(cut, "Networks that have spent what may go to unproven addresses"),
     ROW(forgotten, "Entries against duplicates that made room early"),
     ROW(displaced, "Proofs of addresses that made room for others"),
 };

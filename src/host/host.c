@@ -80,6 +80,7 @@ static void init_side(copal__worker_t *worker, copal__side_t *side, const copal_
     side->locals = &worker->locals;
     side->batch = &worker->batch;
     side->trace = config->trace;
+    side->event = config->event;
     side->user = config->user;
 }
 

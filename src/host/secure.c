@@ -25,11 +25,27 @@ static void changed(void *user, copal_time_t now, const copal_peer_t *peer, int 
     side->reason = NULL;
 }
 
+static void served(void *user, const copal_peer_t *address, int status, const char *reason)
+{
+    const copal__side_t *side = user;
+    const bool ended = status == COPAL_ECLOSED || status == COPAL_ESTALE;
+    const copal_event_t event = {
+        .kind = status == 0 ? COPAL_SESSION_BEGUN
+                : ended     ? COPAL_SESSION_ENDED
+                            : COPAL_HANDSHAKE_FAILED,
+        .peer = address,
+        .status = status,
+        .reason = reason,
+    };
+    side->event(side->user, &event);
+}
+
 int copal__side_secure(copal__side_t *side, void *memory, size_t size, copal_dtls_config_t *config)
 {
     config->transmit = transmit;
     config->deliver = deliver;
     config->changed = changed;
+    config->served = side->event ? served : NULL;
     config->user = side;
     return copal_dtls_init(&side->dtls, memory, size, config);
 }

@@ -276,13 +276,26 @@ void copal__side_send_batches(copal__side_t *side, copal_time_t now)
 
 /* ---- receiving ---------------------------------------------------------------------------------- */
 
+/* The network that a message cuts off is that of who sent it. */
+static int receive(copal__side_t *side, copal_time_t now, const copal_from_t *from, copal_bytes_t message)
+{
+    if (!side->event)
+        return copal_endpoint_receive(side->endpoint, now, from, message);
+    const copal_counters_t *counters = copal_endpoint_counters(side->endpoint);
+    const uint64_t cut = counters->cut;
+    const int status = copal_endpoint_receive(side->endpoint, now, from, message);
+    if (counters->cut != cut)
+        side->event(side->user, &(copal_event_t){COPAL_NETWORK_CUT, &from->peer, from->network, 0, NULL});
+    return status;
+}
+
 void copal__side_take(copal__side_t *side, copal_time_t now, const copal_from_t *from, copal_bytes_t message)
 {
     if (side->trace)
         side->trace(side->user, false, &from->peer, message);
-    if (copal_endpoint_receive(side->endpoint, now, from, message) == COPAL_EFULL) {
+    if (receive(side, now, from, message) == COPAL_EFULL) {
         copal__side_send(side, now);
-        copal_endpoint_receive(side->endpoint, now, from, message);
+        receive(side, now, from, message);
     }
 }
 

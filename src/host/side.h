@@ -29,6 +29,7 @@ typedef struct {
     copal__locals_t *locals;
     copal__batch_t *batch; /* both sides share it: only one of them is busy at a time */
     copal_trace_t trace;
+    copal_listener_t event;
     void *user;
     const char *reason; /* of a session's end, while the endpoint is told; NULL: nothing more is known */
     copal_socket_counters_t counters; /* `overflowed` is the system's to count */

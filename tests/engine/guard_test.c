@@ -133,6 +133,25 @@ static void observers_that_acknowledge_cost_nothing(void **state)
     bench_close(&f.b);
 }
 
+/* So who looks at the counter before and after a message knows that its sender's network is the one. */
+static void a_network_counts_as_cut_once_however_much_is_withheld(void **state)
+{
+    (void)state;
+    static flood_t f;
+    flood_open(&f, NULL);
+    const copal_counters_t *counters = copal_endpoint_counters(f.b.endpoint);
+    assert_int_equal(counters->cut, 0);
+    flood_empty(&f);
+    for (unsigned i = 0; i < 100; i++) {
+        flood_forge(&f, "a", NULL, 6);
+        while (flood_take(&f))
+            ;
+    }
+    assert_true(counters->withheld > 50);
+    assert_int_equal(counters->cut, 1);
+    bench_close(&f.b);
+}
+
 /* ---- real clients meanwhile ------------------------------------------------------------------------------------- */
 
 static void take_answer(flood_client_t *c, const copal_message_t *m)
@@ -278,6 +297,7 @@ int main(void)
         cmocka_unit_test(answers_given_later_count_with_all_their_retransmissions),
         cmocka_unit_test(forged_observers_are_told_no_more_than_three_times_what_they_cost),
         cmocka_unit_test(observers_that_acknowledge_cost_nothing),
+        cmocka_unit_test(a_network_counts_as_cut_once_however_much_is_withheld),
         cmocka_unit_test(a_client_in_another_network_notices_nothing_but_a_ping),
         cmocka_unit_test(a_client_in_the_same_network_that_answers_pings_is_soon_served_in_full),
         cmocka_unit_test(a_client_in_the_same_network_that_echoes_is_soon_served_in_full),

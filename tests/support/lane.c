@@ -2,6 +2,7 @@
 
 #include "support/bench.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,6 +107,15 @@ static void changed(void *user, copal_time_t now, const copal_peer_t *peer, int 
     strncpy(s->reason, reason ? reason : "", sizeof s->reason - 1);
 }
 
+static void served(void *user, const copal_peer_t *address, int status, const char *reason)
+{
+    station_t *s = user;
+    s->served++;
+    s->served_status = status;
+    s->client = *address;
+    snprintf(s->served_reason, sizeof s->served_reason, "%s", reason ? reason : "");
+}
+
 static void make(station_t *s, const copal_dtls_backend_t *backend, const copal_dtls_limits_t *limits)
 {
     const copal_dtls_config_t config = {.backend = backend,
@@ -115,6 +125,7 @@ static void make(station_t *s, const copal_dtls_backend_t *backend, const copal_
                                         .transmit = transmit,
                                         .deliver = deliver,
                                         .changed = changed,
+                                        .served = served,
                                         .user = s};
     const size_t size = copal_dtls_size(limits);
     s->memory = calloc(1, size);

@@ -31,6 +31,10 @@ struct station_t {
     int status;                                            /* of the last change */
     char reason[128];
     copal_peer_t changed;
+    unsigned served; /* times that it was told what became of a client */
+    int served_status;
+    char served_reason[128];
+    copal_peer_t client;
 };
 
 struct lane_t {

@@ -9,7 +9,12 @@ import subprocess
 import pytest
 
 from support import coap
+from support.certificates import Certificates
 from support.process import SECONDS, Program, Serve, copal, copal_binary, environment, until
+
+
+class SecureServe(Serve):
+    SCHEME = "coaps"
 
 
 def events(server):
@@ -85,17 +90,60 @@ def test_of_one_event_some_lines_a_second_are_printed_and_the_rest_counted(tmp_p
     assert missing and len(lines) + sum(missing) == 500
 
 
+def flood(server, count):
+    """Asks for long answers, without taking any."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.connect(("127.0.0.1", server.port))
+        for message_id in range(count):
+            sock.send(coap.encode(coap.Message(coap.NON, coap.GET, message_id, b"t", [(coap.URI_PATH, b"a")])))
+
+
 def test_a_condition_begins_once_and_is_over_when_nothing_more_comes():
     with Serve("--resource", "a=" + 900 * "x", "--guard", "64", "--log-format", "json") as server:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.connect(("127.0.0.1", server.port))
-            for message_id in range(200):
-                sock.send(coap.encode(coap.Message(coap.NON, coap.GET, message_id, b"t",
-                                                   [(coap.URI_PATH, b"a")])))
+        flood(server, 200)
         server.wait_for('"what":"guard"')
         server.wait_for('"what":"guard","message":"over, after')
     guard = [event for event in events(server) if event.get("what") == "guard"]
     assert [(event["level"], event["event"]) for event in guard] == [("warn", "begun"), ("info", "over")]
+
+
+def test_a_network_that_is_cut_off_is_named_once():
+    with Serve("--resource", "a=" + 900 * "x", "--guard", "64", "--log-format", "json") as server:
+        flood(server, 200)
+        server.wait_for('"what":"guard"')
+    (cut,) = named(server, "network_cut")
+    assert (cut["level"], cut["network"]) == ("warn", "127.0.0.0/24")
+    with Serve("--resource", "a=" + 900 * "x", "--guard", "64") as server:
+        flood(server, 5)
+        server.wait_for(r"^copal: to 127\.0\.0\.0/24 no more may go without proof \(--guard\)$")
+
+
+def test_a_handshake_that_failed_is_told_with_who_and_why(tmp_path):
+    made = Certificates(tmp_path)
+    options = ["--cert", made.file("both.pem"), "--ca", made.file("authority.pem"), "--resource", "a=1"]
+    with SecureServe(*options, "--log-format", "json") as server:
+        assert copal("get", "--ca", made.file("authority.pem"), server.uri + "/a").returncode == 3
+        server.wait_for('"event":"handshake_failed"')
+        assert copal("get", "--ca", made.file("authority.pem"), "--cert", made.file("client.pem"), "--key",
+                     made.file("client.key"), server.uri + "/a").returncode == 0
+    (failed,) = named(server, "handshake_failed")
+    assert (failed["level"], failed["message"]) == ("warn", "the client showed no certificate")
+    assert failed["peer"] == "127.0.0.1" and failed["port"] > 0
+    assert not named(server, "session_begun")
+    with SecureServe(*options) as server:
+        assert copal("get", "--ca", made.file("authority.pem"), server.uri + "/a").returncode == 3
+        server.wait_for(r"^copal: handshake by 127\.0\.0\.1 port \d+: the client showed no certificate$")
+
+
+def test_debug_tells_sessions_and_what_was_asked_in_them():
+    with SecureServe("--psk", "secret", "--resource", "a/b=1", "--log-format", "json", "--log-level", "debug") as server:
+        assert copal("get", "--psk", "secret", "--identity", "us", server.uri + "/a/b").returncode == 0
+        server.wait_for('"event":"session_ended"')
+    (begun,), (asked,), (ended,) = (named(server, name) for name in ("session_begun", "received", "session_ended"))
+    assert begun["level"] == ended["level"] == "debug" and "message" not in begun
+    assert ended["message"] == "the client closed the session"
+    assert (asked["method"], asked["path"]) == ("GET", "a/b")
+    assert len({(event["peer"], event["port"]) for event in (begun, asked, ended)}) == 1
 
 
 def test_lines_to_the_journal_begin_with_their_priority(tmp_path):
