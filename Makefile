@@ -130,6 +130,10 @@ fuzz-server: build/asan build/venv ## sends mutated messages to copal serve unde
 conform: build build/asan build/venv build/peers/californium build/peers/go build/peers/node ## tests servers of ours and of others by copal conform, for docs/conformance.md
 	@COPAL_BUILD=$(CURDIR)/build COPAL_ASAN_BUILD=$(CURDIR)/build/asan build/venv/bin/python tools/conformance
 
+.PHONY: interop
+interop: build build/asan build/venv build/peers/californium build/peers/go build/peers/node ## tries copal with each peer both ways, over UDP and DTLS, for docs/interop.md
+	@build/venv/bin/python tools/interop
+
 .PHONY: run
 run: build build/micropython ## serves the example script under MicroPython, and says what to type to try it
 	@bindings/micropython/run
