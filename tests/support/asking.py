@@ -8,7 +8,7 @@ from support import coap
 from support.coap import ACK, CON, NON, RST, Message
 
 KNOWN = {coap.BLOCK2}  # of the critical options
-ECHO = 252
+ECHO, REQUEST_TAG = 252, 292
 
 
 class Asking:
@@ -56,6 +56,8 @@ class Asking:
         except ValueError:
             if self.fault == "takes what is malformed":
                 self.waiting = False
+            elif kind == CON and self.fault != "answers nothing":
+                self._empty(ACK if self.fault == "acknowledges all" else RST, mid)
             return
         if kind in (ACK, RST):
             matches = mid == self.request.mid or self.fault == "takes any acknowledgement"
@@ -96,7 +98,7 @@ class Following:
         self._socket.settimeout(0.05)
 
     def run(self):
-        play = {"blocks": self._download, "upload": self._upload, "smaller": self._upload, "echo": self._echo,
+        play = {"blocks": self._download, "upload": self._upload, "smaller": self._upload, "tagged": self._upload, "echo": self._echo,
                 "copy": self._ask_separately, "notified": self._observe, "cancelled": self._observe}[self.path]
         with self._socket, contextlib.suppress(ConnectionRefusedError, Judged):
             play()
@@ -146,7 +148,10 @@ class Following:
             if self.fault == "sends short blocks":
                 piece = piece[:-1]
             asked = number << 4 | 8 * (at < size) | szx
-            answer = self._ask(coap.PUT, (coap.BLOCK1, coap.uint(asked)), payload=piece)
+            tag = [(REQUEST_TAG, bytes([number if self.fault == "changes the tag" else 0]))]
+            if self.path != "tagged" or self.fault == "drops the tag" and number:
+                tag = []
+            answer = self._ask(coap.PUT, (coap.BLOCK1, coap.uint(asked)), *tag, payload=piece)
             if self.fault == "gives up":
                 return
             if self.fault != "keeps its size":

@@ -28,6 +28,8 @@ FAULTS = [
     ("answers nothing", "ping", "rfc7252_4.2_ping_is_answered_with_reset"),
     ("acknowledges all", "ping", "rfc7252_4.2_ping_is_answered_with_reset"),
     ("acknowledges all", "class-7", "rfc7252_4.2_con_of_class_7_is_rejected"),
+    ("answers nothing", "malformed-con", "rfc7252_4.2_malformed_con_is_rejected"),
+    ("acknowledges all", "malformed-con", "rfc7252_4.2_malformed_con_is_rejected"),
     ("acknowledges NON", "non", "rfc7252_4.3_non_is_not_acknowledged"),
     ("rejects NON", "non", "rfc7252_4.3_non_is_not_acknowledged"),
     ("answers nothing", "confirmable", "rfc7252_5.2.2_separate_response_is_acknowledged"),
@@ -44,6 +46,8 @@ FAULTS += [(fault, "blocks", DOWNLOAD) for fault in (
     "asks for larger blocks", "changes the size", "skips a block", "sets the M bit", "uses a message ID twice",
     "gives up")]
 FAULTS += [(fault, "upload", UPLOAD) for fault in ("sends short blocks", "skips a block", "gives up")]
+FAULTS += [(fault, "tagged", "rfc9175_3.4_request_tag_is_the_same_in_all_blocks") for fault in (
+    "changes the tag", "drops the tag")]
 COPY = "rfc7252_4.5_copy_of_a_response_is_acknowledged_again"
 FAULTS += [(fault, "copy", COPY) for fault in ("ignores copies", "rejects copies")]
 NOTIFIED = "rfc7641_3.5_notification_is_acknowledged"
@@ -57,7 +61,7 @@ WEAKNESSES = [
     ("drops Echo", "echo", "rfc9175_2.3_echo_value_is_repeated"),
     ("gives up", "echo", "rfc9175_2.3_echo_value_is_repeated"),
 ]
-FOLLOWING = ("blocks", "upload", "smaller", "echo", "copy", "notified", "cancelled")
+FOLLOWING = ("blocks", "upload", "smaller", "tagged", "echo", "copy", "notified", "cancelled")
 
 
 class Conform(Program):
@@ -114,7 +118,8 @@ def test_what_a_client_should_do_otherwise_is_a_warning(played, each):
 
 
 def our_client(uri, path, body):
-    command = {"upload": ["put", "-f", body], "smaller": ["put", "-f", body], "notified": ["observe", "--count", "2"],
+    command = {"upload": ["put", "-f", body], "smaller": ["put", "-f", body],
+               "tagged": ["put", "-f", body], "notified": ["observe", "--count", "2"],
                "cancelled": ["observe", "--count", "3"]}.get(path, ["get"])
     return subprocess.Popen([copal_binary(), *command, f"{uri}/{path}"], stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL, env=environment())

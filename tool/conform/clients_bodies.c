@@ -212,6 +212,18 @@ static void take_in(conform_t *c, const copal_message_t *came)
         c->verdict = VERDICT_PASSED;
 }
 
+/** The same, of which all parts have one Request-Tag, or none. */
+static void take_in_tagged(conform_t *c, const copal_message_t *came)
+{
+    copal_option_t before = {0}, now = {0};
+    if (came && conform_is_request(came) && c->step && !is_copy(c, came)) {
+        bool had = copal_option_find(&c->request, COPAL_OPTION_REQUEST_TAG, &before);
+        if (copal_option_find(came, COPAL_OPTION_REQUEST_TAG, &now) != had || !conform_same(before.value, now.value))
+            conform_fail(c, "the Request-Tag of a block is not that of the one before");
+    }
+    take_in(c, came);
+}
+
 /** Challenges the first request, and wants another with the same Echo value. */
 static void challenge(conform_t *c, const copal_message_t *came)
 {
@@ -252,6 +264,9 @@ static const conform_case_t cases[] = {
      .task = "GET its 256 octets", .play = hand_out,
      .says = "Further requests MUST indicate the block size that the first to name one was answered with, and an M bit "
              "of zero; each exchange has a message ID of its own."},
+    {.name = "rfc9175_3.4_request_tag_is_the_same_in_all_blocks", .path = "tagged", .task = "PUT 4 KB",
+     .play = take_in_tagged,
+     .says = "Request-Tag has one value, or is not set, in all messages of an operation."},
     {.name = "rfc9175_2.3_echo_value_is_repeated", .path = "echo", .task = "GET it", .play = challenge,
      .level = CONFORM_SHOULD,
      .says = "A client that is answered with 4.01 and an Echo option sends the request again with that value."},
