@@ -78,6 +78,8 @@ typedef struct {
      *  counted from 0, and where there is a payload its marker and the payload. They are borrowed until the next call of the
      *  endpoint. False: `handle` is to be called. */
     bool (*ready)(void *context, const copal_from_t *from, copal_bytes_t path, copal_bytes_t *answer);
+    /** NULL, or told of each deferred call that is answered with an error, at the end of copal_later_commit. */
+    void (*refused)(void *context, const copal_endpoint_t *endpoint, copal_handle_t later);
 } copal_service_t;
 
 typedef struct {

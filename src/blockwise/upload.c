@@ -129,6 +129,18 @@ void copal__upload_supersede(copal__uploads_t *u, const copal_call_t *call)
         drop(u, upload);
 }
 
+void copal__upload_refused(copal__uploads_t *u, const copal_endpoint_t *endpoint, copal_handle_t later)
+{
+    for (uint32_t link = u->youngest; link; link = u->uploads[link - 1].older) {
+        copal__upload_t *upload = &u->uploads[link - 1];
+        if (upload->endpoint == endpoint && upload->waits.slot == later.slot &&
+            upload->waits.generation == later.generation) {
+            drop(u, upload);
+            return;
+        }
+    }
+}
+
 /* ---- the beginning -------------------------------------------------------------------------------------------- */
 
 static uint32_t count_of(const copal__uploads_t *u, uint64_t peer)
@@ -247,6 +259,10 @@ void copal__upload_advance(copal__uploads_t *u, copal_call_t *call, copal__uploa
     upload->last = call->now;
     detach(u, upload);
     append(u, upload);
-    if (!copal__is_deferred(call))
+    if (copal__is_deferred(call)) {
+        upload->endpoint = call->endpoint;
+        upload->waits = ((const copal__serving_t *)(const void *)call)->later;
+    } else {
         go_on(call, &block);
+    }
 }

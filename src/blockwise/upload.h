@@ -15,6 +15,8 @@ typedef struct {
     size_t offset; /* octets that were taken */
     size_t block;  /* octets of the part that was taken last */
     uint32_t older, newer; /* neighbours in the order of last use, + 1 */
+    const copal_endpoint_t *endpoint; /* of the call that was last to be answered later; NULL: none was */
+    copal_handle_t waits;             /* that call's answer, which no other has the handle of */
     bool if_none_match; /* the first part said so; the others must not (RFC 7959 section 2.10) */
 
     /* The room above's. */
@@ -58,6 +60,9 @@ static inline bool copal__more_follow(const copal_call_t *call) { return call->o
 copal__part_t copal__upload_find(copal__uploads_t *u, copal_call_t *call, copal__upload_t **upload);
 /** A body came whole in one request: what was coming of it in parts is dropped. */
 void copal__upload_supersede(copal__uploads_t *u, const copal_call_t *call);
+
+/** Drops what waits for this answer, which was an error: nobody goes on after it. */
+void copal__upload_refused(copal__uploads_t *u, const copal_endpoint_t *endpoint, copal_handle_t later);
 
 /** Whether the call is to be answered later. */
 bool copal__is_deferred(const copal_call_t *call);

@@ -204,7 +204,7 @@ int copal_defer(copal_call_t *call, copal_handle_t *handle)
     serving->deferred = true;
     if (serving->observable)
         e->observing->defer(serving, s);
-    *handle = copal__slot_handle(e, s);
+    *handle = serving->later = copal__slot_handle(e, s);
     return 0;
 }
 
@@ -270,12 +270,8 @@ static void keep_quiet(copal_endpoint_t *e, copal__slot_t *s)
     copal__slot_wake(e, s, e->now);
 }
 
-int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle)
+static int commit(copal_endpoint_t *e, copal__slot_t *s)
 {
-    copal__slot_t *s = copal__slot_find(e, handle, &calls);
-    if (!s || is_answered(s) || s->later.keeps_request)
-        return COPAL_ESTALE;
-    e->now = now;
     fit(e, s);
     copal__keeping_end(&s->later.keeping, &s->w);
     copal_code_t instead = copal__answer_close(&s->w, s->w.data[1], &s->later.asked);
@@ -300,10 +296,24 @@ int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t han
     s->w.data[0] = (uint8_t)((s->w.data[0] & 0xcfu) | (unsigned)type << 4);
     if (piggybacked) { /* the message ID is the request's and in its place */
         s->stand = COPAL__ONCE;
-        copal__slot_wake(e, s, now);
+        copal__slot_wake(e, s, e->now);
     } else {
-        s->deadline = now + e->exchange_lifetime;
+        s->deadline = e->now + e->exchange_lifetime;
         launch(e, s);
     }
+    return error;
+}
+
+int copal_later_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle)
+{
+    copal__slot_t *s = copal__slot_find(e, handle, &calls);
+    if (!s || is_answered(s) || s->later.keeps_request)
+        return COPAL_ESTALE;
+    const copal_service_t *service = &e->config.service;
+    const bool refused = s->w.data[1] >= COPAL_BAD_REQUEST;
+    e->now = now;
+    const int error = commit(e, s);
+    if (refused && service->refused)
+        service->refused(service->context, e, handle);
     return error;
 }

@@ -55,6 +55,7 @@ typedef struct copal__serving_t {
     copal_code_t code;     /* of the answer */
     copal_code_t fallback; /* the answer where the handler gave none */
     copal_handle_t subject;  /* where `observable`: what the answer is the state of */
+    copal_handle_t later;    /* where `deferred`: of the answer */
     uint32_t observer;       /* that is notified; COPAL__NONE: nobody */
     copal__keeping_t keeping;
     bool rest;               /* what is asked for is a block of an answer that was kept */

@@ -122,6 +122,7 @@ static int init_worker(copal_host_t *host, uint32_t number, const copal__layout_
     if (config->dtls) {
         endpoint.service.handle = copal__host_serve;
         endpoint.service.ready = copal__host_ready;
+        endpoint.service.refused = copal__host_refused;
         endpoint.service.context = worker;
     }
     init_side(worker, &worker->server, config);

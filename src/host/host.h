@@ -58,6 +58,8 @@ void copal__host_changed(void *user, uint64_t workers);
 void copal__host_serve(void *context, copal_call_t *call);
 /** As its `ready`. */
 bool copal__host_ready(void *context, const copal_from_t *from, copal_bytes_t path, copal_bytes_t *answer);
+/** And its `refused`. */
+void copal__host_refused(void *context, const copal_endpoint_t *endpoint, copal_handle_t later);
 /** As copal_tree_config_t.origin; `user` is the host. */
 size_t copal__host_origin(void *user, const copal_call_t *call, char *out);
 

@@ -33,6 +33,12 @@ bool copal__host_ready(void *context, const copal_from_t *from, copal_bytes_t pa
            worker->service.ready(worker->service.context, from, path, answer);
 }
 
+void copal__host_refused(void *context, const copal_endpoint_t *endpoint, copal_handle_t later)
+{
+    const copal__worker_t *worker = context;
+    worker->service.refused(worker->service.context, endpoint, later);
+}
+
 /* A zone is of no use to another machine. Only the first worker has such sockets. */
 size_t copal__host_origin(void *user, const copal_call_t *call, char *out)
 {

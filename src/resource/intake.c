@@ -26,6 +26,14 @@ void copal__intake_drop(void *context, copal__upload_t *upload)
         intake->drop(upload->body);
 }
 
+void copal__serve_refused(void *worker, const copal_endpoint_t *endpoint, copal_handle_t later)
+{
+    copal_tree_t *t = ((copal__worker_t *)worker)->tree;
+    copal__tree_enter(t);
+    copal__upload_refused(&t->uploads, endpoint, later);
+    copal__tree_leave(t);
+}
+
 static copal_code_t refused(copal_call_t *call, copal_code_t code, size_t most, const char *reason)
 {
     copal_writer_t *w = copal_reply(call, code);

@@ -87,7 +87,8 @@ copal_service_t copal_tree_service(copal_tree_t *tree, uint32_t worker)
                              .context = &tree->workers[worker],
                              .first_only = tree->config.first_only,
                              .parts = true,
-                             .ready = copal__serve_ready};
+                             .ready = copal__serve_ready,
+                             .refused = copal__serve_refused};
 }
 
 void copal_tree_quiescent(copal_tree_t *tree, uint32_t worker)

@@ -161,6 +161,8 @@ bool copal__tag_matches(const copal_tree_t *tree, const copal_message_t *request
 void copal__serve(void *worker, copal_call_t *call);
 /** The same for a plain GET of a value; `ready` for copal_service_t. */
 bool copal__serve_ready(void *worker, const copal_from_t *from, copal_bytes_t path, copal_bytes_t *answer);
+/** And `refused`. */
+void copal__serve_refused(void *worker, const copal_endpoint_t *endpoint, copal_handle_t later);
 
 /** Whether a path is /.well-known/core. */
 bool copal__is_discovery(copal_bytes_t path);

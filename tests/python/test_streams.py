@@ -138,6 +138,23 @@ async def test_an_error_answers_the_block_that_waits(caplog):
     assert codes == [(code("2.31"), b""), (code("4.03"), b"no ones")] and not caplog.records
 
 
+async def test_a_body_that_is_refused_takes_no_place_of_the_next():
+    server = copal.Server("127.0.0.1", 0)
+
+    async def refuse(request):
+        raise copal.ResponseError(copal.Code.FORBIDDEN)
+
+    for number in range(300):
+        server.resource(f"up{number}", methods="PUT", stream=True)(refuse)
+    async with server:
+        with Client(server.port) as client:
+            loop = asyncio.get_running_loop()
+            option, payload = part(0, True)
+            for number in range(300):
+                answer = await loop.run_in_executor(None, lambda: client.put(f"up{number}", payload, option))
+                assert answer.code == code("4.03")
+
+
 async def test_what_the_handler_does_not_want_is_thrown_away():
     server = copal.Server("127.0.0.1", 0)
 

@@ -367,6 +367,7 @@ static void an_error_may_be_the_answer_to_a_block_that_waits(void **state)
     bench_accept(&f.bench, 1, write_part(&f, &m, COPAL_CON, 0, true));
     assert_int_equal(answer_part(&f, COPAL_FORBIDDEN, 0)->code, COPAL_FORBIDDEN);
     assert_int_equal(option_of(&f.bench.sent.message, COPAL_OPTION_BLOCK1), -1);
+    assert_int_equal(f.dropped, 1); /* it takes nobody's place any longer */
     bench_accept(&f.bench, 1, write_part(&f, &m, COPAL_CON, 0, true)); /* another try */
     assert_int_equal(f.dropped, 1);
     assert_int_equal(answer_part(&f, COPAL_CONTINUE, 0)->code, COPAL_CONTINUE);
