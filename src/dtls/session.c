@@ -31,14 +31,15 @@ static bool same_peer(const copal_peer_t *a, const copal_peer_t *b)
     return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
 }
 
-static uint64_t hash_of(const copal_dtls_t *d, const copal_peer_t *address)
+/* With `via`, since a client may have many sessions with one server. */
+static uint64_t hash_of(const copal_dtls_t *d, const copal_peer_t *address, uint32_t via)
 {
-    return copal__address_hash(d, address->data, address->size);
+    return copal__hash(&d->key, via, address->data, address->size);
 }
 
 uint32_t copal__session_between(const copal_dtls_t *d, const copal_peer_t *address, uint32_t via)
 {
-    uint32_t slot = copal__index_first(&d->session_index, hash_of(d, address));
+    uint32_t slot = copal__index_first(&d->session_index, hash_of(d, address, via));
     while (slot != COPAL__NONE && (d->sessions[slot].via != via || !same_peer(&d->sessions[slot].address, address)))
         slot = copal__index_next(&d->session_index, slot);
     return slot;
@@ -80,7 +81,7 @@ uint32_t copal__session_take(copal_dtls_t *d, const copal_peer_t *address, uint3
         .handshake = COPAL__NONE,
         .server = copal__credentials_server(credentials),
     };
-    copal__index_add(&d->session_index, hash_of(d, address), slot);
+    copal__index_add(&d->session_index, hash_of(d, address, via), slot);
     return slot;
 }
 
@@ -131,7 +132,7 @@ static void forget(copal_dtls_t *d, uint32_t slot)
         copal__list_remove(&d->sessions_by_use, d->session_links, slot);
         d->established--;
     }
-    copal__index_remove(&d->session_index, hash_of(d, &s->address), slot);
+    copal__index_remove(&d->session_index, hash_of(d, &s->address, s->via), slot);
     copal_credentials_close(s->credentials);
     *s = (copal__session_t){.generation = s->generation}; /* nothing remains of its keys */
     copal__pool_give(&d->session_pool, slot);
