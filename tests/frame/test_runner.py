@@ -1,7 +1,10 @@
 """The runner, tools/test: what counts as a failed case."""
 import importlib.machinery
 import importlib.util
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,29 @@ def runner(tmp_path, monkeypatch):
         monkeypatch.setattr(module, name, tmp_path)
     monkeypatch.setattr(module, "SUITE_SECONDS", 5)
     return module
+
+
+def wait_for_number(file):
+    deadline = time.monotonic() + 60
+    while not file.exists() or not file.read_text().strip():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return int(file.read_text())
+
+
+def is_over(pid):
+    """Dead, though nobody may have waited for it yet."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return True
+        if state == "Z":
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
 
 
 def counts(cases):
@@ -82,3 +108,20 @@ def test_a_suite_that_cannot_be_started_fails_and_the_others_go_on(runner, tmp_p
     jobs = [runner.Job("absent", lambda: runner.cmocka(tmp_path / "absent")),
             runner.Job("after", lambda: [runner.Case("after")], ["absent"])]
     assert counts(runner.Runner(jobs).run()) == (1, 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing_behind(tmp_path, number):
+    (tmp_path / "tools").mkdir()
+    program = tmp_path / "tools/test"
+    plan = """def plan(words):
+    return [Job("sleeper", lambda: execute(["sh", "-c", "echo $$ > build/pid; exec sleep 600"], 900, BUILD / "log"))]
+
+
+if __name__"""
+    program.write_text((ROOT / "tools/test").read_text().replace("if __name__", plan))
+    run = subprocess.Popen([sys.executable, program], stdout=subprocess.PIPE)
+    sleeper = wait_for_number(tmp_path / "build/pid")
+    run.send_signal(number)
+    assert run.wait(60) == 128 + number
+    assert is_over(sleeper)
