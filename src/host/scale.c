@@ -60,7 +60,7 @@ static void share_out_dtls(copal_host_config_t *config, size_t memory)
 }
 
 /* The proportions. A deferred or own request and a confirmable notification take a datagram's room; an observer 124 octets,
- * and a fifth of all is theirs; 64 remembered requests some fifty octets, with those of their replies apart, where one datagram
+ * and a fifth of all is theirs; 64 remembered requests some hundred octets, with those of their replies apart, where one datagram
  * must fit in any case. The bounds above are for memories of many gigabytes. What a server has, each worker
  * has, of its share. */
 static void share_out(copal_host_config_t *config, size_t memory)
@@ -72,14 +72,14 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest(&config->server.network_bytes, NETWORK_BYTES);
     suggest(&config->server.requests, 1);
     suggest(&config->server.deferred, clamp(share >> 14, 2, 1 << 20));
-    suggest(&config->server.remembered, clamp(share >> 10, 16, 1 << 24));
+    suggest(&config->server.remembered, clamp(share / 1280, 16, 1 << 24));
     suggest(&config->server.remembered_bytes,
             larger(clamp(share >> 4, 0, (size_t)1 << 30), 2 * config->server.datagram_size));
     suggest(&config->server.proven, clamp(share >> 12, 8, 1 << 20));
     suggest(&config->server.counters, power_of_two(clamp(share >> 14, 4, 1 << 16)));
     suggest(&config->server.networks, power_of_two(clamp(share >> 15, 4, 1 << 16)));
     suggest(&config->server.batch, batch);
-    suggest(&config->server.observers, clamp(share / 600, 8, 1 << 24));
+    suggest(&config->server.observers, clamp(share / 572, 8, 1 << 24));
     suggest(&config->server.observed, clamp(share >> 13, 8, 1 << 20));
     suggest(&config->server.notifications, clamp(share >> 15, 2, 1 << 20));
     suggest(&config->server.networks, power_of_two(clamp(share >> 14, 16, 1 << 16)));
