@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { MAX_OPTIONS = 24 };
+enum { MAX_OPTIONS = 32 };
 
 static tool_teller_t teller; /* NULL: lines on standard error */
 

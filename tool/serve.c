@@ -20,7 +20,7 @@
 
 enum { ADDRESS = 64 };  /* octets for an address (copal_peer_to_text) */
 enum { ENDPOINT = 96 }; /* octets for an IPv6 address with its zone, brackets and port */
-enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPTION_DISCOVERABLE, OPTION_WORKERS, OPTION_COUNTERS, OPTION_METRICS,
+enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPTION_DISCOVERABLE, OPTION_WORKERS, OPTION_BUSY_POLL, OPTION_COUNTERS, OPTION_METRICS,
        OPTION_LOG_LEVEL, OPTION_LOG_FORMAT };
 
 #define NO_PORT UINT64_MAX
@@ -44,6 +44,7 @@ typedef struct {
     const char *metrics;   /* where HTTP is to be spoken; NULL: nowhere */
     const char *directory; /* its name; NULL: none is served */
     copal_directory_options_t directory_options;
+    tool_watch_t watch;
 } serve_t;
 
 /* For the signal handler, which is handed nothing. */
@@ -82,6 +83,15 @@ static int take_workers(const tool_command_t *command, serve_t *serve, const cha
     return 0;
 }
 
+static int take_busy_poll(const tool_command_t *command, serve_t *serve, const char *value)
+{
+    uint64_t microseconds;
+    if (!tool_parse_number(value, 0, 1000000, &microseconds))
+        return tool_option_error(command, "--busy-poll takes microseconds, from 0 to 1000000, not '%s'", value);
+    serve->config.busy_poll = (uint32_t)microseconds;
+    return 0;
+}
+
 static int take_port(const tool_command_t *command, const char *option, const char *value, uint64_t *port)
 {
     if (tool_parse_number(value, 0, UINT16_MAX, port))
@@ -116,6 +126,8 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
         return 0;
     case OPTION_WORKERS:
         return take_workers(command, serve, value);
+    case OPTION_BUSY_POLL:
+        return take_busy_poll(command, serve, value);
     case OPTION_DIR:
         if (serve->directory)
             return tool_option_error(command, "--dir may be given once; it was given '%s' already", serve->directory);
@@ -391,14 +403,9 @@ static int serve_until_signal(const tool_command_t *command, serve_t *serve, cop
         status = tool_metrics_open(command, &metrics, host, serve->metrics);
     if (status)
         return status;
-    tool_watch_t *watch = tool_watch_open(host);
-    status = watch ? TOOL_OK : TOOL_REFUSED;
-    if (watch) {
-        print_listening(serve);
-        tool_service_tell("READY=1");
-        status = run_host(command, serve, host);
-    }
-    tool_watch_close(watch);
+    print_listening(serve);
+    tool_service_tell("READY=1");
+    status = run_host(command, serve, host);
     tool_metrics_close(metrics);
     return status;
 }
@@ -432,11 +439,14 @@ static int open_and_serve(const tool_command_t *command, serve_t *serve)
 {
     tool_log_open();
     copal_host_t *host;
+    serve->config.tick = tool_watch_tick;
+    serve->config.user = &serve->watch;
     int error = copal_host_open(&host, &serve->config);
     if (error) {
         tool_say("%s\n", error == COPAL_ESYSTEM ? strerror(errno) : copal_error_text(error));
         return TOOL_REFUSED;
     }
+    serve->watch.host = host;
     copal_directory_t *directory = NULL;
     int status = open_directory(command, serve, copal_host_tree(host), &directory);
     if (status == TOOL_OK)
@@ -557,6 +567,7 @@ static const tool_option_t options[] = {
     {OPTION_COUNTERS, "counters", "PATH", "serve what was counted there, as text or JSON"},
     {OPTION_METRICS, "metrics", "[ADDRESS:]PORT", "tell Prometheus by HTTP (127.0.0.1)"},
     {OPTION_WORKERS, "workers", "N", "threads that serve; auto: one for each core (1)"},
+    {OPTION_BUSY_POLL, "busy-poll", "USEC", "look so long for requests before sleeping (0)"},
     {'g', "guard", "SIZE", "octets to addresses that may be forged (256K)"},
     TOOL_ROW_PSK,
     {TOOL_OPTION_IDENTITY, "identity", "ID", "let only this identity in by that key"},

@@ -4,11 +4,18 @@
 
 #include "copal/host.h"
 
-typedef struct tool_watch_t tool_watch_t;
+enum { TOOL_CONDITIONS = 5 };
 
-/** Begins to look, in a thread of its own; NULL after saying why it cannot. The host outlives it. */
-tool_watch_t *tool_watch_open(copal_host_t *host);
-/** NULL is allowed. */
-void tool_watch_close(tool_watch_t *watch);
+/** What it saw the last time; all 0 at first, but for the host. */
+typedef struct {
+    copal_host_t *host;
+    struct {
+        uint64_t last, before; /* the counter's value, and that from before it began */
+        unsigned quiet;        /* seconds left until it is over; 0: it is */
+    } states[TOOL_CONDITIONS];
+} tool_watch_t;
+
+/** A second is over. As copal_host_config_t.tick; `watch` is a tool_watch_t. */
+void tool_watch_tick(void *watch);
 
 #endif

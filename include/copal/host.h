@@ -44,6 +44,8 @@ typedef struct {
     uint32_t workers;           /* threads that serve (1), at most 64: each with sockets of its own on every address, of which the
                                  * system chooses one by a peer's address and port. Handlers, `created`, `trace` and `event` are then
                                  * called by several threads at once (copal_handler_t.serial: not two of those) */
+    uint32_t busy_poll;         /* microseconds that a worker goes on looking for datagrams before it sleeps (0), at most 1,000,000:
+                                 * what comes meanwhile is answered sooner, and it costs a core */
     size_t memory;              /* octets for everything (64 MiB), touched only as it is used; limits are scaled to it */
     copal_limits_t server;      /* a nonzero field takes the place of the scaled one. All are of each worker, but for
                                  * network_bytes, which the workers share out evenly */
@@ -59,16 +61,19 @@ typedef struct {
     /** Applies patches to values of Content-Format 50, as copal_tree_config_t says: copal_json_patch of copal/patch.h, with
      *  which a program links json-c. NULL: no patches. */
     copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out, size_t *size);
-    void *user;                 /* for created, patch, trace and event */
+    void *user;                 /* for created, patch, trace, event and tick */
     copal_trace_t trace;        /* NULL: none */
     copal_listener_t event;     /* NULL: none */
+    /** NULL, or called about once a second while the host runs, in the thread of its first worker; it may call what handlers
+     *  may. A second thread of the program's own would cost each request some locking in the C library. */
+    void (*tick)(void *user);
     const char *client_address; /* literal address the client's sockets are bound to; NULL: any */
     void (*random)(void *state, void *buffer, size_t size); /* called by all workers; NULL: the system's */
     void *random_state;
 } copal_host_config_t;
 
-/** What a config's memory comes to, filled in as copal_host_open would. COPAL_EINVAL: memory below 64 KiB for each worker, or
- *  too many workers. */
+/** What a config's memory comes to, filled in as copal_host_open would. COPAL_EINVAL: memory below 64 KiB for each worker, too
+ *  many workers, or too long a busy_poll. */
 int copal_host_scale(copal_host_config_t *config);
 
 /** Makes a host; `config` NULL is all defaults. Opens no socket yet. Free it with copal_host_close.

@@ -175,6 +175,7 @@ static int init_system(copal_host_t *host, uint32_t workers)
     for (; status == 0 && host->worker_count < workers; host->worker_count += status == 0) {
         host->workers[host->worker_count].host = host;
         host->workers[host->worker_count].number = host->worker_count;
+        host->workers[host->worker_count].tick_at = host->tick && host->worker_count == 0 ? 0 : COPAL_NEVER;
         status = copal__worker_open(&host->workers[host->worker_count]);
     }
     if (status != 0) {
@@ -189,10 +190,12 @@ static int init(copal_host_t *host, const copal__layout_t *layout, const copal_h
     host->workers = layout->workers;
     host->slots = config->server.requests + config->server.deferred + config->server.notifications;
     host->dtls = config->dtls;
+    host->busy_poll = config->busy_poll;
     host->moves = config->client.counters > 1;
     host->body_size = config->memory;
     host->created = config->created;
     host->patch = config->patch;
+    host->tick = config->tick;
     host->user = config->user;
     if (config->client_address) {
         int status = copal_peer_from_text(&host->client_address, config->client_address, 0, false);

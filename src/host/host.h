@@ -16,6 +16,7 @@ typedef struct {
 struct copal_host_t {
     copal__worker_t *workers;
     uint32_t worker_count;
+    uint32_t busy_poll;        /* as in copal_host_config_t */
     uint32_t slots;            /* of a worker's endpoint: its handles begin with a multiple of that */
     pthread_mutex_t exclusion; /* of the tree; never held while a worker's lock is waited for */
     copal_tree_t *tree;        /* excludes its users itself */
@@ -26,6 +27,7 @@ struct copal_host_t {
     void (*created)(void *user, copal_tree_t *tree, copal_handle_t resource); /* NULL: nobody cares */
     copal_code_t (*patch)(void *user, uint16_t format, copal_bytes_t value, copal_bytes_t patch, uint8_t *out,
                           size_t *size);
+    void (*tick)(void *user); /* NULL: none */
     void *user;
     const copal_dtls_backend_t *dtls; /* NULL: no coaps */
     bool moves;       /* another socket has other message IDs: there is more than one counter of them */

@@ -18,6 +18,13 @@ static copal_time_t clock_now(void)
     return (copal_time_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+static int64_t clock_microseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 copal_time_t copal__worker_now(const copal__worker_t *worker)
 {
     return worker->turning ? worker->now : clock_now();
@@ -63,6 +70,7 @@ static void wake_all(copal_host_t *host)
 static inline int due_in(const copal__worker_t *worker, copal_time_t now)
 {
     copal_time_t next = copal__side_next_timeout(&worker->server);
+    next = worker->tick_at < next ? worker->tick_at : next;
     if (worker->client && worker->client->count > 0) {
         copal_time_t client = copal__side_next_timeout(worker->client);
         next = client < next ? client : next;
@@ -153,12 +161,31 @@ static inline int failure(int ready)
     return ready < 0 && errno != EINTR ? errno : 0;
 }
 
+/* poll, which looks for so many microseconds before it sleeps. */
+static int wait_for(struct pollfd *fds, nfds_t count, int timeout, uint32_t busy)
+{
+    if (busy == 0 || timeout == 0)
+        return poll(fds, count, timeout);
+    const int64_t began = clock_microseconds();
+    const int64_t most = timeout > 0 && (int64_t)timeout * 1000 < busy ? (int64_t)timeout * 1000 : busy;
+    int64_t spent;
+    do {
+        const int ready = poll(fds, count, 0);
+        if (ready != 0)
+            return ready;
+        spent = clock_microseconds() - began;
+    } while (spent < most);
+    if (timeout > 0)
+        timeout = spent / 1000 < timeout ? timeout - (int)(spent / 1000) : 0;
+    return poll(fds, count, timeout);
+}
+
 static int sleep_until_ready(copal__worker_t *worker, int timeout)
 {
     struct pollfd fds[WATCHED];
     const rest_t rest = lie_down(worker, fds, &timeout);
     copal__lock_leave(&worker->lock);
-    const int ready = poll(fds, rest.count, timeout);
+    const int ready = wait_for(fds, rest.count, timeout, worker->host->busy_poll);
     const int reason = failure(ready);
     copal__lock_enter(&worker->lock);
     if (!get_up(worker, fds, &rest, ready))
@@ -196,6 +223,12 @@ static void serve_client(copal__worker_t *worker, copal_time_t now)
     copal__side_send(worker->client, now);
 }
 
+static void tick(copal__worker_t *worker, copal_time_t now)
+{
+    worker->tick_at = now + 1000;
+    worker->host->tick(worker->host->user);
+}
+
 static void turn(copal__worker_t *worker)
 {
     copal_tree_t *tree = worker->host->tree;
@@ -209,6 +242,8 @@ static void turn(copal__worker_t *worker)
     tell_changes(worker, now);
     copal__side_send(&worker->server, now);
     tell_changes(worker, now); /* what a handler changed that was asked for a notification is due at once */
+    if (worker->tick_at <= now)
+        tick(worker, now);
     copal_tree_offline(tree, worker->number);
     worker->turning = false;
 }
@@ -245,7 +280,7 @@ static int sleep_and_turn_all(copal_host_t *host, int timeout)
         count += rests[i].count;
         copal__lock_leave(&worker->lock);
     }
-    const int ready = poll(fds, count, timeout);
+    const int ready = wait_for(fds, count, timeout, host->busy_poll);
     int reason = failure(ready);
     for (uint32_t i = workers; i-- > 0;) {
         copal__worker_t *worker = &host->workers[i];

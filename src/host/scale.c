@@ -10,6 +10,7 @@ enum {
     HANDSHAKE_SIZE = 4096 /* octets of a datagram of certificates, which may come whole where the network takes it */
 };
 
+#define LONGEST_BUSY 1000000u /* microseconds */
 #define LEAST_MEMORY   ((size_t)64 << 10)
 #define DEFAULT_MEMORY ((size_t)64 << 20)
 #define LARGEST_VALUE  ((size_t)1 << 20)
@@ -151,7 +152,7 @@ int copal_host_scale(copal_host_config_t *config)
 {
     const size_t memory = config->memory ? config->memory : DEFAULT_MEMORY;
     suggest(&config->workers, 1);
-    if (config->workers > COPAL__WORKERS || memory / config->workers < LEAST_MEMORY)
+    if (config->workers > COPAL__WORKERS || config->busy_poll > LONGEST_BUSY || memory / config->workers < LEAST_MEMORY)
         return COPAL_EINVAL;
     config->tree.workers = config->workers;
     copal_host_config_t scaled = *config;

@@ -33,6 +33,7 @@ struct copal__worker_t {
     bool lent;                  /* by that thread */
     copal__worker_t *visitor;   /* whose lock the thread that entered this one has lent meanwhile; NULL: none */
     copal_time_t now;           /* of the turn */
+    copal_time_t tick_at;       /* the next one's time; COPAL_NEVER: there are none */
 
     atomic_uintptr_t runner; /* the thread that runs it, or COPAL__RUNNER_STARTS; 0: none. Needs no lock */
     pthread_t thread;        /* of the others than the first */

@@ -1,4 +1,5 @@
 #define _GNU_SOURCE 1
+#include "copal/counters.h"
 #include "host/udp.h"
 #include "wire.h"
 
@@ -100,6 +101,48 @@ static void several_workers_take_a_system_that_spreads_peers_over_sockets(void *
     assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.workers = 2}), copal__udp_shares ? 0 : COPAL_EUNSUPPORTED);
     copal_host_close(host);
     assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.workers = 65, .memory = (size_t)1 << 30}), COPAL_EINVAL);
+}
+
+typedef struct {
+    copal_host_t *host;
+    unsigned ticks, counted;
+} ticking_t;
+
+static void count_tick(void *user)
+{
+    ticking_t *clock = user;
+    copal_host_counters_t counters;
+    copal_host_counters(clock->host, &counters);
+    clock->counted += counters.observers == 0;
+    clock->ticks++;
+}
+
+static void a_tick_comes_while_nothing_else_does_and_may_look_at_the_counters(void **state)
+{
+    ticking_t clock = {0};
+    uint16_t port;
+    (void)state;
+    clock.host = wire_host(&(copal_host_config_t){.tick = count_tick, .user = &clock}, "127.0.0.1", &port);
+    while (clock.ticks < 2)
+        assert_int_equal(copal_host_step(clock.host, -1), 0);
+    assert_int_equal(clock.counted, 2);
+    copal_host_close(clock.host);
+}
+
+/* What is due is not put off by it, nor a stop. */
+static void a_host_that_polls_busily_answers_and_ends_its_turns(void **state)
+{
+    copal_host_t *host = NULL;
+    uint16_t port;
+    (void)state;
+    assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.busy_poll = 1000001}), COPAL_EINVAL);
+    host = wire_host(&(copal_host_config_t){.busy_poll = 1000000}, "127.0.0.1", &port);
+    for (int turn = 0; turn < 200; turn++) /* each a second, were it not for its time-out */
+        assert_int_equal(copal_host_step(host, 1), 0);
+    assert_int_equal(copal_host_start(host), 0);
+    assert_answers("127.0.0.1", "127.0.0.1", port);
+    copal_host_stop(host);
+    copal_host_close(host);
 }
 
 static void a_port_in_use_is_said_to_be(void **state)
@@ -409,6 +452,8 @@ int main(void)
         cmocka_unit_test(one_socket_answers_at_several_addresses_in_turn),
         cmocka_unit_test(a_host_listens_on_several_addresses),
         cmocka_unit_test(several_workers_take_a_system_that_spreads_peers_over_sockets),
+        cmocka_unit_test(a_tick_comes_while_nothing_else_does_and_may_look_at_the_counters),
+        cmocka_unit_test(a_host_that_polls_busily_answers_and_ends_its_turns),
         cmocka_unit_test(a_port_in_use_is_said_to_be),
         cmocka_unit_test(the_given_port_is_the_bound_one),
         cmocka_unit_test(without_ipv6_any_is_any_ipv4),

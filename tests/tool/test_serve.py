@@ -204,6 +204,13 @@ def test_several_workers_serve_what_any_of_them_was_told(number):
         assert server.end(signal.SIGTERM) == 0
 
 
+def test_busy_polling_answers_and_takes_microseconds():
+    done = copal("serve", "--busy-poll", "2s")
+    assert done.returncode == 2 and "--busy-poll takes microseconds, from 0 to 1000000, not '2s'" in done.stderr
+    with Serve("-r", "v=1", "--busy-poll", "50000") as server:
+        assert copal("get", server.uri + "/v").stdout == b"1"
+
+
 def test_workers_are_a_number_or_auto_and_have_memory_each():
     for wrong in "0", "65", "many":
         done = copal("serve", "--workers", wrong)
