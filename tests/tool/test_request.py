@@ -18,8 +18,9 @@ def ask(*arguments, answer=content(), input=None, path="/test"):
     command, *more = arguments
     with Answerer(answer) as server:
         done = copal(command, server.uri + path, *more, input=input)
-    assert len(server.messages) == 1, done.stderr
-    return done, server.messages[0]
+    requests = [message for message in server.messages if message.code < 32]  # the port's last owner may have observed something
+    assert len(requests) == 1, done.stderr
+    return done, requests[0]
 
 
 # ---- the request on the wire
