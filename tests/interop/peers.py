@@ -249,7 +249,7 @@ class Lines(Client):
     def _read(self):
         try:
             while True:
-                told = json.loads(self._program.wait_for(r"^\{.*\}$").group(0))
+                told = json.loads(self._program.wait_for(r"^\{.*\}$", threading.TIMEOUT_MAX).group(0))  # it may have nothing to do
                 self._program.lines.clear()  # they may be megabytes
                 with self._lock:
                     hear = self._open[told["id"]]
