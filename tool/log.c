@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { LINE = 512, ADDRESS = 64 };
@@ -56,7 +55,8 @@ static bool is_journal(void)
 
 /* ---- lines --------------------------------------------------------------------------------------------- */
 
-/** A string of JSON. What is no printable UTF-8 is shown as elsewhere, as \xNN. */
+/** A string of JSON. What is no printable UTF-8 is shown as elsewhere, as \xNN. Without json-c, which may not survive that
+ *  there is no memory. */
 static void print_string(const char *name, copal_bytes_t text)
 {
     fprintf(stderr, ",\"%s\":\"", name);
@@ -91,14 +91,9 @@ static bool begin(tool_level_t level, tool_event_name_t name)
     if (journal)
         fprintf(stderr, "<%d>", priorities[level]);
     if (json) {
-        char at[sizeof "2000-01-01T00:00:00"];
-        struct timespec now;
-        struct tm utc;
-        clock_gettime(CLOCK_REALTIME, &now);
-        gmtime_r(&now.tv_sec, &utc);
-        strftime(at, sizeof at, "%Y-%m-%dT%H:%M:%S", &utc);
-        fprintf(stderr, "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"event\":\"%s\"", at, now.tv_nsec / 1000000,
-                levels[level], names[name]);
+        char at[TOOL_TIME];
+        tool_write_time(at);
+        fprintf(stderr, "{\"time\":\"%s\",\"level\":\"%s\",\"event\":\"%s\"", at, levels[level], names[name]);
     }
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 void tool_colour(FILE *stream, tool_colour_t colour)
@@ -47,6 +48,15 @@ void tool_print_safe(FILE *stream, copal_bytes_t text)
         text.data += size ? size : 1;
         text.size -= size ? size : 1;
     }
+}
+
+void tool_write_time(char out[TOOL_TIME])
+{
+    struct timespec now;
+    struct tm utc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    const size_t size = strftime(out, TOOL_TIME, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &utc));
+    snprintf(out + size, TOOL_TIME - size, ".%03uZ", (unsigned)(now.tv_nsec / 1000000) % 1000);
 }
 
 void tool_print_hex(FILE *stream, copal_bytes_t octets)

@@ -25,12 +25,14 @@ enum { OPTION_DIR = 256, OPTION_WRITE, OPTION_MAX_UPLOAD, OPTION_ALSO_PLAIN, OPT
 
 #define NO_PORT UINT64_MAX
 #define WORKERS 64 /* copal_host_config_t.workers */
+#define BUSY_POLL 1000000 /* copal_host_config_t.busy_poll */
 #define SOCKETS 24 /* of a host */
 #define GRACE (5 * 1000) /* milliseconds for what is under way when it is to end */
 
 typedef struct {
     copal_host_config_t config;
     uint64_t port, plain_port; /* NO_PORT: not given */
+    uint64_t busy_poll;        /* microseconds */
     tool_secrets_t secrets;
     tool_keys_t *keys;
     copal_credentials_t *credentials; /* NULL: without DTLS */
@@ -83,20 +85,12 @@ static int take_workers(const tool_command_t *command, serve_t *serve, const cha
     return 0;
 }
 
-static int take_busy_poll(const tool_command_t *command, serve_t *serve, const char *value)
+/** `what` is the option, and what it takes. */
+static int take_number(const tool_command_t *command, const char *what, const char *value, uint64_t most, uint64_t *number)
 {
-    uint64_t microseconds;
-    if (!tool_parse_number(value, 0, 1000000, &microseconds))
-        return tool_option_error(command, "--busy-poll takes microseconds, from 0 to 1000000, not '%s'", value);
-    serve->config.busy_poll = (uint32_t)microseconds;
-    return 0;
-}
-
-static int take_port(const tool_command_t *command, const char *option, const char *value, uint64_t *port)
-{
-    if (tool_parse_number(value, 0, UINT16_MAX, port))
+    if (tool_parse_number(value, 0, most, number))
         return 0;
-    return tool_option_error(command, "%s takes a number from 0 to 65535, not '%s'", option, value);
+    return tool_option_error(command, "%s from 0 to %u, not '%s'", what, (unsigned)most, value);
 }
 
 static int take_option(const tool_command_t *command, serve_t *serve, int id, const char *value)
@@ -109,9 +103,9 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
         serve->addresses[serve->address_count++] = value;
         return 0;
     case 'p':
-        return take_port(command, "--port", value, &serve->port);
+        return take_number(command, "--port takes a number", value, UINT16_MAX, &serve->port);
     case OPTION_ALSO_PLAIN:
-        return take_port(command, "--also-plain", value, &serve->plain_port);
+        return take_number(command, "--also-plain takes a number", value, UINT16_MAX, &serve->plain_port);
     case 'r':
         serve->resources[serve->resource_count++] = value;
         return 0;
@@ -127,7 +121,7 @@ static int take_option(const tool_command_t *command, serve_t *serve, int id, co
     case OPTION_WORKERS:
         return take_workers(command, serve, value);
     case OPTION_BUSY_POLL:
-        return take_busy_poll(command, serve, value);
+        return take_number(command, "--busy-poll takes microseconds,", value, BUSY_POLL, &serve->busy_poll);
     case OPTION_DIR:
         if (serve->directory)
             return tool_option_error(command, "--dir may be given once; it was given '%s' already", serve->directory);
@@ -439,6 +433,7 @@ static int open_and_serve(const tool_command_t *command, serve_t *serve)
 {
     tool_log_open();
     copal_host_t *host;
+    serve->config.busy_poll = (uint32_t)serve->busy_poll;
     serve->config.tick = tool_watch_tick;
     serve->config.user = &serve->watch;
     int error = copal_host_open(&host, &serve->config);

@@ -83,24 +83,14 @@ static struct json_object *hex(copal_bytes_t octets)
     return string;
 }
 
-static void add_time(struct json_object *object)
-{
-    char seconds[32], text[48];
-    struct timespec now;
-    struct tm parts;
-    clock_gettime(CLOCK_REALTIME, &now);
-    strftime(seconds, sizeof seconds, "%Y-%m-%dT%H:%M:%S", gmtime_r(&now.tv_sec, &parts));
-    snprintf(text, sizeof text, "%s.%03dZ", seconds, (int)(now.tv_nsec / 1000000));
-    json_object_object_add(object, "time", json_object_new_string(text));
-}
-
 void tool_print_state_json(const tool_state_t *state)
 {
     struct json_object *object = json_object_new_object();
     copal_bytes_t payload = state->payload;
-    char code[8];
+    char code[8], time[TOOL_TIME];
     snprintf(code, sizeof code, "%u.%02u", COPAL_CODE_CLASS(state->code), COPAL_CODE_DETAIL(state->code));
-    add_time(object);
+    tool_write_time(time);
+    json_object_object_add(object, "time", json_object_new_string(time));
     json_object_object_add(object, "code", json_object_new_string(code));
     if (state->observe >= 0)
         json_object_object_add(object, "observe", json_object_new_int64(state->observe));

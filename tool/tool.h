@@ -330,6 +330,9 @@ size_t tool_utf8(copal_bytes_t text);
 void tool_print_safe(FILE *stream, copal_bytes_t text);
 /** Prints octets as 0x1234. */
 void tool_print_hex(FILE *stream, copal_bytes_t octets);
+/** The time of day as "2000-01-01T00:00:00.000Z". */
+enum { TOOL_TIME = sizeof "2000-01-01T00:00:00.000Z" };
+void tool_write_time(char out[TOOL_TIME]);
 /** The value of an option, as its format reads best. */
 void tool_print_option_value(FILE *stream, const copal_option_t *option);
 /** "2.05 Content"; "GET" for a request's. */
