@@ -32,7 +32,7 @@ void copal__pool_give(copal__pool_t *pool, uint32_t slot)
 void copal__index_lay(copal__index_t *index, copal__carver_t *carver, uint32_t capacity)
 {
     uint32_t heads = 1;
-    while (heads < capacity && heads < 1u << 31)
+    while (heads < capacity / 2) /* a power of two: one or two to each, if all are taken */
         heads <<= 1;
     index->heads = copal__carve(carver, heads, sizeof *index->heads);
     index->links = copal__carve(carver, capacity, sizeof *index->links);
