@@ -2,8 +2,9 @@
  * requests under way:
  *   crowd PORT PATH get COUNT       each of COUNT peers asks one GET; prints how many right answers came in a second, of each
  *                                   10,000 peers;
- *   crowd PORT PATH post COUNT SECONDS    COUNT peers POST in turn, with message IDs that count up. A tenth of the datagrams are
- *                                   sent twice at once, and another tenth are copies of such as went seconds or minutes before.
+ *   crowd PORT PATH post COUNT SECONDS RATE    COUNT peers POST in turn, RATE of them in a second at most, with message IDs that count
+ *                                   up. A tenth of the datagrams are sent twice at once, and another tenth are copies of such as went
+ *                                   seconds or minutes before.
  * Request n is always the same octets from the same peer, so copies need no memory. What has no answer is sent again, a ping
  * is answered. An answer is right when it is a 2.04 or 2.05 ACK with message ID and token of an open request. */
 #define _GNU_SOURCE
@@ -45,7 +46,7 @@ static int fd;
 static struct sockaddr_in server = {.sin_family = AF_INET};
 static const char *path;
 static uint8_t method;
-static uint32_t peers, next;
+static uint32_t peers, next, rate;
 static unsigned second;           /* since the start */
 static uint32_t begins[SECONDS]; /* with which request each second began, of as many as were last */
 static slot_t slots[OPEN];
@@ -190,13 +191,14 @@ static void run(uint32_t end, int64_t stop)
     int64_t now = start, look = start, answered = start;
     unsigned long seen = answers;
     for (const uint32_t begun = next; answers - first < (now < stop ? end : next) - begun; now = now_ms()) {
+        const uint64_t allowed = (uint64_t)(now - start + 1) * rate / 1000;
         count_seconds(now - start);
         if (now < stop)
-            ask(end, now);
+            ask(allowed < end - begun ? begun + (uint32_t)allowed : end, now);
         if (answers != seen)
             answered = now;
         if (now - answered > GIVE_UP_MS) {
-            fprintf(stderr, "crowd: no answer for %d ms\n", GIVE_UP_MS);
+            fprintf(stderr, "crowd: no answer for %d ms, after %lu, %lu refused\n", GIVE_UP_MS, answers, refused);
             exit(1);
         }
         seen = answers;
@@ -224,14 +226,15 @@ static void open_socket(uint16_t port)
 int main(int argc, char **argv)
 {
     const bool getting = argc == 5 && strcmp(argv[3], "get") == 0;
-    if ((!getting && (argc != 6 || strcmp(argv[3], "post") != 0)) || strlen(argv[2]) > 12) {
-        fprintf(stderr, "usage: crowd PORT PATH get COUNT, crowd PORT PATH post COUNT SECONDS; the path is one segment of at most "
-                        "12 octets\n");
+    if ((!getting && (argc != 7 || strcmp(argv[3], "post") != 0)) || strlen(argv[2]) > 12) {
+        fprintf(stderr, "usage: crowd PORT PATH get COUNT, crowd PORT PATH post COUNT SECONDS RATE; the path is one segment of at "
+                        "most 12 octets\n");
         return 2;
     }
     path = argv[2];
     method = getting ? GET : POST;
     peers = (uint32_t)strtoul(argv[4], NULL, 10);
+    rate = getting ? UINT32_MAX : (uint32_t)strtoul(argv[6], NULL, 10);
     if (peers < 1 || peers > MOST) {
         fprintf(stderr, "crowd: 1 to %d peers\n", MOST);
         return 2;

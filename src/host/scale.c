@@ -52,18 +52,18 @@ static void suggest_sizes(copal_limits_t *limits)
 static void share_out_dtls(copal_host_config_t *config, size_t memory)
 {
     const size_t share = memory / config->workers;
-    suggest(&config->server_dtls.sessions, clamp(share / 6700, 8, 1 << 24));
-    suggest(&config->server_dtls.handshakes, clamp(share >> 20, 2, 1 << 12));
+    suggest(&config->server_dtls.sessions, clamp(share / 6000, 8, 1 << 24));
+    suggest(&config->server_dtls.handshakes, clamp(share / 900000, 2, 1 << 12));
     suggest(&config->client_dtls.sessions, clamp(memory >> 16, 4, 1 << 20));
     suggest(&config->client_dtls.handshakes, clamp(memory >> 20, 2, 1 << 12));
     config->server_dtls.datagram_size = config->server.datagram_size;
     config->client_dtls.datagram_size = config->client.datagram_size;
 }
 
-/* The proportions. A deferred or own request and a confirmable notification take a datagram's room; an observer 124 octets,
- * and a fifth of all is theirs; 64 remembered requests some hundred octets, with those of their replies apart, where one datagram
- * must fit in any case. The bounds above are for memories of many gigabytes. What a server has, each worker
- * has, of its share. */
+/* The proportions. A deferred or own request and a confirmable notification take a datagram's room; an observer 116 octets,
+ * and a fourth of all is theirs. Another fourth is for requests that are remembered: 64 with message IDs in a row take 112
+ * octets, and so does one of a peer that asks no more; octets of their replies are apart, where one datagram must fit in any
+ * case. The bounds above are for memories of many gigabytes. What a server has, each worker has, of its share. */
 static void share_out(copal_host_config_t *config, size_t memory)
 {
     const size_t share = memory / config->workers;
@@ -72,15 +72,15 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest_sizes(&config->client);
     suggest(&config->server.network_bytes, NETWORK_BYTES);
     suggest(&config->server.requests, 1);
-    suggest(&config->server.deferred, clamp(share >> 14, 2, 1 << 20));
-    suggest(&config->server.remembered, clamp(share / 1280, 16, 1 << 24));
+    suggest(&config->server.deferred, clamp(share >> 15, 2, 1 << 20));
+    suggest(&config->server.remembered, clamp(share / 470, 16, 1 << 24));
     suggest(&config->server.remembered_bytes,
             larger(clamp(share >> 4, 0, (size_t)1 << 30), 2 * config->server.datagram_size));
     suggest(&config->server.proven, clamp(share >> 12, 8, 1 << 20));
     suggest(&config->server.counters, power_of_two(clamp(share >> 14, 4, 1 << 16)));
     suggest(&config->server.networks, power_of_two(clamp(share >> 15, 4, 1 << 16)));
     suggest(&config->server.batch, batch);
-    suggest(&config->server.observers, clamp(share / 572, 8, 1 << 24));
+    suggest(&config->server.observers, clamp(share / 500, 8, 1 << 24));
     suggest(&config->server.observed, clamp(share >> 13, 8, 1 << 20));
     suggest(&config->server.notifications, clamp(share >> 15, 2, 1 << 20));
     suggest(&config->server.networks, power_of_two(clamp(share >> 14, 16, 1 << 16)));
