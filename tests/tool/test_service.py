@@ -1,6 +1,7 @@
 """copal serve as a service: signals, keys that are read again, and what a service manager hands over and is told."""
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import time
 import pytest
 
 from support import coap
+from support.certificates import Certificates
 from support.process import ROOT, SECONDS, Program, Serve, build, copal, copal_binary, environment
 
 
@@ -98,6 +100,66 @@ def test_keys_that_cannot_be_read_leave_the_former_ones(tmp_path):
             assert with_key("one", server.uri + "/a").stdout == b"1"
 
 
+def hang_up(server, expected):
+    server.send(signal.SIGHUP)
+    server.wait_for(f"SIGHUP: {expected}")
+
+
+def test_a_file_that_is_gone_is_named_and_its_key_stays_until_there_is_another(tmp_path):
+    key = tmp_path / "key"
+    key.write_text("one")
+    with SecureServe("--psk", f"@{key}", "--resource", "a=1") as server:
+        key.unlink()
+        server.send(signal.SIGHUP)
+        server.wait_for(re.escape(str(key)) + ".*No such file")
+        server.wait_for("SIGHUP: the keys there were stay in use")
+        assert with_key("one", server.uri + "/a").stdout == b"1"
+        key.write_text("two")
+        hang_up(server, "new sessions are by the keys read now")
+        assert with_key("two", server.uri + "/a").stdout == b"1"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def test_a_certificate_and_its_key_are_read_again(made, tmp_path):
+    shown, key = tmp_path / "shown.pem", tmp_path / "shown.key"
+
+    def show(certificate, its):
+        shutil.copy(made.file(certificate), shown)
+        shutil.copy(made.file(its), key)
+
+    def believed(authority):
+        return get(server.uri + "/a", "--ca", made.file(authority)).stdout == b"1"
+
+    show("server.pem", "server.key")
+    with SecureServe("--cert", str(shown), "--key", str(key), "--resource", "a=1") as server:
+        for bad in (("stranger.pem", "server.key"), ("server.pem", "server.pem"), ("server.key", "server.key")):
+            show(*bad)
+            hang_up(server, "the keys there were stay in use")
+            assert believed("authority.pem")
+        show("stranger.pem", "stranger.key")
+        hang_up(server, "new sessions are by the keys read now")
+        assert believed("stranger.pem") and not believed("authority.pem")
+
+
+def test_whom_clients_are_to_be_signed_by_is_read_again(made, tmp_path):
+    authority = tmp_path / "authority.pem"
+    shutil.copy(made.file("authority.pem"), authority)
+
+    def let_in(who):
+        return get(server.uri + "/a", "--ca", made.file("authority.pem"), "--cert", made.file(who + ".pem"), "--key",
+                   made.file(who + ".key")).stdout == b"1"
+
+    with SecureServe("--cert", made.file("both.pem"), "--ca", str(authority), "--resource", "a=1") as server:
+        assert let_in("client") and not let_in("stranger")
+        shutil.copy(made.file("stranger.pem"), authority)
+        hang_up(server, "new sessions are by the keys read now")
+        assert let_in("stranger") and not let_in("client")
+
+
 def test_without_keys_a_hangup_changes_nothing():
     with Serve("--resource", "a=1") as server:
         server.process.send_signal(signal.SIGHUP)
@@ -143,6 +205,12 @@ def test_a_descriptor_that_is_no_datagram_socket_is_refused():
     with socket.socket() as stream, handed([stream]) as server:
         assert server.wait(SECONDS) == 1
         assert "descriptor 3, which was handed over: it is no bound socket" in server.stdout.read()
+
+
+def test_what_was_handed_to_another_process_is_left_alone():
+    env = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}
+    with Serve("--resource", "a=1", env=env) as server:
+        assert get(server.uri + "/a").stdout == b"1"
 
 
 def test_where_sockets_are_handed_over_an_address_has_no_say():
