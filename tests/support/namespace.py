@@ -51,6 +51,19 @@ class Host:
         other.address("v0", number, 2)
         until(lambda: "LOWER_UP" in self.run("ip", "link", "show", name))
 
+    def join(self, *others):
+        """Puts other hosts on one link that this one passes everything on. They are 1, 2 and so on, call their ends v0, and
+        send there what goes to a group."""
+        self.run("ip", "link", "add", "b0", "type", "bridge", "mcast_snooping", "0")
+        self.run("ip", "link", "set", "b0", "up")
+        for own, other in enumerate(others, 1):
+            name = f"v{own}"
+            self.run("ip", "link", "add", name, "master", "b0", "type", "veth", "peer", "name", "v0", "netns", str(other.process.pid))
+            self.run("ip", "link", "set", name, "up")
+            other.address("v0", 1, own)
+            other.run("ip", "route", "add", "224.0.0.0/4", "dev", "v0")
+            until(lambda: "state forwarding" in self.run("ip", "-details", "link", "show", name))
+
     def end(self):
         self.process.stdin.close()
         self.process.wait(SECONDS)
