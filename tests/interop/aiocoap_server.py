@@ -1,6 +1,9 @@
-"""A server made with aiocoap: aiocoap_server.py ADDRESS PORT; says `listening on` once it can be asked."""
+"""A server made with aiocoap: aiocoap_server.py ADDRESS PORT; says `listening on` once it can be asked. Where ADDRESS is a
+group, it has all addresses, and is a member."""
 import asyncio
+import ipaddress
 import json
+import socket
 import sys
 
 import aiocoap
@@ -110,7 +113,9 @@ async def main(address, port):
     site.add_resource(["document"], Document())
     site.add_resource(["slow"], Slow())
     site.add_resource(["count"], Count())
-    await aiocoap.Context.create_server_context(site, bind=(address, int(port)))
+    member = ipaddress.ip_address(address).is_multicast
+    groups = [(address, interface) for _, interface in socket.if_nameindex()] if member else []
+    await aiocoap.Context.create_server_context(site, bind=("::" if member else address, int(port)), multicast=groups)
     print("listening on", port, flush=True)
     await asyncio.get_running_loop().create_future()
 

@@ -3,6 +3,7 @@ of it (RFC 7252 section 8)."""
 import re
 import subprocess
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from support.namespace import Host
 from support.process import SECONDS, Program, copal_binary, environment
 
 IPV4, IPV6 = "224.0.1.187", "ff02::fd"  # All CoAP Nodes
+PORT = 5683
 PATIENCE = 15  # seconds: longer than the leisure of 5 that a server may take by as much as a busy machine may need
 
 
@@ -36,7 +38,7 @@ class Link:
 
 def run(host, *command):
     done = subprocess.run([*host.enter, *command], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, env=environment())
-    assert done.returncode in (0, 3), done
+    assert done.returncode in (0, 1, 3), done  # 1: some say errors, 3: nobody says anything
     return done.stdout.decode(), done.stderr.decode()
 
 
@@ -65,6 +67,35 @@ class Libcoap(Copal):
         return [peers.Answer(code, payload.encode()) for code, payload in answers]
 
 
+class Lines:
+    """Programs of ours, which say each answer when it comes."""
+
+    def __init__(self, host):
+        self.COMMAND = (*host.enter, *self.COMMAND)
+        super().__init__()
+
+    def ask(self, uri):
+        heard = self.tell("get", uri, non=True)
+        time.sleep(PATIENCE)
+        return [each for each in heard if isinstance(each, peers.Answer)]
+
+
+class Aiocoap(Lines, peers.Aiocoap):
+    pass
+
+
+class Californium(Lines, peers.Californium):
+    pass
+
+
+class GoCoap(Lines, peers.GoCoap):
+    pass
+
+
+class NodeCoap(Lines, peers.NodeCoap):
+    pass
+
+
 # ---- servers, each a member of one group
 
 
@@ -87,3 +118,27 @@ class LibcoapServer:
 
     def close(self):
         self._server.end()
+
+
+class Started:
+    """Programs of ours, which are members of the group that they are given for an address."""
+
+    def __init__(self, host, group):
+        self.COMMAND = (*host.enter, *self.COMMAND)
+        super().__init__(group, PORT)
+
+
+class AiocoapServer(Started, peers.AiocoapServer):
+    pass
+
+
+class CaliforniumServer(Started, peers.CaliforniumServer):
+    pass
+
+
+class GoCoapServer(Started, peers.GoCoapServer):
+    pass
+
+
+class NodeCoapServer(Started, peers.NodeCoapServer):
+    pass

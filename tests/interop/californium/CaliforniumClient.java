@@ -17,6 +17,7 @@ import org.eclipse.californium.core.CoapHandler;
 import org.eclipse.californium.core.CoapObserveRelation;
 import org.eclipse.californium.core.CoapResponse;
 import org.eclipse.californium.core.coap.CoAP;
+import org.eclipse.californium.core.coap.MessageObserverAdapter;
 import org.eclipse.californium.core.coap.Option;
 import org.eclipse.californium.core.coap.OptionSet;
 import org.eclipse.californium.core.coap.Request;
@@ -31,7 +32,7 @@ import org.json.JSONObject;
 
 /**
  * A client made with Californium: takes one JSON object a line, asks, and answers with one, or with one for each state
- * that it observes; all at once, each from a port of its own.
+ * that it observes, or for each member of a group; all at once, each from a port of its own.
  */
 class CaliforniumClient {
     private static final HexFormat HEX = HexFormat.of();
@@ -113,6 +114,18 @@ class CaliforniumClient {
         say(cancelling, new JSONObject());
     }
 
+    /** Says what each member answers. */
+    static void askGroup(long id, CoapEndpoint endpoint, Request request) throws InterruptedException {
+        request.addMessageObserver(new MessageObserverAdapter() {
+            @Override
+            public void onResponse(Response response) {
+                say(id, response);
+            }
+        });
+        request.send(endpoint);
+        Thread.sleep(120_000);
+    }
+
     static void ask(long id, JSONObject ask, JSONObject held) {
         Configuration configuration = Configuration.createStandardWithoutFile();
         configuration.set(CoapConfig.MAX_RESOURCE_BODY_SIZE, 1 << 21);
@@ -132,6 +145,10 @@ class CaliforniumClient {
             }
             if (request.isObserve()) {
                 observe(id, endpoint, request);
+                return;
+            }
+            if (request.isMulticast()) {
+                askGroup(id, endpoint, request);
                 return;
             }
             request.send(endpoint);

@@ -1,8 +1,12 @@
 import java.io.IOException;
+import java.net.Inet6Address;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.NetworkInterface;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 
 import org.eclipse.californium.core.CoapResource;
@@ -13,13 +17,16 @@ import org.eclipse.californium.core.coap.Response;
 import org.eclipse.californium.core.config.CoapConfig;
 import org.eclipse.californium.core.network.CoapEndpoint;
 import org.eclipse.californium.core.server.resources.CoapExchange;
+import org.eclipse.californium.elements.UDPConnector;
+import org.eclipse.californium.elements.UdpMulticastConnector;
 import org.eclipse.californium.elements.config.Configuration;
 import org.eclipse.californium.scandium.config.DtlsConfig;
 import org.json.JSONObject;
 
 /**
  * A server made with Californium: CaliforniumServer ADDRESS PORT [SZX [HELD]]; says `listening on` once it can be asked.
- * Its blocks have 2^(SZX + 4) octets at most. With what is held (see Secure) it speaks DTLS.
+ * Its blocks have 2^(SZX + 4) octets at most. With what is held (see Secure) it speaks DTLS. Where ADDRESS is a group, it
+ * has all addresses, and is a member.
  */
 class CaliforniumServer {
     /** A value that all four methods act upon, with an ETag, preconditions and observers. */
@@ -181,6 +188,22 @@ class CaliforniumServer {
         return text.getBytes(StandardCharsets.UTF_8);
     }
 
+    /** What has all addresses, and hears what goes to a group on any interface. */
+    static UDPConnector member(Configuration configuration, InetSocketAddress group) throws IOException {
+        UDPConnector connector = new UDPConnector(new InetSocketAddress(group.getPort()), configuration);
+        connector.setReuseAddress(true);
+        for (NetworkInterface each : Collections.list(NetworkInterface.getNetworkInterfaces())) {
+            if (each.supportsMulticast()) {
+                InetAddress there = group.getAddress() instanceof Inet6Address
+                        ? Inet6Address.getByAddress(null, group.getAddress().getAddress(), each) : group.getAddress();
+                connector.addMulticastReceiver(new UdpMulticastConnector.Builder().setConfiguration(configuration)
+                        .setLocalAddress(there, group.getPort()).addMulticastGroup(there, each)
+                        .setMulticastReceiver(true).build());
+            }
+        }
+        return connector;
+    }
+
     public static void main(String[] words) throws IOException, GeneralSecurityException {
         CoapConfig.register();
         DtlsConfig.register();
@@ -193,6 +216,8 @@ class CaliforniumServer {
         CoapEndpoint.Builder builder = CoapEndpoint.builder().setConfiguration(configuration);
         if (words.length > 3) {
             builder.setConnector(Secure.connector(configuration, address, new JSONObject(words[3])));
+        } else if (address.getAddress().isMulticastAddress()) {
+            builder.setConnector(member(configuration, address));
         } else {
             builder.setInetSocketAddress(address);
         }

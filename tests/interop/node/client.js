@@ -1,7 +1,8 @@
 // A client made with node-coap: takes one JSON object a line, asks, and answers with one, or with one for each state that
-// it observes; all at once, each from a port of its own.
+// it observes, or for each member of a group; all at once, each from a port of its own.
 "use strict";
 const dgram = require("dgram");
+const net = require("net");
 const readline = require("readline");
 const coap = require("coap");
 
@@ -9,6 +10,9 @@ coap.registerOption("ETag", (octets) => octets, (octets) => octets); // node-coa
 const LARGEST = 6; // the SZX of the largest block
 const LINGER = 3000; // milliseconds that a socket stays open for what was not acknowledged
 const observed = new Map();
+const groups = new net.BlockList();
+groups.addSubnet("224.0.0.0", 4);
+groups.addSubnet("ff00::", 8, "ipv6");
 
 function tell(told) {
     console.log(JSON.stringify(told));
@@ -45,9 +49,11 @@ function describe(request, ask, payload) {
 }
 
 function send(ask) {
-    const socket = dgram.createSocket("udp4"), uri = new URL(ask.uri);
+    const uri = new URL(ask.uri), hostname = uri.hostname.replace(/[[\]]/g, "");
+    const multicast = groups.check(hostname, net.isIPv6(hostname) ? "ipv6" : "ipv4");
+    const socket = dgram.createSocket(net.isIPv6(hostname) ? "udp6" : "udp4");
     const request = coap.request({
-        agent: new coap.Agent({socket}), hostname: uri.hostname, port: uri.port, pathname: uri.pathname,
+        agent: new coap.Agent({socket}), hostname, port: uri.port || undefined, pathname: uri.pathname, multicast,
         query: uri.search.slice(1), method: ask.method === "ipatch" ? "iPATCH" : ask.method.toUpperCase(),
         confirmable: !ask.non, observe: ask.observe ? true : undefined,
     });
@@ -58,7 +64,8 @@ function send(ask) {
     request.on("response", (response) => {
         if (!ask.observe) {
             answer(ask.id, response, response.payload);
-            finish(socket);
+            if (!multicast)
+                finish(socket);
             return;
         }
         // node-coap takes a notification without Observe, as each is that ends with an error, for number 0, and drops it as old

@@ -1,8 +1,10 @@
-// A server made with node-coap: server.js ADDRESS PORT; says `listening on` once it can be asked.
+// A server made with node-coap: server.js ADDRESS PORT; says `listening on` once it can be asked. Where ADDRESS is a group, it
+// has all addresses, and is a member.
 //
 // node-coap leaves to the application what it does not do itself: methods, ETags, preconditions, the list of links,
 // observers.
 "use strict";
+const net = require("net");
 const coap = require("coap");
 
 coap.registerOption("ETag", (octets) => octets, (octets) => octets); // node-coap makes texts of them
@@ -162,7 +164,12 @@ resources["/.well-known/core"] = {
 };
 
 const [address, port] = process.argv.slice(2);
-const server = coap.createServer((request, response) => {
+const groups = new net.BlockList();
+groups.addSubnet("224.0.0.0", 4);
+groups.addSubnet("ff00::", 8, "ipv6");
+const member = groups.check(address, net.isIPv6(address) ? "ipv6" : "ipv4");
+const anywhere = net.isIPv6(address) ? "::" : "0.0.0.0";
+const server = coap.createServer(member ? {multicastAddress: address} : {}, (request, response) => {
     response.on("error", (error) => console.log(String(error)));
     const found = resources[request.url.split("?")[0]];
     if (found)
@@ -170,4 +177,4 @@ const server = coap.createServer((request, response) => {
     else
         end(response, "4.04");
 });
-server.listen(Number(port), address, () => console.log("listening on", port));
+server.listen(Number(port), member ? anywhere : address, () => console.log("listening on", port));

@@ -1,5 +1,5 @@
 // A client made with go-coap: takes one JSON object a line, asks, and answers with one, or with one for each state that
-// it observes; all at once, each from a port of its own.
+// it observes, or for each member of a group; all at once, each from a port of its own.
 package main
 
 import (
@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -21,6 +22,7 @@ import (
 	"github.com/plgd-dev/go-coap/v3/message"
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 	"github.com/plgd-dev/go-coap/v3/message/pool"
+	coapNet "github.com/plgd-dev/go-coap/v3/net"
 	"github.com/plgd-dev/go-coap/v3/net/blockwise"
 	"github.com/plgd-dev/go-coap/v3/options"
 	"github.com/plgd-dev/go-coap/v3/udp"
@@ -154,6 +156,27 @@ func dial(host string, opts ...udp.Option) (*client.Conn, error) {
 	return dtls.Dial(host, config, opts...)
 }
 
+// Asks all members of a group for what is at a path, and says what came of each.
+func askGroup(limited context.Context, ask *ask, group net.IP, host, path string) error {
+	network := "udp6"
+	if group.To4() != nil {
+		network = "udp4"
+	}
+	socket, err := coapNet.NewListenUDP(network, ":0")
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	server := udp.NewServer(options.WithContext(limited))
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(socket) }()
+	defer func() {
+		server.Stop()
+		<-served
+	}()
+	return server.Discover(limited, host, path, func(_ *client.Conn, response *pool.Message) { say(told(ask, response)) })
+}
+
 // Asks, and says what came: one answer, or each state until the observation is cancelled.
 func do(ask *ask, cancelled <-chan int64) error {
 	uri, err := url.Parse(ask.URI)
@@ -170,6 +193,9 @@ func do(ask *ask, cancelled <-chan int64) error {
 	}
 	limited, done := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer done()
+	if group := net.ParseIP(uri.Hostname()); group.IsMulticast() {
+		return askGroup(limited, ask, group, host, uri.Path)
+	}
 	conn, err := dial(host, options.WithContext(limited), options.WithTransmission(1, 2*time.Second, 4),
 		options.WithBlockwise(true, szx, 2*time.Minute))
 	if err != nil {

@@ -1,5 +1,6 @@
 // A server made with go-coap: server ADDRESS PORT [SZX [HELD]]; says `listening on` once it can be asked. Its blocks
-// have 2^(SZX + 4) octets at most. With what is held (see package secure) it speaks DTLS.
+// have 2^(SZX + 4) octets at most. With what is held (see package secure) it speaks DTLS. Where ADDRESS is a group, it has
+// all addresses, and is a member.
 //
 // go-coap leaves to the application what it does not do itself: ETags, preconditions, the list of links, observers.
 package main
@@ -9,6 +10,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -226,6 +228,31 @@ func (c *count) ServeCOAP(w mux.ResponseWriter, request *mux.Message) {
 	check(w.SetResponse(codes.Content, message.TextPlain, strings.NewReader(strconv.Itoa(c.posts))))
 }
 
+// A socket with the address, or where that is a group, with all addresses of the same version of IP, and a member on each
+// interface that can be one.
+func listen(address, port string) *coapNet.UDPConn {
+	group := net.ParseIP(address)
+	if !group.IsMulticast() {
+		socket, err := coapNet.NewListenUDP("udp", net.JoinHostPort(address, port))
+		check(err)
+		return socket
+	}
+	network := "udp6"
+	if group.To4() != nil {
+		network = "udp4"
+	}
+	socket, err := coapNet.NewListenUDP(network, ":"+port)
+	check(err)
+	interfaces, err := net.Interfaces()
+	check(err)
+	for i := range interfaces {
+		if interfaces[i].Flags&net.FlagMulticast != 0 {
+			check(socket.JoinGroup(&interfaces[i], &net.UDPAddr{IP: group}))
+		}
+	}
+	return socket
+}
+
 func check(err error) {
 	if err != nil {
 		log.Fatal(err)
@@ -275,8 +302,7 @@ func main() {
 		check(dtls.NewServer(options.WithMux(router), errors, blocks, inactive).Serve(listener))
 		return
 	}
-	socket, err := coapNet.NewListenUDP("udp", address+":"+port)
-	check(err)
+	socket := listen(address, port)
 	fmt.Println("listening on", port)
 	check(udp.NewServer(options.WithMux(router), errors, blocks, inactive).Serve(socket))
 }
