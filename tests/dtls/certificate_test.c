@@ -95,6 +95,7 @@ static const struct {
     {"future", "host.example", "the certificate is not valid yet"},
     {"stranger", "host.example", "the certificate is of an unknown authority"},
     {"other_authority", "host.example", "the certificate is of an unknown authority"},
+    {"for_servers", "host.example", NULL},
 };
 
 static void a_client_says_what_is_wrong_with_a_certificate(void **state)
@@ -116,6 +117,21 @@ static void a_client_says_what_is_wrong_with_a_certificate(void **state)
             check(pair.ends[SERVER].status != COPAL__HANDSHAKE_DONE);
         } else
             check_agreement(&pair);
+        pair_free(&pair);
+    }
+}
+
+/* As Mbed TLS shows none that it could not use, OpenSSL is the server. */
+static void rfc5280_4_2_1_12_a_certificate_that_is_for_clients_is_no_servers(void **state)
+{
+    (void)state;
+    for (unsigned b = 0; b < BACKENDS; b++) {
+        pair_t pair;
+        copal_credentials_config_t asks = believing("authority"), answers = serving("for_clients");
+        pair_make(&pair, backends[b], &asks, &copal_dtls_openssl, &answers);
+        pair_shake(&pair, "host.example");
+        check_equal(pair.ends[CLIENT].status, COPAL_ECERTIFICATE);
+        assert_string_equal(pair.ends[CLIENT].reason, "the certificate is not for this purpose");
         pair_free(&pair);
     }
 }
@@ -214,6 +230,8 @@ static const struct {
     {NULL, "the client showed no certificate"},
     {"stranger", "the certificate is of an unknown authority"},
     {"expired", "the certificate has expired"},
+    {"for_clients", NULL},
+    {"for_servers", "the certificate is not for this purpose"},
 };
 
 static void a_server_with_authorities_asks_clients_for_a_certificate(void **state)
@@ -330,6 +348,7 @@ int main(void)
         cmocka_unit_test(rfc7252_9_1_3_3_without_a_choice_the_suite_is_that_of_ccm_8),
         cmocka_unit_test(a_server_with_keys_and_a_certificate_serves_clients_of_both),
         cmocka_unit_test(a_client_says_what_is_wrong_with_a_certificate),
+        cmocka_unit_test(rfc5280_4_2_1_12_a_certificate_that_is_for_clients_is_no_servers),
         cmocka_unit_test(cve_2021_34433_a_key_exchange_must_be_signed),
         cmocka_unit_test(a_host_name_is_told_to_the_server_and_an_address_is_not),
         cmocka_unit_test(a_server_with_authorities_asks_clients_for_a_certificate),

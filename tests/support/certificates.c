@@ -13,27 +13,30 @@
 #include <unistd.h>
 
 #define HOST_NAMES "DNS:host.example,IP:127.0.0.1,IP:::1"
-enum { AUTHORITY, OTHER_AUTHORITY, BETWEEN, CERTIFICATES = 13, DAY = 24 * 60 * 60 };
+enum { AUTHORITY, OTHER_AUTHORITY, BETWEEN, CERTIFICATES = 15, DAY = 24 * 60 * 60 };
 
 static const struct {
     const char *file, *common_name, *names;
-    int issuer;      /* its own: an authority */
-    int from, until; /* days from today */
-    int bits;        /* of an RSA key; 0: of P-256 */
+    int issuer;          /* its own: an authority */
+    int from, until;     /* days from today */
+    int bits;            /* of an RSA key; 0: of P-256 */
+    const char *purpose; /* NULL: any */
 } plan[CERTIFICATES] = {
-    [AUTHORITY] = {"authority", "authority", NULL, AUTHORITY, -2, 2, 0},
-    [OTHER_AUTHORITY] = {"other_authority", "other authority", NULL, OTHER_AUTHORITY, -2, 2, 0},
-    [BETWEEN] = {"between", "authority in between", NULL, AUTHORITY, -2, 2, 0},
-    {"host", "a host", HOST_NAMES, AUTHORITY, -1, 1, 0},
-    {"rsa", "a host", HOST_NAMES, AUTHORITY, -1, 1, 2048},
-    {"chain", "a host", HOST_NAMES, BETWEEN, -1, 1, 0},
-    {"named", "host.example", NULL, AUTHORITY, -1, 1, 0},
-    {"wildcard", "a host", "DNS:*.site.example", AUTHORITY, -1, 1, 0},
-    {"expired", "a host", HOST_NAMES, AUTHORITY, -2, -1, 0},
-    {"future", "a host", HOST_NAMES, AUTHORITY, 1, 2, 0},
-    {"stranger", "a host", HOST_NAMES, OTHER_AUTHORITY, -1, 1, 0},
-    {"client", "client.example", "DNS:client.example", AUTHORITY, -1, 1, 0},
-    {"nothing", NULL, NULL, 0, 0, 0, 0},
+    [AUTHORITY] = {"authority", "authority", NULL, AUTHORITY, -2, 2, 0, NULL},
+    [OTHER_AUTHORITY] = {"other_authority", "other authority", NULL, OTHER_AUTHORITY, -2, 2, 0, NULL},
+    [BETWEEN] = {"between", "authority in between", NULL, AUTHORITY, -2, 2, 0, NULL},
+    {"host", "a host", HOST_NAMES, AUTHORITY, -1, 1, 0, NULL},
+    {"rsa", "a host", HOST_NAMES, AUTHORITY, -1, 1, 2048, NULL},
+    {"chain", "a host", HOST_NAMES, BETWEEN, -1, 1, 0, NULL},
+    {"named", "host.example", NULL, AUTHORITY, -1, 1, 0, NULL},
+    {"wildcard", "a host", "DNS:*.site.example", AUTHORITY, -1, 1, 0, NULL},
+    {"expired", "a host", HOST_NAMES, AUTHORITY, -2, -1, 0, NULL},
+    {"future", "a host", HOST_NAMES, AUTHORITY, 1, 2, 0, NULL},
+    {"stranger", "a host", HOST_NAMES, OTHER_AUTHORITY, -1, 1, 0, NULL},
+    {"client", "client.example", "DNS:client.example", AUTHORITY, -1, 1, 0, NULL},
+    {"for_servers", "server.example", HOST_NAMES, AUTHORITY, -1, 1, 0, "serverAuth"},
+    {"for_clients", "client.example", HOST_NAMES, AUTHORITY, -1, 1, 0, "clientAuth"},
+    {"nothing", NULL, NULL, 0, 0, 0, 0, NULL},
 };
 
 static char folder[] = "/tmp/copal-certificates-XXXXXX";
@@ -70,9 +73,12 @@ static void make(int i)
     X509_set_issuer_name(certificate, X509_get_subject_name(made[plan[i].issuer]));
     X509_set_pubkey(certificate, key);
     extend(certificate, NID_basic_constraints, authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
-    extend(certificate, NID_key_usage, authority ? "critical,keyCertSign,digitalSignature" : "critical,digitalSignature");
+    extend(certificate, NID_key_usage,
+           authority ? "critical,keyCertSign,digitalSignature" : "critical,digitalSignature");
     if (plan[i].names)
         extend(certificate, NID_subject_alt_name, plan[i].names);
+    if (plan[i].purpose)
+        extend(certificate, NID_ext_key_usage, plan[i].purpose);
     must(X509_sign(certificate, keys[plan[i].issuer], EVP_sha256()) > 0, "cannot be signed");
 }
 

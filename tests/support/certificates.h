@@ -15,6 +15,7 @@
  *    expired, future  as host; no more, and not yet, valid
  *    stranger         as host, of other_authority
  *    client           of authority, for client.example
+ *    for_servers      as host, to be shown by servers alone; for_clients: by clients alone
  *    nothing          no certificate, and no key */
 const char *certificates_make(void);
 /** The path of one of them; lives until the next call but three. */

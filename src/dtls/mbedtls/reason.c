@@ -22,9 +22,8 @@ static int say(copal__mbedtls_handshake_t *handshake, int status, const char *se
     return status;
 }
 
-static int certificate_failure(copal__mbedtls_handshake_t *handshake)
+static int certificate_failure(copal__mbedtls_handshake_t *handshake, uint32_t flags)
 {
-    uint32_t flags = mbedtls_ssl_get_verify_result(&handshake->ssl);
     for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
         if (flags & verdicts[i].flag)
             return say(handshake, COPAL_ECERTIFICATE, verdicts[i].sentence);
@@ -33,8 +32,11 @@ static int certificate_failure(copal__mbedtls_handshake_t *handshake)
 
 int copal__mbedtls_failure(copal__mbedtls_handshake_t *handshake, int error)
 {
-    if (error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED)
-        return certificate_failure(handshake);
+    /* A certificate for another purpose, of which all else is right, fails with the error of one that cannot be read. */
+    const uint32_t flags = mbedtls_ssl_get_verify_result(&handshake->ssl);
+    if (error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED ||
+        flags & (MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE))
+        return certificate_failure(handshake, flags);
     if (error == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
         return say(handshake, COPAL_ECERTIFICATE, "the client showed no certificate");
     if (error == MBEDTLS_ERR_SSL_TIMEOUT)
