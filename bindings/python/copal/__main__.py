@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import socket
 import sys
 import time
 from types import ModuleType
@@ -13,13 +14,31 @@ from . import pycom
 from .pycom._state import current
 
 
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < 1e9:
+        raise ValueError
+    return seconds
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 0xffff:
+        raise ValueError
+    return port
+
+
+# What argparse calls the types by when it complains.
+_seconds.__name__, _port.__name__ = "number of seconds", "port"
+
+
 def _parse(arguments: Optional[List[str]]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m copal", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run a script that says `from network import Coap`")
-    run.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="end so long after the script's end")
+    run.add_argument("--for", dest="seconds", type=_seconds, metavar="SECONDS", help="end so long after the script's end")
     run.add_argument("--bind", metavar="ADDR", help="what WLAN.ifconfig() tells, in place of the machine's own address")
-    run.add_argument("--port", type=int, metavar="N", help="the port of Coap.init() where the script gives none")
+    run.add_argument("--port", type=_port, metavar="N", help="the port of Coap.init() where the script gives none")
     run.add_argument("script")
     run.add_argument("arguments", nargs=argparse.REMAINDER)
     return parser.parse_args(arguments)
@@ -38,6 +57,24 @@ def _run(script: str) -> None:
     exec(code, main.__dict__)
 
 
+def _serve(seconds: Optional[float]) -> None:
+    """Until the time is over, or a signal's handler raises an exception. A sleep would miss a signal that comes just before
+    it."""
+    news, signals = socket.socketpair()
+    signals.setblocking(False)
+    signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
+    end = None if seconds is None else time.monotonic() + seconds
+    try:
+        while end is None or time.monotonic() < end:
+            news.settimeout(None if end is None else max(0.001, end - time.monotonic()))
+            try:
+                news.recv(64)
+            except socket.timeout:
+                pass
+    finally:
+        signal.set_wakeup_fd(-1)
+
+
 def main(arguments: Optional[List[str]] = None) -> int:
     """The exit status: 0, or what the script ended with."""
     given = _parse(arguments)
@@ -52,7 +89,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         _run(given.script)
         if current() is not None:
             sys.stdout.flush()
-            time.sleep(given.seconds if given.seconds is not None else sys.maxsize >> 32)
+            _serve(given.seconds)
     except KeyboardInterrupt:
         pass
     return 0
