@@ -180,6 +180,9 @@ static mp_obj_t init(size_t positional, const mp_obj_t *values, mp_map_t *named)
         coap_credentials_close(wanted.credentials);
         coap_allow_interrupt();
         errno = reason;
+        if (error == COPAL_EINVAL) {
+            mp_raise_ValueError(MP_ERROR_TEXT("address is not valid"));
+        }
         coap_raise(error);
     }
     keeper->epoch = ++coap_state.epoch;

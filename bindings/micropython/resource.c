@@ -50,6 +50,14 @@ static void check(int error)
     }
 }
 
+static void check_uri(int error)
+{
+    if (error == COPAL_EINVAL) {
+        mp_raise_ValueError(MP_ERROR_TEXT("uri is no path"));
+    }
+    check(error);
+}
+
 static copal_handle_t handle_of(mp_obj_t self)
 {
     resource_t *resource = MP_OBJ_TO_PTR(self);
@@ -264,8 +272,15 @@ static mp_obj_t add_resource(size_t positional, const mp_obj_t *values, mp_map_t
     copal_bytes_t octets = coap_value(coap_given(given) ? given : MP_OBJ_NEW_SMALL_INT(0), integer);
     copal_handle_t handle;
     int error = copal_tree_add_value(coap_state.tree, uri, octets, &options, &handle);
-    check(error);
-    return coap_resource_object(handle);
+    check_uri(error);
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) != 0) { /* no memory for the object */
+        copal_tree_remove(coap_state.tree, handle);
+        nlr_jump(nlr.ret_val);
+    }
+    mp_obj_t resource = coap_resource_object(handle);
+    nlr_pop();
+    return resource;
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(coap_add_resource_obj, 0, add_resource);
 
@@ -275,8 +290,8 @@ static bool find(mp_obj_t uri, copal_handle_t *handle)
     coap_require_open();
     const char *text = coap_text(uri);
     int error = copal_tree_find(coap_state.tree, text, handle);
-    if (error != 0 && error != COPAL_ENOTFOUND) {
-        check(error);
+    if (error != COPAL_ENOTFOUND) {
+        check_uri(error);
     }
     return error == 0;
 }

@@ -126,7 +126,7 @@ static void ask_of(const session_t *session, const mp_arg_val_t *args, copal_ask
         .payload = octets_if_given(args[PAYLOAD].u_obj),
         .timeout = milliseconds(args[TIMEOUT].u_obj),
     };
-    if (copal_peer_is_group(&session->peer)) {
+    if (copal_peer_is_group(&session->peer) || args[OBSERVE].u_bool) {
         ask->given_token = ask->token.size > 0; /* else one is drawn: by it alone answers are known */
     }
     if (args[OBSERVE].u_bool) {
@@ -134,7 +134,6 @@ static void ask_of(const session_t *session, const mp_arg_val_t *args, copal_ask
             mp_raise_ValueError(MP_ERROR_TEXT("only GET and FETCH observe, and not without options"));
         }
         ask->observe = true;
-        ask->given_token = coap_given(args[TOKEN].u_obj); /* else one is drawn */
     }
 }
 
@@ -149,6 +148,8 @@ static mp_obj_t send_request(size_t positional, const mp_obj_t *values, mp_map_t
     switch (id) {
     case COPAL_EEXIST:
         mp_raise_ValueError(MP_ERROR_TEXT("an open request has that token"));
+    case COPAL_EINVAL:
+        mp_raise_ValueError(MP_ERROR_TEXT("uri_path is no path, or a group cannot be asked this"));
     case COPAL_ESPACE:
         mp_raise_ValueError(MP_ERROR_TEXT("request does not fit a datagram; without options, or to observe, it does not go in blocks"));
     default:
@@ -225,7 +226,13 @@ static mp_obj_t new_client_session(size_t positional, const mp_obj_t *values, mp
         coap_raise(error);
     }
     session->serial = ++serial;
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) != 0) { /* no memory for the list */
+        coap_credentials_close(session->credentials);
+        nlr_jump(nlr.ret_val);
+    }
     mp_obj_list_append(MP_STATE_VM(coap_sessions), MP_OBJ_FROM_PTR(session));
+    nlr_pop();
     return MP_OBJ_FROM_PTR(session);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(coap_new_client_session_obj, 0, new_client_session);

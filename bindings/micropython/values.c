@@ -44,6 +44,12 @@ const char *coap_text(mp_obj_t object)
     return text;
 }
 
+/* A bool is an integer, too, as everywhere in Python. */
+static mp_obj_t integer_of(mp_obj_t object)
+{
+    return mp_obj_is_bool(object) ? MP_OBJ_NEW_SMALL_INT(mp_obj_is_true(object)) : object;
+}
+
 /* A Python integer of any size: whether it lies within the bounds, at most 32 bits wide, and then its value. */
 static bool within(mp_obj_t object, int64_t least, int64_t most, int64_t *value)
 {
@@ -58,6 +64,7 @@ static bool within(mp_obj_t object, int64_t least, int64_t most, int64_t *value)
 
 copal_bytes_t coap_value(mp_obj_t object, uint8_t buffer[4])
 {
+    object = integer_of(object);
     if (!mp_obj_is_int(object)) {
         return coap_octets(object);
     }
@@ -76,6 +83,7 @@ int64_t coap_integer(mp_obj_t object, int64_t least, int64_t most, int64_t other
     if (!coap_given(object) && otherwise != COAP_REQUIRED) {
         return otherwise;
     }
+    object = integer_of(object);
     if (!mp_obj_is_int(object)) {
         mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s where int must be"), mp_obj_get_type_str(object));
     }

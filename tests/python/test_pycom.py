@@ -15,7 +15,7 @@ from support.coap import code
 from support.process import ROOT, SECONDS, Program, build, environment
 from support.udp import free_port
 
-SCRIPT = ROOT / "tests/conformance/script.py"
+SCRIPTS = ROOT / "tests/conformance"
 RUN = [sys.executable, "-u", "-m", "copal", "run"]
 
 
@@ -30,11 +30,12 @@ def python(script, **more):
     return run([sys.executable, "-c", script], **more)
 
 
-def test_the_conformance_script_prints_the_same_under_both_interpreters():
-    port = free_port()
-    expected, complaints = run([build() / "micropython", SCRIPT, str(port)], COPAL_WLAN_IP="127.0.0.1")
+@pytest.mark.parametrize("name", ["script.py", "wrong.py"])
+def test_the_conformance_scripts_print_the_same_under_both_interpreters(name):
+    port, script = free_port(), SCRIPTS / name
+    expected, complaints = run([build() / "micropython", "-X", "heapsize=8M", script, str(port)], COPAL_WLAN_IP="127.0.0.1")
     assert expected.endswith("--- the end\n") and not complaints and "waited for nothing" not in expected
-    said, complaints = run([*RUN, "--for", "0", "--bind", "127.0.0.1", SCRIPT, str(port)])
+    said, complaints = run([*RUN, "--for", "0", "--bind", "127.0.0.1", script, str(port)])
     assert said == expected and not complaints
 
 
@@ -86,6 +87,16 @@ def test_a_script_that_fails_says_so(tmp_path):
     assert "ZeroDivisionError" in run([*RUN, tmp_path / "script.py"], status=1)[1]
     (tmp_path / "script.py").write_text("from network import Coap\nCoap.init()\nraise SystemExit(7)\n")
     run([*RUN, tmp_path / "script.py"], status=7)
+
+
+@pytest.mark.parametrize("option, value, complaint", [
+    ("--for", "-1", "invalid number of seconds value"), ("--for", "nan", "invalid number of seconds value"),
+    ("--for", "1e400", "invalid number of seconds value"), ("--port", "65536", "invalid port value"),
+    ("--port", "-1", "invalid port value"), ("--port", "x", "invalid port value")])
+def test_a_wrong_option_of_run_is_complained_of_before_the_script_runs(tmp_path, option, value, complaint):
+    (tmp_path / "script.py").write_text("print('run')\n")
+    said, complaints = run([*RUN, f"{option}={value}", tmp_path / "script.py"], status=2)
+    assert not said and complaint in complaints
 
 
 def test_a_plain_script_ends_though_it_serves():
@@ -185,6 +196,50 @@ except OSError as error:
 Coap.init()
 """)
     assert said == "True\n"
+
+
+def test_an_init_that_gets_no_thread_leaves_nothing():
+    said, _ = python(f"""
+import threading
+from copal.pycom import Coap
+def refuse(self):
+    raise RuntimeError("can't start new thread")
+start, threading.Thread.start = threading.Thread.start, refuse
+for _ in range(2):
+    try:
+        Coap.init("127.0.0.1", port={free_port()})
+    except RuntimeError as error:
+        print(error)
+threading.Thread.start = start
+Coap.init()
+Coap.deinit()
+""")
+    assert said == "can't start new thread\n" * 2
+
+
+def test_what_cannot_be_shown_for_want_of_memory_does_not_keep_the_next_from_it():
+    port = free_port()
+    said, complaints = python(f"""
+import threading
+from copal.pycom import Coap, _state
+Coap.init("127.0.0.1", port={port}, dynamic_resources=True)
+asked, heard = [], threading.Semaphore(0)
+find = _state.State.resource
+def resource(state, handle):
+    asked.append(handle)
+    heard.release()
+    if len(asked) == 1:
+        raise MemoryError
+    return find(state, handle)
+_state.State.resource = resource
+Coap.register_new_resource_handler(lambda made: print(made.get_details()[0]))
+session = Coap.new_client_session("127.0.0.1", port={port})
+for path in "first", "second":
+    session.send_request(Coap.REQUEST_PUT, uri_path=path, payload="x")
+    assert heard.acquire(timeout={SECONDS})
+Coap.deinit()
+""")
+    assert said == "second\n" and complaints.count("MemoryError") == 1 and "network.Coap ends" not in complaints
 
 
 def test_the_package_and_network_coap_live_in_one_process(tool):

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Callable, List, Optional
 
 from .. import _copal
-from ..errors import CopalError
+from ..errors import CopalError, InvalidArgument
 from . import _resource, _session
 from ._credentials import Psk
 from ._resource import CoapResource
@@ -67,13 +67,13 @@ class Coap:
             try:
                 if where is not None:
                     _listen(state, credentials, where, number, bool(service_discovery))
+                state.start()
             except BaseException:
                 state.host.close()
                 raise
         except CopalError as error:
-            translate(error)
+            translate(error, {InvalidArgument: "address is not valid"})
         begin(state)
-        state.start()
 
     @staticmethod
     def deinit() -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 from typing import Any, List, Optional
 
 from .. import _copal
-from ..errors import CopalError, Gone
+from ..errors import CopalError, Exists, Gone, InvalidArgument, TooLarge
 from ._state import State, current, required
-from ._values import Octets, integer, octets, translate, value_octets
+from ._values import Octets, Texts, integer, octets, translate, value_octets
 
 # The bits of Coap.REQUEST_*. The host counts the bits by a method's code, which begins at 1.
 METHODS_ALL, FETCH, PATCHES, JSON = 127, 16, 96, 50
+
+TEXTS: Texts = {Gone: "resource was removed", Exists: "there is a resource with that uri", TooLarge: "value is too large"}
+URI_TEXTS: Texts = {**TEXTS, InvalidArgument: "uri is no path"}
+ATTRIBUTE_TEXTS: Texts = {**TEXTS, InvalidArgument: "name of an attribute is not valid"}
 
 _NOTHING = object()
 
@@ -30,6 +34,9 @@ class CoapResource:
         self._handle = handle
         return self
 
+    def __repr__(self) -> str:
+        return "<CoapResource>"
+
     def _host(self) -> _copal.Host:
         required()
         if self._state is not current():
@@ -42,7 +49,7 @@ class CoapResource:
         try:
             host.add_attribute(self._handle, octets(name), octets(value))
         except CopalError as error:
-            translate(error)
+            translate(error, ATTRIBUTE_TEXTS)
 
     def get_details(self) -> List[Any]:
         """[uri, mediatype, max_age, etag, etag value]"""
@@ -51,7 +58,7 @@ class CoapResource:
             content_format, max_age, etag, _, _, counter = host.get_options(self._handle)
             return [host.path(self._handle), content_format, max_age, etag, counter]
         except CopalError as error:
-            translate(error)
+            translate(error, TEXTS)
 
     def set_details(self, *, mediatype: Optional[int] = None, max_age: Optional[int] = None,
                     etag: Optional[object] = None) -> None:
@@ -65,7 +72,7 @@ class CoapResource:
             host.set_options(self._handle, content_format=content_format, max_age=integer(max_age, -1, 0xffffffff, age),
                              etag=tagged if etag is None else bool(etag), methods=methods)
         except CopalError as error:
-            translate(error)
+            translate(error, TEXTS)
 
     def value(self, value: Any = _NOTHING) -> Optional[bytes]:
         """The value, as bytes; or sets it, and tells those who observe it."""
@@ -76,7 +83,7 @@ class CoapResource:
             host.set_value(self._handle, value_octets(value))
             return None
         except CopalError as error:
-            translate(error)
+            translate(error, TEXTS)
 
     def callback(self, operation: int, enable: object) -> None:
         """Allows methods, or not any more."""
@@ -91,7 +98,7 @@ class CoapResource:
             methods = methods | mask << 1 if enable else methods & ~(mask << 1)
             host.set_options(self._handle, content_format=content_format, max_age=max_age, etag=etag, methods=methods)
         except CopalError as error:
-            translate(error)
+            translate(error, TEXTS)
 
 
 def add(state: State, uri: str, content_format: int, max_age: int, value: bytes, etag: bool) -> CoapResource:
@@ -99,7 +106,7 @@ def add(state: State, uri: str, content_format: int, max_age: int, value: bytes,
     try:
         handle = state.host.add_value(uri, value, content_format=content_format, max_age=max_age, etag=etag)
     except CopalError as error:
-        translate(error)
+        translate(error, URI_TEXTS)
     return state.resource(handle)
 
 
@@ -107,7 +114,7 @@ def find(state: State, uri: str) -> Optional[int]:
     try:
         return state.host.find(uri)
     except CopalError as error:
-        translate(error)
+        translate(error, URI_TEXTS)
 
 
 def remove(state: State, uri: str) -> None:

@@ -1,15 +1,18 @@
 """CoapClientSession."""
 from __future__ import annotations
 
+import ipaddress
+import os
 from typing import Any, Dict, List, Optional
 
 from .. import _copal
-from ..errors import CopalError, Exists, Reset, Timeout, TooLarge, Unreachable
+from ..errors import CopalError, Exists, InvalidArgument, Reset, Timeout, TooLarge, Unreachable
 from ._credentials import Psk
 from ._state import State, current, required
 from ._values import Octets, integer, milliseconds, octets_if_given, translate
 
 PROTOCOL_UDP, PROTOCOL_DTLS = 1, 2
+TOKEN_SIZE = 8
 
 REASONS: Dict[type, str] = {Timeout: "timeout", Reset: "reset", Unreachable: "unreachable"}
 
@@ -72,11 +75,17 @@ class CoapClientSession:
         self._removed = False
         return self
 
+    def __repr__(self) -> str:
+        return "<CoapClientSession>"
+
     def _host(self) -> _copal.Host:
         required()
         if self._removed or self._state is not current():
             raise RuntimeError("session was removed")
         return self._state.host
+
+    def _is_group(self) -> bool:
+        return ipaddress.ip_address(_copal.address(self._peer)[0].partition("%")[0]).is_multicast
 
     def send_request(self, method: int, *, uri_path: Optional[Octets] = None, content_format: Optional[int] = None,
                      payload: Optional[Octets] = None, token: Optional[Octets] = None, include_options: Optional[object] = None,
@@ -90,8 +99,8 @@ class CoapClientSession:
         given = octets_if_given(token, 0, 8)
         if observe and (code not in (1, 5) or not options):
             raise ValueError("only GET and FETCH observe, and not without options")
-        if given is None and not observe:
-            given = b""  # the request has none, as the manual says
+        if not given:  # none, as the manual says, but where answers are known by it alone
+            given = os.urandom(TOKEN_SIZE) if observe or self._is_group() else b""
         asked: Dict[str, Any] = {
             "path": octets_if_given(uri_path), "method": code, "content_format": integer(content_format, -1, 0xffff, -1),
             "payload": octets_if_given(payload) or b"", "token": given, "options": options,
@@ -115,7 +124,7 @@ class CoapClientSession:
             raise ValueError("request does not fit a datagram; without options, or to observe, it does not go in blocks"
                              ) from None
         except CopalError as error:
-            translate(error)
+            translate(error, {InvalidArgument: "uri_path is no path, or a group cannot be asked this"})
         return entry.id
 
     def cancel(self, id: int) -> None:

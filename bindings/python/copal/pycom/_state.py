@@ -39,6 +39,8 @@ class State:
         while not self.host.closed:
             try:
                 self.host.step(-1)
+            except MemoryError:  # one thing could not be shown; the next ones are
+                traceback.print_exc()
             except BaseException:
                 if not self.host.closed:
                     print("network.Coap ends:", file=sys.stderr)

@@ -2,20 +2,24 @@
 from __future__ import annotations
 
 import errno
-from typing import NoReturn, Optional, Union
+from typing import Mapping, NoReturn, Optional, Type, Union
 
 from ..errors import CopalError, Exists, Full, Gone
 
 Octets = Union[str, bytes, bytearray, memoryview]
 
 
-def translate(error: CopalError) -> NoReturn:
-    """Raises what a script gets."""
+Texts = Mapping[Type[CopalError], str]
+
+
+def translate(error: CopalError, texts: Texts = {}) -> NoReturn:
+    """Raises what a script gets; `texts` say more than the host can."""
+    text = texts.get(type(error), str(error))
     if isinstance(error, Full):
         raise OSError(errno.ENOBUFS, "a bound is reached") from None
     if isinstance(error, (Gone, Exists)):
-        raise RuntimeError(str(error)) from None
-    raise ValueError(str(error)) from None
+        raise RuntimeError(text) from None
+    raise ValueError(text) from None
 
 
 def octets(value: object) -> bytes:
@@ -37,11 +41,12 @@ def octets_if_given(value: object, least: int = 0, most: Optional[int] = None) -
 
 
 def text(value: object) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, (str, bytes)):
         raise TypeError(f"{type(value).__name__} where str must be")
-    if "\0" in value:
+    found = value if isinstance(value, str) else value.decode()
+    if "\0" in found:
         raise ValueError("NUL in a text")
-    return value
+    return found
 
 
 def value_octets(value: object) -> bytes:
@@ -61,7 +66,7 @@ def integer(value: object, least: int, most: int, otherwise: Optional[int] = Non
         raise TypeError(f"{type(value).__name__} where int must be")
     if not least <= value <= most:
         raise ValueError("number out of range")
-    return value
+    return int(value)  # of a bool
 
 
 def milliseconds(seconds: object) -> int:
