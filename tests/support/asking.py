@@ -15,13 +15,15 @@ class Asking:
     """GETs `path` until `over()`; `fault` names the one thing that it does wrong."""
 
     def __init__(self, port, path, fault=None, over=lambda: False):
-        self.fault, self.over = fault, over
+        self.fault, self.over, self._server = fault, over, ("127.0.0.1", port)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.connect(("127.0.0.1", port))
+        if fault != "takes what comes from anywhere":
+            self._socket.connect(self._server)
         self._socket.settimeout(0.05)
-        self.request = Message(NON if fault == "asks by NON" else CON, coap.GET, 4711, b"abcd",
+        token = b"a token of 21 octets." if path.startswith("long-token") else b"abcd"
+        self.request = Message(NON if fault == "asks by NON" else CON, coap.GET, 4711, token,
                                [(coap.URI_PATH, path.encode())])
-        self.waiting = True
+        self.waiting, self.answered = True, False
 
     def run(self):
         wait, due = 2.2, time.monotonic()
@@ -42,7 +44,7 @@ class Asking:
                     return
 
     def _send(self, message):
-        self._socket.send(coap.encode(message))
+        self._socket.sendto(coap.encode(message), self._server)
 
     def _empty(self, kind, mid):
         self._send(Message(kind, 0, mid))
@@ -63,6 +65,7 @@ class Asking:
             matches = mid == self.request.mid or self.fault == "takes any acknowledgement"
             goes_on = self.fault == ("goes on after ACK" if kind == ACK else "goes on after RST")
             self.waiting = self.waiting and (not matches or goes_on)
+            self.answered = self.answered or matches and message.code > 0 and self.fault == "takes any token"
             return
         if self.fault == "answers nothing":
             return
@@ -74,7 +77,9 @@ class Asking:
     def _response(self, message):
         unknown = [number for number, _ in message.options if number & 1 and number not in KNOWN
                    or self.fault == "rejects elective options" and number > 60000]
-        wrong = message.token != self.request.token or unknown
+        compared = 8 if self.fault == "compares eight octets" else None
+        wrong = message.token[:compared] != self.request.token[:compared] or unknown or self.answered
+        wrong = wrong or self.fault == "rejects long tokens" and len(message.token) > 8
         if message.type == CON:
             self._empty(RST if wrong and self.fault != "acknowledges all" else ACK, message.mid)
         elif self.fault == "acknowledges NON":
@@ -98,7 +103,7 @@ class Following:
         self._socket.settimeout(0.05)
 
     def run(self):
-        play = {"blocks": self._download, "upload": self._upload, "smaller": self._upload, "tagged": self._upload, "echo": self._echo,
+        play = {"random": self._ask_twice, "blocks": self._download, "upload": self._upload, "smaller": self._upload, "tagged": self._upload, "echo": self._echo,
                 "copy": self._ask_separately, "notified": self._observe, "cancelled": self._observe}[self.path]
         with self._socket, contextlib.suppress(ConnectionRefusedError, Judged):
             play()
@@ -115,7 +120,8 @@ class Following:
     def _send(self, method, *options, token, payload=b""):
         self.mid += self.fault != "uses a message ID twice"
         options = [(coap.URI_PATH, self.path.encode()), *options]
-        self._socket.send(coap.encode(Message(CON, method, self.mid, token, options, payload)))
+        self._sent = coap.encode(Message(CON, method, self.mid, token, options, payload))
+        self._socket.send(self._sent)
 
     def _ask(self, method, *options, payload=b""):
         self._send(method, *options, token=bytes([len(options)]), payload=payload)
@@ -127,6 +133,15 @@ class Following:
         if not answer.all(number):
             raise Judged
         return answer.all(number)[0]
+
+    def _ask_twice(self):
+        for number in range(8):
+            self._send(coap.GET, (coap.BLOCK2, coap.uint(number << 4 | 2)), token=bytes([number]))
+            if self.fault == "sends once":
+                return
+            time.sleep({"is hasty": 1, "waits as long each time": 2}.get(self.fault, 2 + number / 8))
+            self._socket.send(self._sent)
+            self._receive()
 
     def _download(self):
         at, answer = 64, self._ask(coap.GET)

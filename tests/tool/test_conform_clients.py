@@ -54,6 +54,16 @@ NOTIFIED = "rfc7641_3.5_notification_is_acknowledged"
 FAULTS += [(fault, "notified", NOTIFIED) for fault in ("ignores notifications", "rejects notifications")]
 CANCELLED = "rfc7641_3.6_deregistration_is_of_the_same_request"
 FAULTS += [(fault, "cancelled", CANCELLED) for fault in ("deregisters something else", "deregisters by another token")]
+RANDOM = "rfc7252_4.2_first_time_out_is_random"
+FAULTS += [(fault, "random", RANDOM) for fault in ("waits as long each time", "is hasty", "sends once")]
+FAULTS += [
+    ("takes what comes from anywhere", "elsewhere", "rfc7252_5.3.2_response_from_another_endpoint_is_ignored"),
+    ("takes any token", "token", "rfc7252_5.3.2_piggybacked_response_with_another_token_is_not_taken"),
+    ("acknowledges all", "length-15", "rfc8974_2.1_con_with_token_length_15_is_rejected"),
+    ("answers nothing", "long-token", "rfc8974_2.1_response_to_a_long_token_is_acknowledged"),
+    ("rejects long tokens", "long-token", "rfc8974_2.1_response_to_a_long_token_is_acknowledged"),
+    ("compares eight octets", "long-tokens", "rfc8974_2.1_response_with_another_long_token_is_rejected"),
+]
 # What SHOULD be otherwise is a warning.
 WEAKNESSES = [
     ("keeps its size", "smaller", "rfc7959_2.3_blocks_are_no_larger_than_the_server_prefers"),
@@ -61,7 +71,7 @@ WEAKNESSES = [
     ("drops Echo", "echo", "rfc9175_2.3_echo_value_is_repeated"),
     ("gives up", "echo", "rfc9175_2.3_echo_value_is_repeated"),
 ]
-FOLLOWING = ("blocks", "upload", "smaller", "tagged", "echo", "copy", "notified", "cancelled")
+FOLLOWING = ("random", "blocks", "upload", "smaller", "tagged", "echo", "copy", "notified", "cancelled")
 
 
 class Conform(Program):
@@ -117,10 +127,13 @@ def test_what_a_client_should_do_otherwise_is_a_warning(played, each):
     assert (server.outcomes("warn"), status) == ([each[2]], 0), server.lines
 
 
+LONG = ["get", "--token", "a token of 21 octets."]
+
+
 def our_client(uri, path, body):
     command = {"upload": ["put", "-f", body], "smaller": ["put", "-f", body],
                "tagged": ["put", "-f", body], "notified": ["observe", "--count", "2"],
-               "cancelled": ["observe", "--count", "3"]}.get(path, ["get"])
+               "cancelled": ["observe", "--count", "3"], "long-token": LONG, "long-tokens": LONG}.get(path, ["get"])
     return subprocess.Popen([copal_binary(), *command, f"{uri}/{path}"], stdout=subprocess.DEVNULL,
                             stderr=subprocess.DEVNULL, env=environment())
 
@@ -186,6 +199,15 @@ def test_what_a_client_has_sent_and_what_is_right_is_told(played):
     assert "an empty ACK came, not a Reset" in told and "RFC 7252 section 4.2: " in told
     assert re.search(r'<- CON GET mid=4711 token=0x61626364 Uri-Path="ping"\n +44 01 12 67 ', told)
     assert told.endswith("0 ok, 1 FAIL, 0 warn, 0 n/a")
+
+
+def test_a_token_that_no_answer_has_room_for_is_not_heard():
+    with Conform() as server, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", server.port))
+        client.settimeout(60)
+        for number, size in enumerate([3000, 1000]):
+            client.send(coap.encode(coap.Message(coap.CON, coap.GET, number, b"t" * size)))
+        assert coap.decode(client.recv(65536)).mid == 1
 
 
 def test_a_case_that_nobody_asks_for_is_not_applicable():

@@ -1,5 +1,5 @@
-/* Requests that follow one another, played with a client: bodies in blocks (RFC 7959), Echo (RFC 9175), and what the client
- * says to a copy meanwhile (RFC 7252 section 4.5). */
+/* Requests that follow one another, played with a client: bodies in blocks (RFC 7959), Echo (RFC 9175), and meanwhile when the
+ * client sends what was lost again (RFC 7252 section 4.2), and what it says to a copy (section 4.5). */
 #include "conform.h"
 
 #include <string.h>
@@ -7,6 +7,8 @@
 enum { SZX = 2, BLOCK = 64, BLOCKS = 4, BODY = BLOCKS * BLOCK, REPEATED = 2 * BLOCK, SMALLER = 4 /* of 256 octets */ };
 enum { RESTARTS = 3, REPLIES = 3 };
 enum { SOON = 300, REPLY = 2000, PATIENCE = 10 * 1000 }; /* milliseconds */
+enum { EARLIEST = 1900, LATEST = 4000, SPREAD = 100 }; /* the same, of lose_each */
+enum { TIMED = 8 };                                    /* requests */
 enum { FIRST = 1, TAKEN, COPY }; /* steps of repeat_response */
 
 static bool find_block(const copal_message_t *came, uint16_t number, copal_block_t *block)
@@ -90,6 +92,49 @@ static void hand_out(conform_t *c, const copal_message_t *came)
     c->step = 1;
     if (c->received >= BODY && c->verdict == VERDICT_NONE)
         c->verdict = VERDICT_PASSED;
+}
+
+/** Notes how long it took until a request came again; all is right as long as the times are not all the same. Of times that
+ * are drawn evenly from a second, eight are within SPREAD once in a million runs. */
+static void measure(conform_t *c, int64_t took)
+{
+    c->shortest = !c->tries || took < c->shortest ? took : c->shortest;
+    c->longest = took > c->longest ? took : c->longest;
+    c->tries++;
+    if (took < EARLIEST)
+        conform_fail(c, "it was sent again after %.1f s, not after 2 to 3 s", (double)took / 1000);
+    if (c->tries == TIMED && c->longest - c->shortest < SPREAD)
+        conform_fail(c, "%d requests were first sent again after %.2f to %.2f s, which is not random", TIMED,
+                     (double)c->shortest / 1000, (double)c->longest / 1000);
+    if (c->tries == TIMED && c->verdict == VERDICT_NONE)
+        c->verdict = VERDICT_PASSED;
+}
+
+/** Hands out a body of eight blocks, of which each has to be asked for twice: what came first is as good as lost. */
+static void lose_each(conform_t *c, const copal_message_t *came)
+{
+    copal_block_t block;
+    conform_ask_t answer;
+    if (!came) {
+        conform_fail(c, "a request was not sent again in time, or no other came");
+    } else if (!conform_is_request(came)) {
+        return;
+    } else if (came->type != COPAL_CON) {
+        conform_not_applicable(c, "the request is not Confirmable");
+    } else if (!is_copy(c, came)) {
+        c->request = *came;
+        c->sent = came->id;
+        c->second = c->last->at;
+        c->step = FIRST;
+        conform_due_in(c, LATEST);
+    } else {
+        if (c->step == FIRST)
+            measure(c, c->last->at - c->second);
+        c->step = TAKEN;
+        find_block(came, COPAL_OPTION_BLOCK2, &block);
+        begin_answer(c, &answer, came, COPAL_CONTENT);
+        send_block(c, &answer, block, TIMED * BLOCK);
+    }
 }
 
 /** Sends a Confirmable message of ours again, which has to be in the log. */
@@ -250,6 +295,8 @@ static void challenge(conform_t *c, const copal_message_t *came)
 }
 
 static const conform_case_t cases[] = {
+    {.name = "rfc7252_4.2_first_time_out_is_random", .path = "random", .task = "GET its 512 octets", .play = lose_each,
+     .says = "\"For a new Confirmable message, the initial timeout is set to a random duration\" between 2 and 3 s."},
     {.name = "rfc7252_4.5_copy_of_a_response_is_acknowledged_again", .path = "copy", .task = "GET its 128 octets",
      .play = repeat_response,
      .says = "Each copy of a Confirmable message is acknowledged, and its content is processed once."},

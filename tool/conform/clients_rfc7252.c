@@ -1,10 +1,15 @@
-/* RFC 7252, played with a client: what it sends again and when, and what it says to what a server sends. */
+/* RFC 7252, played with a client: what it sends again and when, and what it says to what a server sends; and the tokens of
+ * RFC 8974. */
+#define _POSIX_C_SOURCE 200809L
 #include "conform.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Milliseconds. A first retransmission comes after 2 to 3 s (section 4.8), a machine may be a second late. */
 enum { EARLIEST = 1900, LATEST = 4000, SOON = 300, REPLY = 2000, REPLIES = 3 };
+enum { SHORT = 8 }; /* octets of a token without RFC 8974 */
 
 /** Whether it is the first request once more; a Confirmable message that is sent again is the same to the octet. */
 static bool is_again(conform_t *c, const copal_message_t *came)
@@ -80,11 +85,11 @@ static void send_octets(conform_t *c, uint16_t id)
     conform_send(c, (copal_bytes_t){octets, row.size});
 }
 
-/** What must be ignored is no answer, so the request comes again. `other` makes its message ID that of something else. */
-static void ignored(conform_t *c, const copal_message_t *came, uint16_t other)
+/** What must be ignored is no answer, so the request comes again. */
+static void ignored(conform_t *c, const copal_message_t *came, void (*send)(conform_t *c, const copal_message_t *came))
 {
     if (conform_begins(c, came)) {
-        send_octets(c, came->id ^ other);
+        send(c, came);
         conform_due_in(c, LATEST);
     } else if (!came) {
         conform_fail(c, "what came had to be ignored, and the request was not sent again");
@@ -93,14 +98,59 @@ static void ignored(conform_t *c, const copal_message_t *came, uint16_t other)
     }
 }
 
+static void send_with_its_id(conform_t *c, const copal_message_t *came)
+{
+    send_octets(c, came->id);
+}
+
+static void send_with_other_id(conform_t *c, const copal_message_t *came)
+{
+    send_octets(c, came->id ^ 0x5555);
+}
+
+/** The answer, but from another port. */
+static void send_from_elsewhere(conform_t *c, const copal_message_t *came)
+{
+    int own = c->fd, other = socket(c->peer.ss_family, SOCK_DGRAM, 0);
+    if (other < 0) {
+        conform_not_applicable(c, "there is no other socket: %s", strerror(errno));
+        return;
+    }
+    conform_ask_t answer;
+    conform_answer(c, &answer, came, COPAL_ACK, COPAL_CONTENT);
+    answer.payload = copal_text("from another port");
+    c->fd = other;
+    conform_send_ask(c, &answer);
+    c->fd = own;
+    close(other);
+}
+
 static void ignore_octets(conform_t *c, const copal_message_t *came)
 {
-    ignored(c, came, 0);
+    ignored(c, came, send_with_its_id);
 }
 
 static void ignore_other(conform_t *c, const copal_message_t *came)
 {
-    ignored(c, came, 0x5555);
+    ignored(c, came, send_with_other_id);
+}
+
+static void ignore_elsewhere(conform_t *c, const copal_message_t *came)
+{
+    ignored(c, came, send_from_elsewhere);
+}
+
+/** Makes the token of an answer another one of the same length: the last octet is not the same. */
+static void change_token(conform_ask_t *answer, uint8_t token[CONFORM_DATAGRAM])
+{
+    size_t size = answer->token.size;
+    token[0] = 0;
+    if (size)
+        memcpy(token, answer->token.data, size);
+    else
+        size = 1; /* there is no other of none */
+    token[size - 1] ^= 0x55;
+    answer->token = (copal_bytes_t){token, size};
 }
 
 /** Sends what the row says: its octets, or a response to the request. Not answered, it is sent again as it was. */
@@ -116,8 +166,11 @@ static void send_row(conform_t *c)
         return;
     }
     conform_ask_t message;
+    uint8_t token[CONFORM_DATAGRAM];
     conform_answer(c, &message, &c->request, row->type, row->code);
     message.id = c->sent;
+    if (row->other_token)
+        change_token(&message, token);
     for (size_t i = 0; i < sizeof row->options / sizeof row->options[0] && row->options[i].value; i++)
         conform_option(&message, row->options[i].number, (copal_bytes_t){row->options[i].value, row->options[i].size});
     message.payload = copal_text(row->payload);
@@ -156,6 +209,30 @@ static void reply(conform_t *c, const copal_message_t *came)
     } else {
         send_row(c);
     }
+}
+
+/** The same, but the acknowledgement has a response that is to something else. */
+static void answer_other_token(conform_t *c, const copal_message_t *came)
+{
+    if (!conform_begins(c, came)) {
+        reply(c, came);
+        return;
+    }
+    conform_ask_t answer;
+    uint8_t token[CONFORM_DATAGRAM];
+    conform_answer(c, &answer, came, COPAL_ACK, COPAL_CONTENT);
+    change_token(&answer, token);
+    answer.payload = copal_text("to another request");
+    conform_send_ask(c, &answer);
+    conform_due_in(c, SOON);
+}
+
+/** The same with a client that makes long tokens. */
+static void reply_to_long_token(conform_t *c, const copal_message_t *came)
+{
+    reply(c, came);
+    if (c->request.token.size <= SHORT)
+        conform_not_applicable(c, "the token of the request has no more than %d octets", SHORT);
 }
 
 /** The response comes without an acknowledgement, which was lost: it acknowledges the request as well. */
@@ -215,12 +292,28 @@ static const conform_case_t cases[] = {
     {.name = "rfc7252_5.3.2_unexpected_response_is_rejected", .path = "unexpected", .task = "GET it", .play = reply,
      .octets = OCTETS("\x48\x45\0\0noToken!"), .expect = EXPECT_RESET,
      .says = "A Confirmable response whose token matches no request is unexpected, and rejected with a Reset."},
+    {.name = "rfc7252_5.3.2_response_from_another_endpoint_is_ignored", .path = "elsewhere", .task = "GET it",
+     .play = ignore_elsewhere,
+     .says = "\"The source endpoint of the response MUST be the same as the destination endpoint of the original "
+             "request.\""},
+    {.name = "rfc7252_5.3.2_piggybacked_response_with_another_token_is_not_taken", .path = "token", .task = "GET it",
+     .play = answer_other_token, ANSWER, .expect = EXPECT_ACKNOWLEDGED,
+     .says = "Message ID and token of a piggybacked response MUST match. Who goes on waiting takes what comes later."},
     {.name = "rfc7252_5.4.1_unknown_elective_option_is_ignored", .path = "elective", .task = "GET it", .play = reply,
      ANSWER, .options = {OPTION(65000, "x")}, .expect = EXPECT_ACKNOWLEDGED,
      .says = "\"Unrecognized options of class 'elective' MUST be silently ignored.\""},
     {.name = "rfc7252_5.4.1_response_with_unknown_critical_option_is_rejected", .path = "critical", .task = "GET it",
      .play = reply, ANSWER, .options = {OPTION(65001, "x")}, .expect = EXPECT_RESET,
      .says = "An unrecognized critical option in a Confirmable response makes it be rejected, with a Reset."},
+    {.name = "rfc8974_2.1_con_with_token_length_15_is_rejected", .path = "length-15", .task = "GET it", .play = reply,
+     .octets = OCTETS("\x4f\x45\0\0"), .expect = EXPECT_RESET,
+     .says = "Token length 15 is reserved and MUST be processed as a message format error, as 9 to 15 were before."},
+    {.name = "rfc8974_2.1_response_to_a_long_token_is_acknowledged", .path = "long-token",
+     .task = "GET it with a token of 9 octets or more", .play = reply_to_long_token, ANSWER,
+     .expect = EXPECT_ACKNOWLEDGED, .says = "Who sends a token of more than 8 octets takes the response that has it."},
+    {.name = "rfc8974_2.1_response_with_another_long_token_is_rejected", .path = "long-tokens",
+     .task = "GET it with a token of 9 octets or more", .play = reply_to_long_token, ANSWER, .other_token = true,
+     .expect = EXPECT_RESET, .says = "A response whose token is another, if only in its last octet, is rejected."},
 };
 
 const conform_suite_t conform_clients_rfc7252 = {cases, sizeof cases / sizeof cases[0]};

@@ -59,6 +59,7 @@ typedef struct {
     /* Of a case that is played with a client: where it asks for it, what it is told to do, and what is done with each message
      * of it; NULL: the time that was set is over. Step 0 is its first request. */
     const char *path, *task;
+    bool other_token; /* the response that the row says has not the token of the request */
     void (*play)(conform_t *c, const copal_message_t *came);
 } conform_case_t;
 
@@ -143,7 +144,8 @@ struct conform_t {
     int64_t due;                /* ms on conform_now's clock; 0: nothing is waited for */
     copal_message_t request;    /* its first or latest, a view of the log */
     conform_datagram_t *first;  /* the same as it came */
-    int64_t second;             /* ms since the case began: when it came again */
+    int64_t second;             /* ms since the case began: when it came again, or came at first */
+    int64_t shortest, longest;  /* ms until a request came again, of several */
     unsigned tries;             /* how often the same was sent, or begun */
     uint16_t sent;              /* the message ID of what was sent, or of the latest request */
     size_t received;            /* octets of a body */

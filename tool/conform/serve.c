@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum { LARGEST = 65535, BATCH = 256, IDS = 1000 };
+enum { LONGEST_TOKEN = 1000 }; /* octets: what has one that an answer has no room for is not heard */
 enum { LIST_SIZE = 8192, LIST_BLOCK = 5 /* of 512 octets */, LINK_FORMAT = 40 };
 
 typedef struct {
@@ -208,6 +209,7 @@ static void begin(conform_t *c, const struct sockaddr_storage *peer, socklen_t s
     c->step = 0;
     c->tries = 0;
     c->received = c->block = 0;
+    c->shortest = c->longest = 0;
     c->due = 0;
 }
 
@@ -228,7 +230,7 @@ static void tell_concluded(server_t *s)
 static void take(server_t *s, copal_bytes_t datagram, const struct sockaddr_storage *peer, socklen_t size)
 {
     copal_message_t message;
-    if (copal_message_parse(&message, datagram))
+    if (copal_message_parse(&message, datagram) || message.token.size > LONGEST_TOKEN)
         return;
     conform_t *found = find(s, &message, peer, size);
     bool played = found && found->verdict == VERDICT_NONE;
