@@ -164,7 +164,7 @@ class Following:
                 piece = piece[:-1]
             asked = number << 4 | 8 * (at < size) | szx
             tag = [(REQUEST_TAG, bytes([number if self.fault == "changes the tag" else 0]))]
-            if self.path != "tagged" or self.fault == "drops the tag" and number:
+            if self.path != "tagged" or self.fault == "has no tag" or self.fault == "drops the tag" and number:
                 tag = []
             answer = self._ask(coap.PUT, (coap.BLOCK1, coap.uint(asked)), *tag, payload=piece)
             if self.fault == "gives up":
@@ -183,6 +183,8 @@ class Following:
     def _ask_separately(self):
         self._send(coap.GET, token=b"1")
         self._take_separate(b"1")
+        if self.fault == "gives up":
+            return
         self._send(coap.GET, (coap.BLOCK2, coap.uint(1 << 4 | 2)), token=b"2")
         self._take_separate(b"2")
 

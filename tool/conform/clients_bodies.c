@@ -202,7 +202,7 @@ static void repeat_response(conform_t *c, const copal_message_t *came)
     else if (came && came->id == c->sent)
         take_reply(c, came);
     else if (!came && c->step == TAKEN)
-        conform_fail(c, "the second block was not asked for");
+        conform_not_applicable(c, "the second block was not asked for");
     else if (!came && c->tries == REPLIES)
         conform_fail(c, "%s was not acknowledged", c->step == COPY ? "a copy of a response" : "a response");
     else if (!came)
@@ -263,7 +263,8 @@ static void take_in_tagged(conform_t *c, const copal_message_t *came)
     copal_option_t before = {0}, now = {0};
     if (came && conform_is_request(came) && c->step && !is_copy(c, came)) {
         bool had = copal_option_find(&c->request, COPAL_OPTION_REQUEST_TAG, &before);
-        if (copal_option_find(came, COPAL_OPTION_REQUEST_TAG, &now) != had || !conform_same(before.value, now.value))
+        bool has = copal_option_find(came, COPAL_OPTION_REQUEST_TAG, &now);
+        if (has != had || (has && !conform_same(before.value, now.value)))
             conform_fail(c, "the Request-Tag of a block is not that of the one before");
     }
     take_in(c, came);
