@@ -58,9 +58,9 @@ def micropython(sanitized=True):
     return str(path if sanitized and path.exists() else build() / "micropython")
 
 
-def run(script, *arguments, status=0, prelude=PRELUDE, **env):
+def run(script, *arguments, status=0, prelude=PRELUDE, heap="2M", **env):
     """Runs a script to its end; what it printed, as text, standard error after standard output."""
-    command = [micropython(), "-c", prelude + textwrap.dedent(script), *arguments]
+    command = [micropython(), "-X", f"heapsize={heap}", "-c", prelude + textwrap.dedent(script), *arguments]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS,
                           env=environment(**env))
     said = (done.stdout + done.stderr).decode(errors="replace")
