@@ -26,6 +26,8 @@ PyObject *binding_raise(const binding_state_t *state, int status);
 PyObject *binding_raise_text(const binding_state_t *state, int status, const char *text);
 /** That exception as an object, not raised. */
 PyObject *binding_exception(const binding_state_t *state, int status, const char *text);
+/** The exception that was raised, as an object, raised no more. */
+PyObject *binding_caught(void);
 /** The octets of a str (UTF-8) or of a bytes-like object, as a new bytes object; TypeError. */
 PyObject *binding_octets(PyObject *object);
 /** A view of the octets of a bytes object, or nothing of NULL. */

@@ -271,7 +271,11 @@ static PyObject *timeout(PyObject *object, PyObject *unused)
 {
     (void)unused;
     binding_host_t *self = (binding_host_t *)object;
-    return binding_host_is_open(self) ? PyLong_FromLong(copal_host_timeout(self->host)) : NULL;
+    if (!binding_host_is_open(self)) {
+        return NULL;
+    }
+    /* Events wait where a callback raised an exception. */
+    return PyLong_FromLong(binding_queue_count(&self->queue) > 0 ? 0 : copal_host_timeout(self->host));
 }
 
 static PyObject *descriptors(PyObject *object, PyObject *unused)

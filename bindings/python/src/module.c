@@ -216,6 +216,9 @@ static int execute(PyObject *module)
         add_type(module, &binding_call_spec, &state->call_type) < 0 ||
         add_type(module, &binding_message_spec, &state->message_type) < 0 ||
         add_type(module, &binding_credentials_spec, &state->credentials_type) < 0) {
+        if (PyErr_Occurred() == NULL) {
+            PyErr_NoMemory(); /* not all of Python 3.11 says so */
+        }
         return -1;
     }
     return 0;

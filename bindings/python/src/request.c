@@ -117,45 +117,7 @@ static void done(copal_task_t *task, const copal_response_t *response)
     }
 }
 
-/* ---- outcomes ---------------------------------------------------------------------------------------- */
-
-static PyObject *call_back(binding_request_t *self, const binding_event_t *event)
-{
-    const binding_state_t *state = self->host->state;
-    if (event->kind == EVENT_PIECE) {
-        return PyObject_CallFunction(self->write, "ny#", (Py_ssize_t)event->offset,
-                                     event->body.size > 0 ? (const char *)event->body.data : "",
-                                     (Py_ssize_t)event->body.size);
-    }
-    errno = event->reason;
-    PyObject *error = event->status < 0 ? binding_exception(state, event->status, event->problem) : (Py_INCREF(Py_None), Py_None);
-    PyObject *message = event->status == 0 && event->head != NULL ? binding_message(state, event)
-                                                                  : (Py_INCREF(Py_None), Py_None);
-    PyObject *ended = event->ended ? Py_True : Py_False;
-    PyObject *result = NULL;
-    if (error != NULL && message != NULL) {
-        result = PyObject_CallFunctionObjArgs(self->callback, error, ended, message, NULL);
-    }
-    Py_XDECREF(error);
-    Py_XDECREF(message);
-    return result;
-}
-
-bool binding_show_outcome(binding_host_t *host, binding_event_t *event)
-{
-    binding_request_t *self = event->request;
-    Py_INCREF(self);
-    if (event->ended) {
-        PySet_Discard(host->pending, (PyObject *)self);
-    }
-    PyObject *result = call_back(self, event);
-    Py_DECREF(self);
-    binding_event_free(event);
-    Py_XDECREF(result);
-    return result != NULL;
-}
-
-/* ---- start and end ------------------------------------------------------------------------------------ */
+/* ---- the end ------------------------------------------------------------------------------------------ */
 
 static void end(binding_request_t *self)
 {
@@ -165,6 +127,77 @@ static void end(binding_request_t *self)
         binding_queue_drop(&host->queue, self);
     }
 }
+
+static void end_and_forget(binding_request_t *self)
+{
+    end(self);
+    if (self->host->pending != NULL) {
+        PySet_Discard(self->host->pending, (PyObject *)self);
+    }
+}
+
+/* ---- outcomes ---------------------------------------------------------------------------------------- */
+
+static PyObject *write_piece(const binding_request_t *self, const binding_event_t *event)
+{
+    return PyObject_CallFunction(self->write, "ny#", (Py_ssize_t)event->offset,
+                                 event->body.size > 0 ? (const char *)event->body.data : "", (Py_ssize_t)event->body.size);
+}
+
+static PyObject *tell(const binding_request_t *self, PyObject *error, bool ended, PyObject *message)
+{
+    return PyObject_CallFunctionObjArgs(self->callback, error, ended ? Py_True : Py_False, message, NULL);
+}
+
+static PyObject *tell_outcome(const binding_request_t *self, const binding_event_t *event)
+{
+    const binding_state_t *state = self->host->state;
+    errno = event->reason;
+    PyObject *error = event->status < 0 ? binding_exception(state, event->status, event->problem) : (Py_INCREF(Py_None), Py_None);
+    PyObject *message = event->status == 0 && event->head != NULL ? binding_message(state, event)
+                                                                  : (Py_INCREF(Py_None), Py_None);
+    PyObject *result = NULL;
+    if (error != NULL && message != NULL) {
+        result = tell(self, error, event->ended, message);
+    }
+    Py_XDECREF(error);
+    Py_XDECREF(message);
+    return result;
+}
+
+/* What was raised is the outcome. Without a piece the rest of a body is worth nothing: the request ends. */
+static PyObject *tell_raised(binding_request_t *self, const binding_event_t *event)
+{
+    const bool piece = event->kind == EVENT_PIECE;
+    PyObject *error = binding_caught();
+    if (piece) {
+        end_and_forget(self);
+    }
+    PyObject *result = tell(self, error, piece || event->ended, Py_None);
+    Py_DECREF(error);
+    return result;
+}
+
+/* Whoever waits is to hear something, also where there is no memory for what there is to say. */
+bool binding_show_outcome(binding_host_t *host, binding_event_t *event)
+{
+    binding_request_t *self = event->request;
+    const bool piece = event->kind == EVENT_PIECE;
+    Py_INCREF(self);
+    if (event->ended) {
+        PySet_Discard(host->pending, (PyObject *)self);
+    }
+    PyObject *result = piece ? write_piece(self, event) : tell_outcome(self, event);
+    if (result == NULL && PyErr_ExceptionMatches(piece ? PyExc_Exception : PyExc_MemoryError)) {
+        result = tell_raised(self, event);
+    }
+    Py_DECREF(self);
+    binding_event_free(event);
+    Py_XDECREF(result);
+    return result != NULL;
+}
+
+/* ---- start and end ------------------------------------------------------------------------------------ */
 
 void binding_requests_end(binding_host_t *host)
 {
@@ -178,11 +211,7 @@ void binding_requests_end(binding_host_t *host)
 static PyObject *cancel(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    binding_request_t *self = (binding_request_t *)object;
-    end(self);
-    if (self->host->pending != NULL) {
-        PySet_Discard(self->host->pending, object);
-    }
+    end_and_forget((binding_request_t *)object);
     Py_RETURN_NONE;
 }
 

@@ -30,8 +30,13 @@ PyObject *binding_raise(const binding_state_t *state, int status)
 
 PyObject *binding_exception(const binding_state_t *state, int status, const char *text)
 {
-    PyObject *type, *value, *traceback;
     binding_raise_text(state, status, text);
+    return binding_caught();
+}
+
+PyObject *binding_caught(void)
+{
+    PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     PyErr_NormalizeException(&type, &value, &traceback);
     Py_XDECREF(type);

@@ -21,8 +21,8 @@ class Turner:
     def kick(self) -> None:
         """Something is to leave: after what the loop has to do now, so that what is asked at once leaves together."""
         if not self._kicked:
-            self._kicked = True
             self.loop.call_soon(self._turn)
+            self._kicked = True
 
     def _turn(self) -> None:
         self._kicked = False
