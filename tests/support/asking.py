@@ -135,11 +135,11 @@ class Following:
         return answer.all(number)[0]
 
     def _ask_twice(self):
-        for number in range(8):
+        for number in range(12):
             self._send(coap.GET, (coap.BLOCK2, coap.uint(number << 4 | 2)), token=bytes([number]))
             if self.fault == "sends once":
                 return
-            time.sleep({"is hasty": 1, "waits as long each time": 2}.get(self.fault, 2 + number / 8))
+            time.sleep({"is hasty": 1, "waits as long each time": 2}.get(self.fault, 2 + number / 12))
             self._socket.send(self._sent)
             self._receive()
 

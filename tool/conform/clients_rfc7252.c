@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Milliseconds. A first retransmission comes after 2 to 3 s (section 4.8), a machine may be a second late. */
-enum { EARLIEST = 1900, LATEST = 4000, SOON = 300, REPLY = 2000, REPLIES = 3 };
+/* Milliseconds. A first retransmission comes after 2 to 3 s (section 4.8), a machine may be two seconds late. */
+enum { EARLIEST = 1900, LATEST = 5000, SOON = 300, REPLY = 2000, REPLIES = 3 };
 enum { SHORT = 8 }; /* octets of a token without RFC 8974 */
 
 /** Whether it is the first request once more; a Confirmable message that is sent again is the same to the octet. */

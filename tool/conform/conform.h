@@ -122,7 +122,7 @@ typedef struct conform_datagram_t {
     uint8_t octets[];
 } conform_datagram_t;
 
-enum { CONFORM_HELD = 8 };
+enum { CONFORM_HELD = 8, CONFORM_TIMED = 12 };
 
 struct conform_t {
     const conform_case_t *subject;
@@ -145,7 +145,7 @@ struct conform_t {
     copal_message_t request;    /* its first or latest, a view of the log */
     conform_datagram_t *first;  /* the same as it came */
     int64_t second;             /* ms since the case began: when it came again, or came at first */
-    int64_t shortest, longest;  /* ms until a request came again, of several */
+    int64_t took[CONFORM_TIMED]; /* ms until a request came again, of as many as `tries` */
     unsigned tries;             /* how often the same was sent, or begun */
     uint16_t sent;              /* the message ID of what was sent, or of the latest request */
     size_t received;            /* octets of a body */

@@ -209,7 +209,6 @@ static void begin(conform_t *c, const struct sockaddr_storage *peer, socklen_t s
     c->step = 0;
     c->tries = 0;
     c->received = c->block = 0;
-    c->shortest = c->longest = 0;
     c->due = 0;
 }
 

@@ -37,6 +37,8 @@ import org.json.JSONObject;
 class CaliforniumClient {
     private static final HexFormat HEX = HexFormat.of();
     private static final OptionRegistry REGISTRY = StandardOptionRegistry.getDefaultOptionRegistry();
+    /** Milliseconds that an endpoint stays for what was not acknowledged. */
+    private static final int LINGER = 3000;
     private static final Map<Long, BlockingQueue<Long>> OBSERVATIONS = new ConcurrentHashMap<>();
 
     static Request request(JSONObject ask) {
@@ -155,6 +157,9 @@ class CaliforniumClient {
             Response response = request.waitForResponse(120_000);
             if (response != null) {
                 say(id, response);
+                if (held == null) {
+                    Thread.sleep(LINGER); // DTLS says a goodbye, which must not come when another has begun
+                }
             } else {
                 sayError(id, "no response to " + request + ", " + request.getSendError());
             }
