@@ -1,6 +1,7 @@
 /* copal: the commands, and finding the one that is asked for. */
 #include "tool.h"
 
+#include <errno.h>
 #include <string.h>
 
 const tool_command_t *const tool_commands[] = {&tool_get,     &tool_put,     &tool_post,     &tool_delete, &tool_fetch,
@@ -27,6 +28,15 @@ const tool_command_t *tool_find_command(const char *name)
     return NULL;
 }
 
+/* What went well and could not be told did not go well; who has complained already knows. */
+static int told(int status)
+{
+    if (status != TOOL_OK || (fflush(stdout) == 0 && !ferror(stdout)))
+        return status;
+    tool_say("standard output: %s\n", strerror(errno));
+    return TOOL_REFUSED;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2) {
@@ -35,10 +45,10 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("copal %s\n", COPAL_VERSION); /* from CMakeLists.txt */
-        return TOOL_OK;
+        return told(TOOL_OK);
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         argv[1] = "help";
     const tool_command_t *command = tool_find_command(argv[1]);
-    return command ? command->run(command, argc - 1, argv + 1) : TOOL_USAGE;
+    return command ? told(command->run(command, argc - 1, argv + 1)) : TOOL_USAGE;
 }

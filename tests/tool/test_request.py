@@ -266,6 +266,14 @@ def test_output_that_cannot_be_written_is_no_success():
     assert b"No space left on device" in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["help", "get"], ["ping", "--count", "1"]])
+def test_what_nobody_could_be_told_is_no_success(arguments):
+    with Serve() as server, open("/dev/full", "wb") as full:
+        command = [copal_binary(), *arguments] + ([server.uri] if arguments[0] == "ping" else [])
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, env=environment())
+    assert (done.returncode, done.stderr) == (1, b"copal: standard output: No space left on device\n")
+
+
 def test_rfc7959_2_4_an_answer_in_blocks_comes_whole():
     body = bytes(i % 251 for i in range(2500))
 
