@@ -203,8 +203,9 @@ stack: tools/installed/bench ## stack that each function of the core takes there
 	@bench/stack
 
 .PHONY: lint
-lint: tools/installed/lint ## what clang-tidy says to the sources, its static analyzer included; some minutes
+lint: tools/installed/lint ## what clang-tidy, its static analyzer included, and scan-build say to the sources; many minutes
 	@JOBS=$(JOBS) tools/lint
+	@JOBS=$(JOBS) tools/scan
 
 .PHONY: coverage
 coverage: build/coverage tools/installed/coverage ## how much of the core its tests run, by file: branches, and lines

@@ -42,7 +42,7 @@ static int prepare(const copal__side_t *side, int fd, copal_peer_t *local, bool 
 
 int copal__side_adopt(int fd, copal_peer_t *local)
 {
-    copal__address_t address;
+    copal__address_t address = {0};
     int type;
     socklen_t size = sizeof address, type_size = sizeof type;
     if (getsockname(fd, &address.any, &size) != 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) != 0)

@@ -196,7 +196,7 @@ static void judge_reply(conform_t *c, const copal_message_t *came)
 /** Acknowledges the request, sends what the row says, and judges what is said to it. */
 static void reply(conform_t *c, const copal_message_t *came)
 {
-    if (conform_begins(c, came)) {
+    if (came && conform_begins(c, came)) {
         conform_send_empty(c, COPAL_ACK, came->id);
         conform_due_in(c, SOON);
     } else if (came) {

@@ -10,6 +10,7 @@ static bool begin(conform_t *c, conform_ask_t *ask, copal_message_t *response, b
 {
     int64_t next = conform_now(), end = next + c->target->timeout;
     int acknowledged = 0, sent = 0;
+    *response = (copal_message_t){0};
     conform_ask(c, ask, COPAL_GET, ROLE_SEPARATE);
     while (conform_now() < end && c->verdict == VERDICT_NONE) {
         bool again = ask_again && acknowledged == 1 && sent == 1;

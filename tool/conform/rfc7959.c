@@ -16,6 +16,7 @@ static bool find_block(const copal_message_t *message, uint16_t number, copal_bl
 static bool get_block(conform_t *c, copal_block_t wanted, copal_message_t *answer, copal_block_t *block)
 {
     conform_ask_t ask;
+    *block = (copal_block_t){0};
     conform_ask(c, &ask, COPAL_GET, ROLE_LARGE);
     conform_uint(&ask, COPAL_OPTION_BLOCK2, copal_block_encode(&wanted));
     if (!conform_exchange(c, &ask, answer))
