@@ -3,6 +3,8 @@
 #include <mbedtls/error.h>
 #include <stdio.h>
 
+#define NOT_LOOKED_AT UINT32_MAX /* of flags: no certificate has come */
+
 /* What a user can do something about gets a sentence of our own; the first that holds is told. */
 static const struct {
     uint32_t flag;
@@ -34,8 +36,8 @@ int copal__mbedtls_failure(copal__mbedtls_handshake_t *handshake, int error)
 {
     /* A certificate for another purpose, of which all else is right, fails with the error of one that cannot be read. */
     const uint32_t flags = mbedtls_ssl_get_verify_result(&handshake->ssl);
-    if (error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED ||
-        flags & (MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE))
+    const bool misused = flags != NOT_LOOKED_AT && flags & (MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE);
+    if (error == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED || misused)
         return certificate_failure(handshake, flags);
     if (error == MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE)
         return say(handshake, COPAL_ECERTIFICATE, "the client showed no certificate");
