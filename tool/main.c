@@ -2,7 +2,9 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 const tool_command_t *const tool_commands[] = {&tool_get,     &tool_put,     &tool_post,     &tool_delete, &tool_fetch,
                                                &tool_patch,   &tool_observe, &tool_discover, &tool_ping,   &tool_bench,
@@ -37,8 +39,18 @@ static int told(int status)
     return TOOL_REFUSED;
 }
 
+/* A socket must not get the number of a standard stream that was closed: what takes it can be opened only so that whoever
+ * reads or writes it fails, as before. */
+static void keep_standard_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY); /* else it is as it was */
+}
+
 int main(int argc, char **argv)
 {
+    keep_standard_streams();
     if (argc < 2) {
         tool_print_commands(stderr);
         return TOOL_USAGE;

@@ -83,7 +83,6 @@ static void share_out(copal_host_config_t *config, size_t memory)
     suggest(&config->server.observers, clamp(share / 500, 8, 1 << 24));
     suggest(&config->server.observed, clamp(share >> 13, 8, 1 << 20));
     suggest(&config->server.notifications, clamp(share >> 15, 2, 1 << 20));
-    suggest(&config->server.networks, power_of_two(clamp(share >> 14, 16, 1 << 16)));
     suggest(&config->server.rests, clamp(share >> 21, 1, 4096));
     suggest(&config->server.rest_size, clamp(share >> 6, 1, 1 << 15));
     suggest(&config->client.requests, clamp(memory >> 15, 2, 1 << 20));

@@ -274,6 +274,16 @@ def test_what_nobody_could_be_told_is_no_success(arguments):
     assert (done.returncode, done.stderr) == (1, b"copal: standard output: No space left on device\n")
 
 
+@pytest.mark.parametrize("closed, status, complaint", [
+    (">&-", 1, b"2.05 Content\ncopal: standard output: Bad file descriptor\n"), ("2>&-", 0, b""), ("<&-", 0, b"2.05 Content\n")])
+def test_a_socket_is_no_standard_stream_that_was_closed(closed, status, complaint):
+    with Answerer(content()) as server:
+        done = subprocess.run(["sh", "-c", f'"$0" get "$1" {closed}', copal_binary(), server.uri], capture_output=True,
+                              env=environment())
+    assert (done.returncode, done.stderr) == (status, complaint)
+    assert len(server.messages) == 1
+
+
 def test_rfc7959_2_4_an_answer_in_blocks_comes_whole():
     body = bytes(i % 251 for i in range(2500))
 
