@@ -8,6 +8,8 @@
 static atomic_bool scheduled;
 /* It has begun to, and a callback may run. */
 static atomic_bool draining;
+/* A Ctrl-C was taken back that nobody could catch, and is to be told of. */
+static atomic_bool uncaught;
 
 static mp_obj_t callback_of(const coap_event_t *event)
 {
@@ -106,6 +108,9 @@ static mp_obj_t drain(mp_obj_t unused)
     } /* else it was scheduled before deinit() */
     atomic_store(&scheduled, false);
     atomic_store(&draining, true);
+    if (atomic_exchange(&uncaught, false)) {
+        print(MP_OBJ_FROM_PTR(&MP_STATE_VM(mp_kbd_exception)));
+    }
     /* Those that are here now; what a callback brings about waits for its turn, so that the script gets on, too. */
     for (size_t left = coap_events_waiting(); left > 0 && !is_interrupted(); left--) {
         coap_event_t *event = coap_event_next();
@@ -124,12 +129,21 @@ static MP_DEFINE_CONST_FUN_OBJ_1(drain_obj, drain);
 bool coap_drain_wanted(void)
 {
     /* A callback may end by Ctrl-C, which then waits like an event, for the script may be asleep. */
-    return coap_events_waiting() > 0 || atomic_load(&draining) || is_interrupted();
+    return coap_events_waiting() > 0 || atomic_load(&draining) || atomic_load(&uncaught) || is_interrupted();
+}
+
+/* A callback may end by Ctrl-C when the script does: what is raised then finds the prompt, whose waiting nothing catches. */
+void coap_drain_calm_prompt(void)
+{
+    if (is_interrupted() && MP_STATE_MAIN_THREAD(nlr_top) == NULL) {
+        MP_STATE_MAIN_THREAD(mp_pending_exception) = MP_OBJ_NULL;
+        atomic_store(&uncaught, true);
+    }
 }
 
 void coap_drain_schedule(void)
 {
-    if (coap_events_waiting() > 0 && !atomic_exchange(&scheduled, true) &&
+    if ((coap_events_waiting() > 0 || atomic_load(&uncaught)) && !atomic_exchange(&scheduled, true) &&
         !mp_sched_schedule(MP_OBJ_FROM_PTR(&drain_obj), mp_const_none)) {
         atomic_store(&scheduled, false); /* its queue is full; the driver asks again */
     }

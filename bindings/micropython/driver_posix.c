@@ -42,6 +42,7 @@ static void *turn(void *argument)
             break;
         }
         if (coap_drain_wanted()) {
+            coap_drain_calm_prompt();
             coap_drain_schedule();
             pthread_kill(main_thread, WAKE_SIGNAL);
         }

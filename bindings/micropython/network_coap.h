@@ -98,6 +98,8 @@ void coap_event_destroy(coap_event_t *event);
 
 /** Whether the main thread has something to do here. */
 bool coap_drain_wanted(void);
+/** Takes back a Ctrl-C that would be raised while the prompt waits, where nothing catches it: the drain tells of it. The driver's. */
+void coap_drain_calm_prompt(void);
 /** Asks MicroPython to drain soon. From any thread; does nothing where nothing is wanted or it was asked already. */
 void coap_drain_schedule(void);
 /** Nobody was asked to drain: the scheduler's queue may have been emptied by a soft reset. */

@@ -307,6 +307,25 @@ session.send_request(1)
             program.wait_for("still here")
 
 
+def test_a_keyboard_interrupt_at_the_end_of_a_script_does_not_end_the_prompt():
+    """While the sum is made MicroPython looks for nothing; when the script is over it looks once, and the callback runs. What that raises
+    finds the prompt."""
+    with Answerer(content) as peer:
+        with Script("-i", "-c", f"""
+from network import Coap
+def bad(*arguments):
+    raise KeyboardInterrupt
+Coap.init()
+session = Coap.new_client_session('127.0.0.1', port={peer.port})
+Coap.register_response_handler(bad)
+session.send_request(1)
+sum(range(5000000))
+""", stdin=subprocess.PIPE) as program:
+            program.wait_for("KeyboardInterrupt")
+            program.write("print('still', 'here')")
+            program.wait_for("still here")
+
+
 def test_a_storm_of_ctrl_c_breaks_nothing(server):
     """Each leaves the interpreter by a jump, out of whatever it is in: no lock of ours may be held then."""
     with Answerer(content) as peer:
