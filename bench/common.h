@@ -2,6 +2,7 @@
 #ifndef BENCH_COMMON_H
 #define BENCH_COMMON_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,26 @@ static inline void fail(const char *what)
 {
     perror(what);
     exit(1);
+}
+
+enum { HEAD = 8 /* octets of header and token */ };
+
+/** The value of an option of a message, or NULL. Good for answers of a few options, all of them short. */
+static inline const uint8_t *find_option(const uint8_t *data, size_t size, unsigned wanted, size_t *length)
+{
+    unsigned number = 0;
+    for (size_t at = HEAD; at < size && data[at] != 0xff; at += *length) {
+        unsigned delta = data[at] >> 4;
+        *length = data[at++] & 15;
+        if (delta == 13 && at < size)
+            delta = 13u + data[at++];
+        if (*length == 13 && at < size)
+            *length = 13u + data[at++];
+        number += delta;
+        if (number == wanted)
+            return at + *length <= size ? data + at : NULL;
+    }
+    return NULL;
 }
 
 #endif

@@ -6,7 +6,7 @@
  *                                   up. A tenth of the datagrams are sent twice at once, and another tenth are copies of such as went
  *                                   seconds or minutes before.
  * Request n is always the same octets from the same peer, so copies need no memory. What has no answer is sent again, a ping
- * is answered. An answer is right when it is a 2.04 or 2.05 ACK with message ID and token of an open request. */
+ * is answered, and a challenge with Echo (RFC 9175) by the request with that and a message ID of its own. An answer is right when it is a 2.04 or 2.05 ACK with message ID and token of an open request. */
 #define _GNU_SOURCE
 #include "common.h"
 
@@ -21,9 +21,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { OPEN = 200, BATCH = 64, SIZE = 1500, REQUEST = 32, MOST = 1 << 22, STEP = 10000, PATIENCE_MS = 200,
+enum { OPEN = 200, BATCH = 64, SIZE = 1500, REQUEST = 64, MOST = 1 << 22, STEP = 10000, PATIENCE_MS = 200,
        GIVE_UP_MS = 20000 };
-enum { GET = 1, POST = 2, CHANGED = 0x44, CONTENT = 0x45, CON_TOKEN_4 = 0x44, ACK_TOKEN_4 = 0x64, CON = 0x40, RST = 0x70 };
+enum { GET = 1, POST = 2, CHANGED = 0x44, CONTENT = 0x45, UNAUTHORIZED = 0x81, ECHO = 252, ANEW = 0x8000 /* of message IDs */, CON_TOKEN_4 = 0x44, ACK_TOKEN_4 = 0x64, CON = 0x40, RST = 0x70 };
+enum { EMPTY_ACK = 0x60 };
 enum { COPY_EVERY = 10, AGES = 4, SECONDS = 256 };
 static const unsigned ages[AGES] = {1, 10, 60, 200}; /* in seconds; all within EXCHANGE_LIFETIME */
 
@@ -51,7 +52,7 @@ static unsigned second;           /* since the start */
 static uint32_t begins[SECONDS]; /* with which request each second began, of as many as were last */
 static slot_t slots[OPEN];
 static batch_t in, out;
-static unsigned long answers, copies, resent, refused, wrong;
+static unsigned long answers, copies, resent, challenged, refused, wrong;
 
 /* ---- datagrams ------------------------------------------------------------------------------------------ */
 
@@ -89,16 +90,28 @@ static void send_from(struct in_addr from, const uint8_t *data, size_t size)
         flush();
 }
 
-/* Header, the request's number as its token, one Uri-Path option (11). */
-static void send_request(uint32_t number)
+/* Header, the request's number as its token, one Uri-Path option (11), and of a challenge, if `echo` is one, its value. */
+static void send_with(uint32_t number, uint32_t id, const uint8_t *echo, size_t echo_size)
 {
     const size_t length = strlen(path);
-    const uint32_t id = number / peers;
+    size_t size = HEAD + 1 + length;
     uint8_t data[REQUEST] = {CON_TOKEN_4, method, (uint8_t)(id >> 8), (uint8_t)id, (uint8_t)(number >> 24),
                              (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number,
                              (uint8_t)(11 << 4 | length)};
-    memcpy(data + 9, path, length);
-    send_from((struct in_addr){htonl(0x7f010000u + number % peers)}, data, 9 + length);
+    memcpy(data + HEAD + 1, path, length);
+    if (echo && echo_size >= 13 && echo_size <= 40) { /* "1-40" octets; copal's are over 12 */
+        data[size++] = 13 << 4 | 13;
+        data[size++] = ECHO - 11 - 13;
+        data[size++] = (uint8_t)(echo_size - 13);
+        memcpy(data + size, echo, echo_size);
+        size += echo_size;
+    }
+    send_from((struct in_addr){htonl(0x7f010000u + number % peers)}, data, size);
+}
+
+static void send_request(uint32_t number)
+{
+    send_with(number, number / peers, NULL, 0);
 }
 
 /* ---- requests ------------------------------------------------------------------------------------------- */
@@ -151,10 +164,19 @@ static void take(const struct msghdr *header, uint8_t *data, size_t size)
         send_from(info.ipi_addr, (uint8_t[]){RST, 0, data[2], data[3]}, 4);
         return;
     }
-    const uint32_t number = size < 8 ? 0 : (uint32_t)data[4] << 24 | (uint32_t)data[5] << 16 | (uint32_t)data[6] << 8 | data[7];
+    if (size == 4 && data[0] == EMPTY_ACK && data[1] == 0)
+        return; /* to a copy of what was challenged */
+    const uint32_t number = size < HEAD ? 0 : (uint32_t)data[4] << 24 | (uint32_t)data[5] << 16 | (uint32_t)data[6] << 8 | data[7];
     slot_t *slot = &slots[number % OPEN];
-    if (size < 8 || data[0] != ACK_TOKEN_4 || (data[2] << 8 | data[3]) != (uint16_t)(number / peers)) {
+    if (size < HEAD || data[0] != ACK_TOKEN_4 || ((data[2] << 8 | data[3]) & ~ANEW) != (int)(number / peers)) {
         wrong++;
+        return;
+    }
+    size_t length = 0;
+    const uint8_t *echo = data[1] == UNAUTHORIZED ? find_option(data, size, ECHO, &length) : NULL;
+    if (echo) {
+        challenged++;
+        send_with(number, number / peers | ANEW, echo, length);
         return;
     }
     const bool good = data[1] == CHANGED || data[1] == CONTENT;
@@ -198,7 +220,8 @@ static void run(uint32_t end, int64_t stop)
         if (answers != seen)
             answered = now;
         if (now - answered > GIVE_UP_MS) {
-            fprintf(stderr, "crowd: no answer for %d ms, after %lu, %lu refused\n", GIVE_UP_MS, answers, refused);
+            fprintf(stderr, "crowd: no answer for %d ms, after %lu, %lu refused, %lu challenged\n", GIVE_UP_MS, answers,
+                    refused, challenged);
             exit(1);
         }
         seen = answers;
@@ -249,8 +272,8 @@ int main(int argc, char **argv)
     }
     if (!getting) {
         run(UINT32_MAX, since + atoi(argv[5]) * 1000);
-        printf("%.0f answers/s of %lu, %lu copies, %lu resent, %lu refused, %lu wrong\n",
-               (double)answers * 1000 / (double)(now_ms() - since), answers, copies, resent, refused, wrong);
+        printf("%.0f answers/s of %lu, %lu copies, %lu resent, %lu challenged, %lu refused, %lu wrong\n",
+               (double)answers * 1000 / (double)(now_ms() - since), answers, copies, resent, challenged, refused, wrong);
     }
     return wrong > 0;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { BATCH = 64, SIZE = 1500, MOST = 1 << 20, HEAD = 8 /* octets of header and token */ };
+enum { BATCH = 64, SIZE = 1500, MOST = 1 << 20 };
 enum { GET = 1, PUT = 3, ACK = 0x20, CONTENT = 0x45, NON_TOKEN_4 = 0x54, OBSERVE_3 = 0x63, MARKER = 0xff, VALUE = 20 };
 
 typedef struct {

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum { SIZE = 1500, WINDOW = 64, PATIENCE_MS = 500, QUIET_MS = 300, TRIES = 20, BUFFER = 64 << 20 };
-enum { CON = 0, ACK = 2, GET = 1, UNAUTHORIZED = 0x81, ECHO = 252, HEAD = 8 /* octets of header and token */ };
+enum { CON = 0, ACK = 2, GET = 1, UNAUTHORIZED = 0x81, ECHO = 252 };
 
 static int fd;
 static struct sockaddr_in server = {.sin_family = AF_INET};
@@ -65,24 +65,6 @@ static void ask(uint32_t observer, const uint8_t *echo, size_t echo_size)
     send_as(observer, data, size);
 }
 
-/* The value of an option of a message, or NULL. Good for answers of a few options, all of them short. */
-static const uint8_t *find(const uint8_t *data, size_t size, unsigned wanted, size_t *length)
-{
-    unsigned number = 0;
-    for (size_t at = HEAD; at < size && data[at] != 0xff; at += *length) {
-        unsigned delta = data[at] >> 4;
-        *length = data[at++] & 15;
-        if (delta == 13 && at < size)
-            delta = 13u + data[at++];
-        if (*length == 13 && at < size)
-            *length = 13u + data[at++];
-        number += delta;
-        if (number == wanted)
-            return at + *length <= size ? data + at : NULL;
-    }
-    return NULL;
-}
-
 /* Takes one datagram, waiting so long for it. -1: none came; 0: no notification; 1: one. */
 static int take(int patience)
 {
@@ -98,7 +80,7 @@ static int take(int patience)
     uint32_t observer = (uint32_t)data[4] << 24 | (uint32_t)data[5] << 16 | (uint32_t)data[6] << 8 | data[7];
     size_t length = 0;
     if (data[1] == UNAUTHORIZED) {
-        const uint8_t *echo = find(data, (size_t)size, ECHO, &length);
+        const uint8_t *echo = find_option(data, (size_t)size, ECHO, &length);
         if (echo)
             ask(observer, echo, length);
         return 0;
@@ -106,7 +88,7 @@ static int take(int patience)
     if ((data[0] >> 4 & 3) == CON)
         send_as(observer, (uint8_t[]){0x40 | ACK << 4, 0, data[2], data[3]}, 4);
     bool notification = (data[0] >> 4 & 3) != ACK;
-    if (!notification && find(data, (size_t)size, 6, &length))
+    if (!notification && find_option(data, (size_t)size, 6, &length))
         registered[observer] = true;
     return notification;
 }
