@@ -56,10 +56,10 @@ typedef struct {
     const char *payload;
     conform_expectation_t expect;
     copal_code_t codes[3]; /* 0 ends them */
+    bool other_token; /* of a client's case: the response that the row says has not the token of the request */
     /* Of a case that is played with a client: where it asks for it, what it is told to do, and what is done with each message
      * of it; NULL: the time that was set is over. Step 0 is its first request. */
     const char *path, *task;
-    bool other_token; /* the response that the row says has not the token of the request */
     void (*play)(conform_t *c, const copal_message_t *came);
 } conform_case_t;
 
