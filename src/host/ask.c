@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define GLANCE 20u /* microseconds */
 #define UNSEEN 63u /* sleeps */
@@ -103,13 +102,6 @@ static void done(copal_task_t *task, const copal_response_t *response)
     copal__host_wake(waiter->host); /* it may sleep in a step of its own */
 }
 
-static int64_t microseconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static uint64_t received(const copal_host_t *host)
 {
     return copal_endpoint_counters(host->client.endpoint)->received;
@@ -119,10 +111,10 @@ static uint64_t received(const copal_host_t *host)
  * nothing did, as from any server that is further away, it is not tried again soon. */
 static int glance(copal_host_t *host, waiter_t *waiter)
 {
-    const int64_t began = microseconds();
+    const int64_t began = copal__microseconds();
     const uint64_t before = received(host);
     int status = 0;
-    while (status == 0 && received(host) == before && microseconds() - began < GLANCE)
+    while (status == 0 && received(host) == before && copal__microseconds() - began < GLANCE)
         status = copal__host_step(host, 0);
     if (received(host) == before)
         waiter->unseen = UNSEEN;

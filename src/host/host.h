@@ -65,6 +65,9 @@ void copal__host_refused(void *context, const copal_endpoint_t *endpoint, copal_
 /** As copal_tree_config_t.origin; `user` is the host. */
 size_t copal__host_origin(void *user, const copal_call_t *call, char *out);
 
+/** Of a clock that never goes back. */
+int64_t copal__microseconds(void);
+
 /** copal_host_step, inside the lock of the first worker. */
 int copal__host_step(copal_host_t *host, int timeout);
 

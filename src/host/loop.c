@@ -18,7 +18,7 @@ static copal_time_t clock_now(void)
     return (copal_time_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int64_t clock_microseconds(void)
+int64_t copal__microseconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -166,14 +166,14 @@ static int wait_for(struct pollfd *fds, nfds_t count, int timeout, uint32_t busy
 {
     if (busy == 0 || timeout == 0)
         return poll(fds, count, timeout);
-    const int64_t began = clock_microseconds();
+    const int64_t began = copal__microseconds();
     const int64_t most = timeout > 0 && (int64_t)timeout * 1000 < busy ? (int64_t)timeout * 1000 : busy;
     int64_t spent;
     do {
         const int ready = poll(fds, count, 0);
         if (ready != 0)
             return ready;
-        spent = clock_microseconds() - began;
+        spent = copal__microseconds() - began;
     } while (spent < most);
     if (timeout > 0)
         timeout = spent / 1000 < timeout ? timeout - (int)(spent / 1000) : 0;
