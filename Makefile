@@ -52,13 +52,16 @@ $(filter-out build,$(BUILDS)): tools/installed/test
 examples: build ## builds examples/*.c to build/examples/
 	@cmake --build build --parallel $(JOBS) --target examples
 
-# ---- Installing. The prefix goes into copal.pc, hence CMake is told of it first.
+# ---- Installing. The prefix goes into copal.pc, hence CMake is told of it first; and it may find by now what it did not
+# find when the build was made, as Python for the manual. Debian's loader sees a new library in /usr/local/lib only after ldconfig.
 
 PREFIX ?= /usr/local
 .PHONY: install uninstall
-install: build ## installs tool, library and headers to PREFIX=/usr/local, below DESTDIR= if that is given
+install: tools/installed/build ## installs tool, library and headers to PREFIX=/usr/local, below DESTDIR= if that is given
 	@cmake -S . -B build -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@$(MAKE) build
 	@DESTDIR=$(DESTDIR) cmake --install build
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ! command -v ldconfig >/dev/null || ldconfig
 uninstall: ## removes what the last `make install` installed
 	@sed 's|^|$(DESTDIR)|' build/install_manifest.txt | tr '\n' '\0' | xargs -0 rm -fv
 
