@@ -21,7 +21,7 @@ typedef struct {
 #define SHORT_SIZE  (sizeof(uint64_t) + SHORT_TIME)
 #define SHORT_MASK  0xffffffu
 
-static uint32_t time_of(const copal__serving_t *s) { return (uint32_t)((uint64_t)s->call.now >> 10); }
+static uint32_t time_of(const copal__serving_t *s) { return copal__units(s->call.now); }
 
 static uint64_t seal(const copal__serving_t *s, const value_t *v)
 {

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define DAY (24u * 60 * 60) /* seconds */
+#define DAY 84375u /* units */
 
 /* The call that a notification is the answer to. */
 typedef struct {
@@ -14,8 +14,6 @@ typedef struct {
     copal_message_t request;
     copal_from_t from;
 } notification_t;
-
-static uint32_t seconds(const copal_endpoint_t *e) { return (uint32_t)(e->now / 1000); }
 
 static bool has_slot(const copal_endpoint_t *e) { return e->notifying < e->config.limits.notifications; }
 
@@ -210,7 +208,7 @@ static void end_with(copal_endpoint_t *e, copal__observer_t *o)
 
 bool copal__notify_must_confirm(const copal_endpoint_t *e, const copal__observer_t *o)
 {
-    return observed_of(e, o)->confirmable || seconds(e) - o->confirmed >= DAY || /* section 4.5: "at least every 24 hours" */
+    return observed_of(e, o)->confirmable || copal__units(e->now) - o->confirmed >= DAY || /* section 4.5: "at least every 24 hours" */
            !(o->acknowledged || o->proven || copal__proven_has(&e->proven, e->now, o->hash));
 }
 
@@ -222,7 +220,7 @@ static bool is_soon(const copal_endpoint_t *e, const copal__observer_t *o)
 
 bool copal__notify_should_confirm(const copal_endpoint_t *e, const copal__observer_t *o)
 {
-    return is_soon(e, o) || seconds(e) - o->confirmed >= e->config.timing.confirm_interval / 1000;
+    return is_soon(e, o) || copal__units(e->now) - o->confirmed >= copal__units(e->config.timing.confirm_interval);
 }
 
 /* Whether it has to wait: there is no message ID, or it needs a CON and that cannot leave now. */
@@ -340,7 +338,7 @@ static int settle(copal_endpoint_t *e, copal__slot_t *s, const copal__arrival_t 
         bool stale = o->stale || o->stand == COPAL__SUPERSEDED;
         copal__observer_stand(&e->observers, o, stale ? COPAL__DUE : COPAL__RESTING);
         o->acknowledged = true;
-        o->confirmed = seconds(e);
+        o->confirmed = copal__units(e->now);
     }
     copal__observe_wake(e);
     return 0;

@@ -75,7 +75,7 @@ void copal__notify_conclude(copal_endpoint_t *e, copal__slot_t *s, bool alive)
         copal__observer_identify(t, o, s->id);
     if (s->stand == COPAL__SENT) {
         o->acknowledged = true;
-        o->confirmed = (uint32_t)(e->now / 1000);
+        o->confirmed = copal__units(e->now);
     }
     copal__observe_wake(e);
 }

@@ -149,7 +149,7 @@ copal__observer_t *copal__observe_begin(copal__serving_t *s)
     if (token.size)
         memcpy(o->token, token.data, token.size);
     o->sent = s->call.request->type == COPAL_CON ? sent : (uint32_t)e->now; /* a NON answer counts as one */
-    o->confirmed = (uint32_t)(e->now / 1000);
+    o->confirmed = copal__units(e->now);
     copal__subject_count(t, copal__subject_of(t, o), e->now);
     return o;
 }

@@ -30,7 +30,7 @@ typedef struct {
     uint32_t observed;  /* slot of what it observes */
     uint32_t round;     /* of its subject, that came to it last */
     uint32_t sent;      /* ms, when the last notification left */
-    uint32_t confirmed; /* s, when the last sign of life came */
+    uint32_t confirmed; /* units, when the last sign of life came */
     union {
         uint32_t due;  /* COOLING: ms */
         uint32_t slot; /* FLYING, SUPERSEDED, PENDING: the message */

@@ -241,6 +241,9 @@ static inline void copal__count_answer(copal_endpoint_t *e, copal_code_t code)
     e->counters.refused += code == COPAL_SERVICE_UNAVAILABLE || code == COPAL_TOO_MANY_REQUESTS;
 }
 
+/** A time in units of 1,024 ms, which take no division. */
+static inline uint32_t copal__units(copal_time_t time) { return (uint32_t)((uint64_t)time >> 10); }
+
 /** The timer of all observers is behind those of the slots. */
 static inline uint32_t copal__observers_timer(const copal_endpoint_t *e) { return e->slot_pool.capacity; }
 

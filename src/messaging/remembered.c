@@ -6,7 +6,8 @@
  * longer than that beyond its own, and the list, which is in the order of their beginning, is nearly one of their ends. */
 #define OPEN_UNITS 58u /* of 1,024 ms */
 
-#define BUCKETS 256u
+#define BUCKETS      256u
+#define BUCKETS_MORE 4u /* times as many as runs, where those are few: few peers share one */
 #define NO_CODE 0xffu /* no request of the run has been answered yet */
 
 enum kind { SOFT, HARD, SETTLED };
@@ -25,7 +26,7 @@ void copal__remembered_lay(copal__remembered_t *r, copal__carver_t *carver, uint
                            uint32_t reply_size)
 {
     uint32_t buckets = BUCKETS, pieces = bytes / (uint32_t)sizeof *r->pieces;
-    while (buckets / 16 >= capacity)
+    while (buckets / 2 / BUCKETS_MORE >= capacity)
         buckets /= 2;
     r->bucket_mask = buckets - 1;
     r->runs = copal__carve(carver, capacity, sizeof *r->runs);

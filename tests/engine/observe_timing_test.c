@@ -64,14 +64,14 @@ static void a_notification_is_con_where_the_last_one_is_long_ago(void **state)
     observed_t r;
     observed_open(&b, &r);
     observed_register(&b, PROVEN + 1);
-    b.now += 599000;
+    b.now += 598000;
     observed_change(&b, &r, 0);
     assert_int_equal(bench_sent(&b)->type, COPAL_NON);
     b.now += 5000;
     observed_change(&b, &r, 0);
     assert_int_equal(bench_sent(&b)->type, COPAL_CON);
     observed_settle(&b, 1, COPAL_ACK);
-    b.now += 599000;
+    b.now += 598000;
     observed_change(&b, &r, 0);
     assert_int_equal(bench_sent(&b)->type, COPAL_NON);
     bench_close(&b);
