@@ -10,6 +10,9 @@ extern "C" {
 
 typedef struct copal_endpoint_t copal_endpoint_t;
 
+/** A limit of none: for requests, deferred, observers (and then observed and notifications) and rests, which take no memory then. */
+#define COPAL_LIMIT_NONE UINT32_MAX
+
 /** Every bound of an endpoint; 0 takes the default in brackets. What happens at each bound is said with it. */
 typedef struct {
     uint32_t datagram_size;    /* octets of the largest message in or out (1152), 64 to 65535; larger in: 4.13, out: ESPACE */

@@ -55,8 +55,14 @@ static void complete(void *fields, const void *defaults, size_t size)
 
 static void complete_limits(copal_limits_t *l)
 {
+    uint32_t *const spared[] = {&l->requests, &l->deferred, &l->observers, &l->rests};
     bool payload = l->payload_size, observed = l->observed_size;
     complete(l, &default_limits, sizeof *l);
+    for (size_t i = 0; i < sizeof spared / sizeof *spared; i++)
+        if (*spared[i] == COPAL_LIMIT_NONE)
+            *spared[i] = 0;
+    if (!l->observers)
+        l->observed = l->notifications = 0;
     if (!payload && l->payload_size > l->datagram_size)
         l->payload_size = l->datagram_size;
     if (!observed && l->observed_size > l->datagram_size)
@@ -80,7 +86,8 @@ static bool timing_is_valid(const copal_timing_t *t)
            t->ack_timeout * t->ack_random_permille / 1000 <= 0x7fffffffu >> t->max_retransmit;
 }
 
-#define CLIENTS_MORE 16u /* times as many places for clients as CONs on their way: hardly any two of these share one */
+/* Times as many places for clients as there are other CONs on their way: hardly any two of these share one. */
+#define CLIENTS_MORE 16u
 
 static void lay_out_observers(copal__observers_t *t, copal__carver_t *carver, const copal_limits_t *l)
 {
@@ -88,7 +95,7 @@ static void lay_out_observers(copal__observers_t *t, copal__carver_t *carver, co
     t->observed = copal__carve(carver, l->observed, sizeof *t->observed);
     t->observers = copal__carve(carver, l->observers, sizeof *t->observers);
     t->request_size = COPAL__REQUEST_MORE + l->observed_size;
-    t->requests = copal__carve(carver, (size_t)l->observed + 1, t->request_size);
+    t->requests = copal__carve(carver, (size_t)l->observed + !!l->observed, t->request_size); /* and the draft */
     copal__pool_lay(&t->subject_pool, carver, l->observed);
     copal__pool_lay(&t->observed_pool, carver, l->observed);
     copal__pool_lay(&t->pool, carver, l->observers);
@@ -96,8 +103,8 @@ static void lay_out_observers(copal__observers_t *t, copal__carver_t *carver, co
     copal__index_lay(&t->by_request, carver, l->observed);
     copal__index_lay(&t->by_token, carver, l->observers);
     copal__index_lay(&t->by_id, carver, l->observers);
-    t->client_mask = CLIENTS_MORE - 1;
-    while (t->client_mask / CLIENTS_MORE < l->notifications - 1)
+    t->client_mask = 0;
+    while (t->client_mask / CLIENTS_MORE + 1 < l->notifications)
         t->client_mask = 2 * t->client_mask + 1;
     t->clients = copal__carve(carver, (size_t)t->client_mask + 1, sizeof *t->clients);
     t->changed_links = copal__carve(carver, l->observed, sizeof *t->changed_links);

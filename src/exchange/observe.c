@@ -130,10 +130,10 @@ copal__observer_t *copal__observe_begin(copal__serving_t *s)
     copal__observers_t *t = &e->observers;
     const copal_from_t *from = s->call.from;
     copal_bytes_t token = s->call.request->token;
-    size_t size = draft(s);
-    bool keeps = size && token.size <= sizeof t->observers->token && token.size <= e->config.limits.token_size && has_room(s);
+    bool may = token.size <= sizeof t->observers->token && token.size <= e->config.limits.token_size && has_room(s);
+    size_t size = may ? draft(s) : 0;
     uint64_t hash = copal__hash(&e->key, TWEAK + s->subject.slot, copal__observers_draft(t), size);
-    uint32_t observed = keeps ? copal__observed_open(t, hash, size, s->subject) : COPAL__NONE;
+    uint32_t observed = size ? copal__observed_open(t, hash, size, s->subject) : COPAL__NONE;
     if (observed == COPAL__NONE) {
         e->counters.unobserved++;
         return NULL;

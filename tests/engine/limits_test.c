@@ -1,6 +1,6 @@
 /* Every bound of copal_limits_t at n and at n + 1. (remembered and remembered_bytes: duplicates_test; token_size and
  * datagram_size of what comes in: size_test; IDs under few counters: identifier_test; rests and rest_size: rest_test.) */
-#include "support/bench.h"
+#include "support/observed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -126,6 +126,66 @@ static void an_endpoint_with_one_of_everything_still_does_everything(void **stat
     assert_int_equal(bench_sent(&b)->code, COPAL_CONTENT);
     bench_idle(&b);
     bench_close(&b);
+}
+
+static const copal_limits_t none = {.requests = COPAL_LIMIT_NONE, .deferred = COPAL_LIMIT_NONE,
+                                    .observers = COPAL_LIMIT_NONE, .rests = COPAL_LIMIT_NONE};
+
+static void an_endpoint_of_none_asks_defers_and_is_observed_by_nobody(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    copal_handle_t handle;
+    copal_writer_t *w;
+    const copal_peer_t to = peer_of(2);
+    const copal_request_t request = {.to = &to, .code = COPAL_GET};
+    observed_open_limited(&b, &r, &none);
+    assert_int_equal(copal_request_begin(b.endpoint, &request, &handle, &w), COPAL_EFULL);
+    assert_int_equal(option_of(observed_get(&b, PROVEN + 1, 0, 1, BYTES(1), "a"), COPAL_OPTION_OBSERVE), -1);
+    observed_text(&b.sent.message, "a0");
+    observed_change(&b, &r, 0);
+    bench_silent(&b);
+    r.defer = true;
+    observed_get(&b, 1, 0, 2, BYTES(1), "a");
+    assert_int_equal(b.sent.message.code, COPAL_SERVICE_UNAVAILABLE);
+    assert_int_equal(r.defer_result, COPAL_EFULL);
+    bench_idle(&b);
+    bench_close(&b);
+}
+
+static void an_endpoint_of_none_keeps_no_rest_of_an_answer(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    message_t m;
+    bench_open(&b, &(copal_config_t){.limits = none, .service = server_service(&s)});
+    s.body_size = 2000;
+    bench_accept(&b, 1, message_make(&m, COPAL_CON, COPAL_POST, 1, NO_BYTES, "a", NULL));
+    assert_int_equal(option_of(bench_sent(&b), COPAL_OPTION_BLOCK2), 8 + 6); /* 1,024 octets, more follow */
+    message_start(&m, COPAL_CON, COPAL_POST, 2, NO_BYTES);
+    message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+    copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK2, 16 + 6);
+    bench_accept(&b, 1, message_end(&m));
+    assert_int_equal(bench_sent(&b)->code, COPAL_BAD_REQUEST);
+    assert_int_equal(s.runs, 1);
+    bench_close(&b);
+}
+
+static void what_there_is_none_of_takes_no_memory(void **state)
+{
+    (void)state;
+    const size_t size = copal_endpoint_size(&none);
+    copal_limits_t one = none;
+    one.requests = 1;
+    assert_true(copal_endpoint_size(&one) > size + 1152);
+    one = none;
+    one.observers = one.observed = one.notifications = 1;
+    assert_true(copal_endpoint_size(&one) > size + 1152);
+    one = none;
+    one.rests = 1;
+    assert_true(copal_endpoint_size(&one) >= size + 4096);
 }
 
 /* ---- the client ---------------------------------------------------------------------------------------------- */
@@ -352,6 +412,9 @@ int main(void)
         cmocka_unit_test(a_timing_whose_back_off_cannot_be_counted_is_refused),
         cmocka_unit_test(a_small_datagram_size_alone_is_a_sound_limit),
         cmocka_unit_test(an_endpoint_with_one_of_everything_still_does_everything),
+        cmocka_unit_test(an_endpoint_of_none_asks_defers_and_is_observed_by_nobody),
+        cmocka_unit_test(an_endpoint_of_none_keeps_no_rest_of_an_answer),
+        cmocka_unit_test(what_there_is_none_of_takes_no_memory),
         cmocka_unit_test(requests_past_the_bound_are_refused_until_one_has_ended),
         cmocka_unit_test(a_request_of_the_datagram_size_leaves_and_one_octet_more_is_refused),
         cmocka_unit_test(rfc9175_2_3_a_challenge_for_which_a_request_has_no_room_is_its_answer),
