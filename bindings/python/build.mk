@@ -37,14 +37,16 @@ exits: build/python ## lets 300 interpreters end under a flood of datagrams
 	@COPAL_BUILD=$(CURDIR)/build COPAL_EXITS=$(EXITS) build/venv/bin/python $(pytest_exits)
 
 # And in an interpreter of Debian that checks itself, with the sanitizers in copal and the binding, which see the
-# memory of Python's objects, too. What Python itself keeps until its end is no leak.
+# memory of Python's objects, too; also calls without memory, and amid the collection of garbage. What Python itself keeps
+# until its end is no leak.
 .PHONY: build/python-asan exits-sanitized
 build/python-asan: build/python-asan/copal
 build/python-asan/copal: $(python_sources) | build/venv tools/installed/python
 	CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) build/venv/bin/$(subst python.objects,python-asan.objects,$(pip_install)) \
 	    --config-settings=cmake.define.COPAL_SANITIZE=ON --config-settings=install.strip=false --upgrade --target $(@D) .
 	@touch $@
-exits-sanitized: build/python-asan tools/installed/python-debug ## the same under a Python that checks itself, with the sanitizers
+exits-sanitized: build/python-asan tools/installed/python-debug ## the same, and without memory, under a Python that checks itself, with the sanitizers
 	@COPAL_BUILD=$(CURDIR)/build COPAL_EXITS=$(EXITS) PYTHONMALLOC=malloc LD_PRELOAD="$$(gcc -print-file-name=libasan.so)" \
 	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
-	    PYTHONPATH=$(CURDIR)/build/python-asan:$$(echo build/venv/lib/python3*/site-packages) /usr/bin/python3-dbg $(pytest_exits)
+	    PYTHONPATH=$(CURDIR)/build/python-asan:$$(echo build/venv/lib/python3*/site-packages) /usr/bin/python3-dbg $(pytest_exits) \
+	    tests/python/test_memory.py tests/python/test_garbage.py

@@ -178,8 +178,8 @@ bool binding_show_call(binding_host_t *host, binding_event_t *event);
 
 /** Ends all open requests, whose callbacks are not called. */
 void binding_requests_end(binding_host_t *host);
-/** Lets go of the handlers' functions; with `release` of the handlers too, which no turn uses any more. */
-void binding_handlers_clear(binding_host_t *host, bool release);
+/** Frees the handlers, which no turn uses any more, and lets go of their functions. */
+void binding_handlers_free(binding_host_t *host);
 /** Lets go of the function of a resource that is no more. */
 void binding_handler_forget(binding_host_t *host, copal_handle_t resource);
 int binding_handlers_visit(const binding_host_t *host, visitproc visit, void *arg);

@@ -104,12 +104,12 @@ static PyObject *reply(PyObject *object, PyObject *args, PyObject *kwargs)
     PyObject *payload = NULL, *options = NULL;
     answer_t answer = {.content_format = -1};
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "b|OiO!:reply", names, &code, &payload, &answer.content_format,
-                                     &PyTuple_Type, &options) ||
-        !binding_host_is_open(self->host)) {
+                                     &PyTuple_Type, &options)) {
         return NULL;
     }
     PyObject *octets = payload != NULL ? binding_octets(payload) : NULL;
-    if ((payload != NULL && octets == NULL) || (options != NULL && !read_options(options, &answer))) {
+    if ((payload != NULL && octets == NULL) || (options != NULL && !read_options(options, &answer)) ||
+        !binding_host_is_open(self->host)) { /* asked last: what was called so far may have closed it */
         free(answer.options);
         Py_XDECREF(octets);
         return NULL;
@@ -231,13 +231,16 @@ bool binding_show_call(binding_host_t *host, binding_event_t *event)
         binding_event_free(event);
         return true;
     }
+    Py_INCREF(callback); /* it, or a finalizer while Python makes room, may remove its resource */
     PyObject *message = binding_message(host->state, event);
     if (message != NULL) {
         call = (call_t *)((allocfunc)PyType_GetSlot(type, Py_tp_alloc))(type, 0);
     }
     if (call == NULL) {
         Py_XDECREF(message);
-        copal_host_reply(host->host, event->handle, COPAL_INTERNAL_SERVER_ERROR, NULL, NULL);
+        if (host->host != NULL) {
+            copal_host_reply(host->host, event->handle, COPAL_INTERNAL_SERVER_ERROR, NULL, NULL);
+        }
     } else {
         Py_INCREF(host);
         call->host = host;
@@ -247,11 +250,10 @@ bool binding_show_call(binding_host_t *host, binding_event_t *event)
         call->number = event->number;
         call->block1 = event->block1;
         call->more = event->more;
-        Py_INCREF(callback); /* it may remove its own resource */
         result = PyObject_CallFunctionObjArgs(callback, (PyObject *)call, NULL);
-        Py_DECREF(callback);
         Py_DECREF(call);
     }
+    Py_DECREF(callback);
     binding_event_free(event);
     Py_XDECREF(result);
     return result != NULL;
@@ -303,18 +305,15 @@ PyObject *binding_host_add_handler(PyObject *object, PyObject *args, PyObject *k
     return binding_handle(handler->resource);
 }
 
-void binding_handlers_clear(binding_host_t *host, bool release)
+/* Each is out of the list before its function goes, whose end may collect garbage, and so visit the list. */
+void binding_handlers_free(binding_host_t *host)
 {
-    for (binding_handler_t *handler = host->handlers; handler != NULL;) {
-        binding_handler_t *next = handler->next;
-        Py_CLEAR(handler->callback);
-        if (release) {
-            free(handler);
-        }
-        handler = next;
-    }
-    if (release) {
-        host->handlers = NULL;
+    while (host->handlers != NULL) {
+        binding_handler_t *handler = host->handlers;
+        PyObject *callback = handler->callback;
+        host->handlers = handler->next;
+        free(handler);
+        Py_XDECREF(callback);
     }
 }
 

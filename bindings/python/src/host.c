@@ -31,10 +31,9 @@ static binding_host_t *new_host(PyObject *module)
     self->module = module;
     self->state = state;
     binding_queue_init(&self->queue);
-    self->pending = PySet_New(NULL);
-    self->credentials = PyList_New(0);
     self->stepping = PyThread_allocate_lock();
-    if (self->pending == NULL || self->credentials == NULL || self->stepping == NULL) {
+    if (self->stepping == NULL || (self->pending = PySet_New(NULL)) == NULL ||
+        (self->credentials = PyList_New(0)) == NULL) {
         Py_DECREF(self);
         return PyErr_Occurred() != NULL ? NULL : (PyErr_NoMemory(), NULL);
     }
@@ -119,7 +118,7 @@ static void close_host(binding_host_t *self)
     copal_host_close(self->host);
     self->host = NULL;
     leave(self);
-    binding_handlers_clear(self, true);
+    binding_handlers_free(self);
     Py_CLEAR(self->pending);
     Py_CLEAR(self->created);
     Py_CLEAR(self->dropped);
@@ -363,8 +362,8 @@ static PyObject *counters(PyObject *object, PyObject *args)
     if (!PyArg_ParseTuple(args, "s:counters", &side) || !binding_host_is_open(self)) {
         return NULL;
     }
-    PyObject *told = PyDict_New();
     copal_host_counters(self->host, &all);
+    PyObject *told = PyDict_New(); /* from here on a finalizer may have closed it, while Python makes room */
     for (size_t i = 0; told != NULL && copal_counters_at(&all, i, &count); i++) {
         if (*count.side && strcmp(count.side, side) != 0) {
             continue;

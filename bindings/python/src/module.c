@@ -182,8 +182,8 @@ static PyObject *read_errors(void)
     PyObject *classes = PyImport_ImportModule("copal.errors"), *found = classes != NULL ? PyDict_New() : NULL;
     for (size_t i = 0; found != NULL && i < sizeof errors / sizeof *errors; i++) {
         PyObject *number = PyLong_FromLong(errors[i].status);
-        PyObject *class = PyObject_GetAttrString(classes, errors[i].name);
-        if (number == NULL || class == NULL || PyDict_SetItem(found, number, class) < 0) {
+        PyObject *class = number != NULL ? PyObject_GetAttrString(classes, errors[i].name) : NULL;
+        if (class == NULL || PyDict_SetItem(found, number, class) < 0) {
             Py_CLEAR(found);
         }
         Py_XDECREF(number);
@@ -207,6 +207,7 @@ static int add_type(PyObject *module, PyType_Spec *spec, PyObject **type)
     return 0;
 }
 
+/* The functions come last: who calls one finds all that it needs, also in a module that was not loaded to its end. */
 static int execute(PyObject *module)
 {
     binding_state_t *state = PyModule_GetState(module);
@@ -215,7 +216,8 @@ static int execute(PyObject *module)
         add_type(module, &binding_request_spec, &state->request_type) < 0 ||
         add_type(module, &binding_call_spec, &state->call_type) < 0 ||
         add_type(module, &binding_message_spec, &state->message_type) < 0 ||
-        add_type(module, &binding_credentials_spec, &state->credentials_type) < 0) {
+        add_type(module, &binding_credentials_spec, &state->credentials_type) < 0 ||
+        PyModule_AddFunctions(module, functions) < 0) {
         if (PyErr_Occurred() == NULL) {
             PyErr_NoMemory(); /* not all of Python 3.11 says so */
         }
@@ -267,7 +269,6 @@ static struct PyModuleDef definition = {
     .m_name = "copal._copal",
     .m_doc = "The host of copal, for what stands on it: copal.aio, copal.pycom, and the blocking calls.",
     .m_size = sizeof(binding_state_t),
-    .m_methods = functions,
     .m_slots = slots,
     .m_traverse = traverse,
     .m_clear = clear,

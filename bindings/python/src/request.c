@@ -243,11 +243,12 @@ static binding_request_t *new_request(binding_host_t *host, PyObject *callback, 
     return self;
 }
 
+/* The host is asked last whether it is open: what was called so far may have closed it. */
 static PyObject *start(binding_request_t *self, const copal_ask_t *ask)
 {
     PyObject *pending = self->host->pending;
     self->observes = ask->observe;
-    if (PySet_Add(pending, (PyObject *)self) < 0) {
+    if (!binding_host_is_open(self->host) || PySet_Add(pending, (PyObject *)self) < 0) {
         Py_DECREF(self);
         return NULL;
     }
@@ -344,8 +345,7 @@ PyObject *binding_host_request(PyObject *object, PyObject *args, PyObject *kwarg
             &path.data, &path.size, &method, &payload, &file, &content_format, &accept, &etag.data, &etag.size,
             &if_match.data, &if_match.size, &if_none_match, &token.data, &token.size, &confirmable, &observe, &options,
             &ping, &block_size, &no_response, &hop_limit, &timeout, &write, &resume_at, &resume_etag.data,
-            &resume_etag.size, &credentials) ||
-        !binding_host_is_open(host)) {
+            &resume_etag.size, &credentials)) {
         return NULL;
     }
     if (content_format > UINT16_MAX || accept > UINT16_MAX) {
