@@ -76,6 +76,10 @@ static int run(const tool_command_t *command, int argc, char **argv)
     status = tool_take_uri(command, &request, argv[optind], &uri);
     if (status)
         return status;
+    if (request.interface && !request.group) {
+        tool_close_request(&request);
+        return tool_usage_error(command, "--interface is for groups, and '%s' is one host", argv[optind]);
+    }
     char *whole = well_known(argv[optind], &uri);
     request.ask.uri = whole;
     if (whole) {

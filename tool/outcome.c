@@ -210,9 +210,10 @@ static int ask_by(job_t *job, copal_host_t *host, const tool_request_t *request,
     int error = copal_host_stream(host, &request->ask, &job->task, &answer), saved = errno;
     tool_progress_close(&job->progress);
     errno = saved;
+    if (error < 0 && job->output.failed)
+        return job->output.failed;
     if (error < 0)
-        return job->output.failed || request->unreadable ? TOOL_REFUSED
-                                                         : tool_no_answer(request, error, answer.problem);
+        return request->unreadable ? TOOL_REFUSED : tool_no_answer(request, error, answer.problem);
     bool silent = request->ask.no_response && answer.code == COPAL_EMPTY;
     if (silent)
         fprintf(stderr, "%s; no response was wanted\n", request->ask.non_confirmable ? "sent" : "acknowledged");

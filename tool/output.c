@@ -18,7 +18,18 @@ static char parting[1024];
 
 static int complain(const char *name, int error)
 {
-    tool_say("%s: %s\n", name, error == EBUSY ? "another get writes it" : strerror(error));
+    tool_say("%s: %s\n", name, strerror(error));
+    return TOOL_REFUSED;
+}
+
+/** As a file to read that cannot be opened, one to write was named in vain; but one that another run has is there. */
+static int cannot_open(const char *name, int error)
+{
+    if (error != EBUSY) {
+        complain(name, error);
+        return TOOL_USAGE;
+    }
+    tool_say("%s: another get writes it\n", name);
     return TOOL_REFUSED;
 }
 
@@ -103,7 +114,9 @@ static int take_up(tool_output_t *o, copal_transfer_t *t, size_t block)
         tool_say("there is no %s to continue; from the start\n", o->part);
         return 0;
     }
-    if (o->fd < 0 || fstat(o->fd, &facts) < 0)
+    if (o->fd < 0)
+        return cannot_open(o->part, errno);
+    if (fstat(o->fd, &facts) < 0)
         return complain(o->part, errno);
     const size_t there = (size_t)facts.st_size / block * block;
     if (there == 0 || !read_tag(o, t)) {
@@ -128,10 +141,10 @@ int tool_output_open(tool_output_t *o, const tool_request_t *request, copal_tran
     }
     bool there = stat(o->name, &facts) == 0;
     if (there && S_ISDIR(facts.st_mode))
-        return complain(o->name, EISDIR);
+        return cannot_open(o->name, EISDIR);
     if (there && !S_ISREG(facts.st_mode)) {
         o->fd = open(o->name, O_WRONLY);
-        return o->fd < 0 ? complain(o->name, errno) : 0;
+        return o->fd < 0 ? cannot_open(o->name, errno) : 0;
     }
     o->part = joined(o->name, ".part");
     o->tag = joined(o->name, ".part.etag");
@@ -173,12 +186,13 @@ static int begin(tool_output_t *o, const copal_transfer_t *t)
         tool_say("%s is of another state than the resource has now; from the start\n", o->part);
     if (o->fd < 0)
         o->fd = open_part(o, O_CREAT);
-    const char *name = o->fd < 0 || ftruncate(o->fd, 0) < 0 ? o->part : write_tag(o, t) < 0 ? o->tag : NULL;
-    if (!name)
-        return 0;
-    complain(name, errno);
-    o->failed = true;
-    return COPAL_ESYSTEM;
+    if (o->fd < 0)
+        o->failed = cannot_open(o->part, errno);
+    else if (ftruncate(o->fd, 0) < 0)
+        o->failed = complain(o->part, errno);
+    else if (write_tag(o, t) < 0)
+        o->failed = complain(o->tag, errno);
+    return o->failed ? COPAL_ESYSTEM : 0;
 }
 
 int tool_output_write(tool_output_t *o, const copal_transfer_t *t, size_t offset, copal_bytes_t piece)
@@ -198,8 +212,7 @@ int tool_output_write(tool_output_t *o, const copal_transfer_t *t, size_t offset
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0) {
-            complain(o->part ? o->part : o->name, errno);
-            o->failed = true;
+            o->failed = complain(o->part ? o->part : o->name, errno);
             return COPAL_ESYSTEM;
         }
         offset += (size_t)put;

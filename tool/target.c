@@ -66,6 +66,8 @@ static int bad_authority(const tool_command_t *command, const char *text, const 
     if (size == 0 || *host == ':')
         return tool_usage_error(command, "'%s' names no host, as in 'coap://localhost/'", text);
     const char *bracket = memchr(host, ']', (size_t)size);
+    if (*host == '[' && !bracket)
+        return tool_usage_error(command, "'%s' lacks the ']' behind its IPv6 address, as in 'coap://[::1]/'", text);
     const char *behind = bracket ? bracket + 1 : host; /* within brackets, "%" is that of a zone, too */
     const char *colon = memchr(behind, ':', (size_t)(host + size - behind));
     uint64_t port;

@@ -11,8 +11,8 @@
 /* Exit statuses; docs/man/copal.1 promises them. */
 enum {
     TOOL_OK,        /* a 2.xx response; for serve: ended by a signal */
-    TOOL_REFUSED,   /* a 4.xx or 5.xx response; what this machine refused: an address to serve on, memory, output */
-    TOOL_USAGE,     /* what was typed cannot be done */
+    TOOL_REFUSED,   /* a 4.xx or 5.xx response; what this machine refused: an address to serve on, memory, writing */
+    TOOL_USAGE,     /* what was typed cannot be done; a file that was named cannot be opened */
     TOOL_NO_ANSWER, /* time-out, Reset, unreachable, no such host */
 };
 
@@ -307,7 +307,7 @@ typedef struct {
     int fd;
     bool resumes;     /* an earlier run's octets are there, and nothing came yet */
     bool begun;       /* something came */
-    bool failed;      /* writing did, and standard error says why */
+    int failed;       /* the exit status, where something could not be opened or written and standard error says why */
 } tool_output_t;
 
 /** Prepares for request->output, and `t` for going on where an earlier run ended. Nothing is made before octets come.

@@ -266,4 +266,7 @@ def test_the_results_as_junit(tmp_path):
 def test_results_that_cannot_be_written(tmp_path):
     with Judged() as server:
         done = copal("conform", server.uri, "--junit", str(tmp_path), "--only", "5.8_")
-    assert (done.returncode, done.stderr) == (1, f"copal: {tmp_path}: Is a directory\n")
+        assert (done.returncode, done.stderr) == (2, f"copal: {tmp_path}: Is a directory\n")
+        assert b"rfc" not in done.stdout  # nothing was played in vain
+        done = copal("conform", server.uri, "--junit", "/dev/full", "--only", "5.8_")
+        assert (done.returncode, done.stderr) == (1, "copal: /dev/full: No space left on device\n")

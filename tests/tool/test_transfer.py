@@ -104,12 +104,12 @@ def test_an_error_touches_no_file(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_a_file_that_cannot_be_written_is_named(tmp_path):
+def test_a_file_that_cannot_be_opened_or_written_is_named(tmp_path):
     with Answerer(Body(LARGE)) as server:
         done = copal("get", "-o", str(tmp_path / "none" / "file"), server.uri)
-        assert (done.returncode, done.stderr) == (1, f"copal: {tmp_path}/none/file.part: No such file or directory\n")
+        assert (done.returncode, done.stderr) == (2, f"copal: {tmp_path}/none/file.part: No such file or directory\n")
         done = copal("get", "-o", str(tmp_path), server.uri)
-        assert (done.returncode, done.stderr) == (1, f"copal: {tmp_path}: Is a directory\n")
+        assert (done.returncode, done.stderr) == (2, f"copal: {tmp_path}: Is a directory\n")
         done = copal("get", "-o", "/dev/full", server.uri)
         assert (done.returncode, done.stderr) == (1, "copal: /dev/full: No space left on device\n")
 

@@ -74,7 +74,8 @@ static void print_list(const options_t *options)
     free(chosen);
 }
 
-static int tell(const options_t *options, const conform_result_t *result)
+/** `junit`: where those results go as well, or NULL; closed here. */
+static int tell(const options_t *options, const conform_result_t *result, FILE *junit)
 {
     size_t counts[CONFORM_OUTCOMES];
     conform_count(result, counts);
@@ -82,7 +83,7 @@ static int tell(const options_t *options, const conform_result_t *result)
         conform_print_json(result);
     else
         conform_tell_summary(result);
-    if (options->junit && !conform_write_junit(result, options->junit)) {
+    if (junit && !conform_write_junit(result, junit)) {
         tool_say("%s: %s\n", options->junit, strerror(errno));
         return TOOL_REFUSED;
     }
@@ -101,12 +102,21 @@ static bool run_cases(const options_t *options, int fd, conform_result_t *result
 
 static int play(const options_t *options, int fd)
 {
+    FILE *junit = options->junit ? fopen(options->junit, "w") : NULL; /* now: playing may take long */
+    if (options->junit && !junit) {
+        tool_say("%s: %s\n", options->junit, strerror(errno));
+        return TOOL_USAGE;
+    }
     const conform_case_t **chosen = conform_memory(calloc(choose(options, NULL) + 1, sizeof(*chosen)));
     conform_result_t result = {.target = &options->target, .count = choose(options, chosen)};
     result.cases = conform_memory(calloc(result.count + 1, sizeof *result.cases));
     for (size_t i = 0; i < result.count; i++)
         conform_open(&result.cases[i], chosen[i], &options->target);
-    int status = run_cases(options, fd, &result) ? tell(options, &result) : TOOL_REFUSED;
+    int status = TOOL_REFUSED;
+    if (run_cases(options, fd, &result))
+        status = tell(options, &result, junit);
+    else if (junit)
+        fclose(junit);
     for (size_t i = 0; i < result.count; i++)
         conform_close(&result.cases[i]);
     free(result.cases);

@@ -288,7 +288,7 @@ void conform_tell_summary(const conform_result_t *result);
 void conform_print_log(FILE *stream, const conform_t *c);
 /** All of it as one JSON object on standard output. */
 void conform_print_json(const conform_result_t *result);
-/** All of it as JUnit's XML to `file`. False: it could not be written, and errno says why. */
-bool conform_write_junit(const conform_result_t *result, const char *file);
+/** All of it as JUnit's XML to `stream`, which is closed. False: it could not be written, and errno says why. */
+bool conform_write_junit(const conform_result_t *result, FILE *stream);
 
 #endif
