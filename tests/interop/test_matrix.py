@@ -337,9 +337,9 @@ def no_response(client, server):
 
 @feature("an address has to be proven by Echo", without=NOT_OURS)
 def echo(client, server):
-    own = peers.OwnServer(0, 16)  # a fourth for each peer and who shares its bucket: with 8, some got 4.29 by chance
+    own = peers.OwnServer(0, 32)  # a fourth for each peer and who shares its bucket: with 8, some got 4.29 by chance
     try:
-        for _ in range(12):  # from three quarters of what it can remember on, it is wary
+        for _ in range(24):  # from three quarters of what it can remember on, it is wary
             assert peers.Copal().ask("post", own.uri + "/test", b"1", format=0).code == "2.04"
         answer = client.ask("post", own.uri + "/test", b"2", format=0)
         assert answer.code == ("2.04" if client.knows_echo else "4.01")
