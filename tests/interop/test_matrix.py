@@ -325,7 +325,7 @@ NOT_OURS = {peer: "this is about our server" for peer in (
 NO_RESPONSE, NO_SUCCESS = 258, b"\x02"
 
 
-@feature("No-Response", without=NOT_OURS | {peers.Copal: "the tool always wants an answer"})
+@feature("No-Response", without=NOT_OURS | {peers.Copal: "the tool's get always wants an answer"})
 def no_response(client, server):
     options = ((NO_RESPONSE, NO_SUCCESS),)
     heard = client.tell("put", server.uri + "/test", b"told", format=0, non=True, options=options)
