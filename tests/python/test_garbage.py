@@ -4,15 +4,16 @@ call makes an object, and later only between those of Python's own, so that ther
 import contextlib
 import gc
 import importlib.util
+import subprocess
+import sys
 
 import pytest
-
 from copal import _copal
 
 
 @contextlib.contextmanager
 def before_the_next_object(what):
-    """Garbage is collected when the next object is made, and `what` called then; to be used as armed()."""
+    """Gives a function after which garbage is collected when the next object is made, and `what` called then."""
     kept, armed = [], []
 
     def collected(phase, _):
@@ -127,3 +128,29 @@ def test_a_host_may_be_closed_while_what_it_counted_is_told():
 def test_a_module_that_was_not_loaded_has_no_functions():
     """They would find none of its types."""
     assert not hasattr(importlib.util.module_from_spec(_copal.__spec__), "open_host")
+
+
+INTERPRETERS = """
+import _testcapi, copal
+assert _testcapi.run_in_subinterp('''
+import copal
+from copal import _copal
+host = _copal.open_host()
+host.add_handler("handler", lambda call: None)
+request = host.request(print, _copal.peers("coap://127.0.0.1")[0], uri="coap://127.0.0.1/", observe=True)
+try:
+    host.add_handler("handler", print)
+except copal.Exists:
+    pass
+''') == 0
+try:
+    copal._copal.peers("none")
+except copal.BadUri:
+    print("went well")
+"""
+
+
+def test_an_interpreter_beside_another_ends_with_its_host_open():
+    """Each has exceptions of its own."""
+    ended = subprocess.run([sys.executable, "-c", INTERPRETERS], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "went well\n", "")

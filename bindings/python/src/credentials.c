@@ -78,8 +78,9 @@ PyObject *binding_credentials_open(PyObject *module, PyObject *args, PyObject *k
     config.user = self;
     const int status = copal_credentials_open(&self->credentials, &BINDING_DTLS, &config, problem, sizeof problem);
     if (status < 0) {
+        binding_raise_text(state, status, problem); /* by errno, before anything else may set it */
         Py_DECREF(self);
-        return binding_raise_text(state, status, problem);
+        return NULL;
     }
     return (PyObject *)self;
 }
