@@ -61,7 +61,7 @@ install: tools/installed/build ## installs tool, library and headers to PREFIX=/
 	@cmake -S . -B build -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
 	@$(MAKE) build
 	@DESTDIR=$(DESTDIR) cmake --install build
-	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" != 0 ] || ! command -v ldconfig >/dev/null || ldconfig
+	@case '$(DESTDIR):$(PREFIX)' in :/usr | :/usr/local) [ "$$(id -u)" != 0 ] || ! command -v ldconfig >/dev/null || ldconfig ;; esac
 uninstall: ## removes what the last `make install` installed
 	@sed 's|^|$(DESTDIR)|' build/install_manifest.txt | tr '\n' '\0' | xargs -0 rm -fv
 
