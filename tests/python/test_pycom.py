@@ -87,6 +87,7 @@ def test_a_script_that_fails_says_so(tmp_path):
     assert "ZeroDivisionError" in run([*RUN, tmp_path / "script.py"], status=1)[1]
     (tmp_path / "script.py").write_text("from network import Coap\nCoap.init()\nraise SystemExit(7)\n")
     run([*RUN, tmp_path / "script.py"], status=7)
+    assert run([*RUN, tmp_path / "no.py"], status=2) == ("", f"python -m copal: {tmp_path}/no.py: No such file or directory\n")
 
 
 @pytest.mark.parametrize("option, value, complaint", [

@@ -48,13 +48,11 @@ def _terminated(number: int, frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _run(script: str) -> None:
+def _run(script: str, source: bytes) -> None:
     main = ModuleType("__main__")
     main.__file__ = script
     sys.modules["__main__"] = main
-    with open(script, "rb") as file:
-        code = compile(file.read(), script, "exec")
-    exec(code, main.__dict__)
+    exec(compile(source, script, "exec"), main.__dict__)
 
 
 def _serve(seconds: Optional[float]) -> None:
@@ -76,8 +74,14 @@ def _serve(seconds: Optional[float]) -> None:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """The exit status: 0, or what the script ended with."""
+    """The exit status: 0, or what the script ended with; 2 where it cannot be read."""
     given = _parse(arguments)
+    try:
+        with open(given.script, "rb") as file:
+            source = file.read()
+    except OSError as error:
+        print(f"python -m copal: {given.script}: {error.strerror}", file=sys.stderr)
+        return 2
     if given.bind is not None:
         os.environ["COPAL_WLAN_IP"] = given.bind
     pycom.default_port = given.port
@@ -86,7 +90,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
     sys.path[0] = os.path.dirname(os.path.abspath(given.script))
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        _run(given.script)
+        _run(given.script, source)
         if current() is not None:
             sys.stdout.flush()
             _serve(given.seconds)
