@@ -133,6 +133,10 @@ def test_a_request_that_wants_nothing_ends_when_it_was_acknowledged_or_sent():
         done = copal("put", server.uri + "/none", "2", "--no-response", "2xx")
         assert done.returncode == 1
         assert done.stderr.startswith("4.04 Not Found")
+        done = copal("put", uri, "4", "--no-response", "2xx", "--timeout", "1")
+        assert (done.returncode, done.stderr) == (0, "acknowledged; no response was wanted\n")
+        done = copal("put", server.uri + "/none", "2", "--no-response", "4xx", "--timeout", "1")
+        assert (done.returncode, done.stderr) == (3, f"copal: {server.uri}/none: no answer in time (--timeout is 1 s)\n")
 
 
 def test_a_request_that_wants_nothing_goes_in_one_message():
