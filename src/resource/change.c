@@ -21,7 +21,7 @@ static copal_code_t refusal(const copal_tree_t *t, const copal_call_t *call, cop
         return COPAL_SERVICE_UNAVAILABLE; /* it has become a handler's since it was looked up */
     if (value && !(value->methods & COPAL_METHOD(method)))
         return COPAL_METHOD_NOT_ALLOWED;
-    if (o->if_matches && !(value && copal__tag_matches(t, call->request, COPAL_OPTION_IF_MATCH, value)))
+    if (o->if_matches && !(value && copal__tag_matches(t, call->request, COPAL_OPTION_IF_MATCH, copal__value_tag(value))))
         return COPAL_PRECONDITION_FAILED;
     if (o->if_none_match && value)
         return COPAL_PRECONDITION_FAILED;

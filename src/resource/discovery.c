@@ -6,6 +6,7 @@
 
 #define LINK_FORMAT  40
 #define CT_MOST      9 /* octets of ";ct=65535" */
+#define TAG          UINT64_C(0x6c696e6b73) /* a function of its own, of the keyed hash */
 #define FILTERS_MOST 8 /* in one request, as each is compared with every link; past it 4.00 */
 
 bool copal__is_discovery(copal_bytes_t path)
@@ -74,6 +75,23 @@ static bool fits(const copal_call_t *call, const parts_t *parts)
     return true;
 }
 
+/* "The server SHOULD include an ETag Option in each response" that is a block (RFC 7959 section 2.4). It is read before the links
+ * are: who gets newer ones by it gets the next block by another. Keyed, for the links may be others after a restart. */
+static uint32_t tag_of(copal_tree_t *t)
+{
+    const uint32_t relinked = atomic_load_explicit(&t->relinked, memory_order_acquire);
+    return (uint32_t)copal__hash(&t->key, TAG, &relinked, sizeof relinked);
+}
+
+/* Whether the client has them as they are. */
+static bool is_valid(const copal_tree_t *t, copal_call_t *call, copal_bytes_t tag)
+{
+    if (!call->options->etags || !copal__tag_matches(t, call->request, COPAL_OPTION_ETAG, tag))
+        return false;
+    copal_write_option(copal_reply(call, COPAL_VALID), COPAL_OPTION_ETAG, tag);
+    return true;
+}
+
 copal_code_t copal__serve_discovery(copal_tree_t *t, copal_call_t *call)
 {
     const copal_request_options_t *o = call->options;
@@ -83,9 +101,14 @@ copal_code_t copal__serve_discovery(copal_tree_t *t, copal_call_t *call)
         return COPAL_NOT_ACCEPTABLE;
     if (o->queries > FILTERS_MOST)
         return COPAL_BAD_REQUEST;
+    const uint32_t octets = tag_of(t);
+    const copal_bytes_t tag = {(const uint8_t *)&octets, sizeof octets};
+    if (is_valid(t, call, tag))
+        return COPAL_EMPTY;
     char origin[COPAL_ORIGIN_SIZE];
     const size_t origin_size = t->config.origin ? t->config.origin(t->config.user, call, origin) : 0;
     copal_writer_t *w = copal_reply(call, COPAL_CONTENT);
+    copal_write_option(w, COPAL_OPTION_ETAG, tag);
     copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, LINK_FORMAT);
     bool any = false;
     for (copal__resource_t *r = copal__follow(&t->first); r; r = copal__follow(&r->later)) {

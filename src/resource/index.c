@@ -58,6 +58,7 @@ void copal__tree_link(copal_tree_t *t, copal__resource_t *r)
     t->last = r;
     atomic_store_explicit(head, r, memory_order_release);
     atomic_store_explicit(end, r, memory_order_release);
+    copal__tree_relinked(t);
     if (r->handler.subtree) {
         uint32_t bit = 1u << (r->depth < 31 ? r->depth : 31);
         atomic_store_explicit(&t->depths, atomic_load_explicit(&t->depths, memory_order_relaxed) | bit,
@@ -78,4 +79,5 @@ void copal__tree_unlink(copal_tree_t *t, copal__resource_t *r)
         later->former = r->former;
     else
         t->last = r->former;
+    copal__tree_relinked(t);
 }

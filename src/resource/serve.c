@@ -7,12 +7,9 @@
 
 #define ANSWERED COPAL_EMPTY
 
-/* Whether an ETag or If-Match option names the value. An empty If-Match names any (RFC 7252 section 5.10.8.1); an empty ETag
- * is of no legal size, thus ignored (section 5.4.3). */
-bool copal__tag_matches(const copal_tree_t *t, const copal_message_t *request, uint16_t number,
-                        const copal__value_t *value)
+/* An empty If-Match names any (RFC 7252 section 5.10.8.1); an empty ETag is of no legal size, thus ignored (section 5.4.3). */
+bool copal__tag_matches(const copal_tree_t *t, const copal_message_t *request, uint16_t number, copal_bytes_t tag)
 {
-    copal_bytes_t tag = copal__value_tag(value);
     copal_option_reader_t reader = copal_message_options(request);
     copal_option_t o;
     while (copal_option_next(&reader, &o) && o.number <= number) {
@@ -31,7 +28,7 @@ static copal_code_t serve_get(const copal_tree_t *t, copal_call_t *call, const c
     int32_t accept = call->options->accept;
     if (accept >= 0 && value->content_format >= 0 && accept != value->content_format)
         return COPAL_NOT_ACCEPTABLE; /* whatever ETag says: "MUST be sent" (section 5.10.4) */
-    if (call->options->etags && copal__tag_matches(t, call->request, COPAL_OPTION_ETAG, value)) {
+    if (call->options->etags && copal__tag_matches(t, call->request, COPAL_OPTION_ETAG, copal__value_tag(value))) {
         copal_writer_t *w = copal_reply(call, COPAL_VALID);
         copal_write_encoded(w, (copal_bytes_t){value->octets, value->tag}, COPAL_OPTION_ETAG);
         if (value->last == COPAL_OPTION_MAX_AGE)

@@ -64,6 +64,7 @@ struct copal_tree_t {
     uint32_t inside; /* how often the writer has entered */
     uint64_t untold; /* the workers that config.changed is to be called for when it leaves */
     uint32_t dynamic;        /* how many resources peers created */
+    _Atomic uint32_t relinked; /* how often the links to all resources became others */
     _Atomic uint32_t depths; /* bit n: there has been a subtree n segments deep; bit 31: that deep or deeper */
 };
 
@@ -89,6 +90,12 @@ void copal__tree_unlink(copal_tree_t *tree, copal__resource_t *resource);
 static inline copal__resource_t *copal__follow(const copal__link_t *link)
 {
     return atomic_load_explicit(link, memory_order_acquire);
+}
+
+/** For writers, after they published what discovery tells otherwise: its ETag is another one. */
+static inline void copal__tree_relinked(copal_tree_t *t)
+{
+    atomic_store_explicit(&t->relinked, atomic_load_explicit(&t->relinked, memory_order_relaxed) + 1, memory_order_release);
 }
 
 /* ---- resource.c: for writers ----------------------------------------------------------------------- */
@@ -154,9 +161,8 @@ void copal__tree_tell(copal_tree_t *tree, const copal__resource_t *resource);
 
 /* ---- serve.c, discovery.c --------------------------------------------------------------------------- */
 
-/** Whether one of the request's options `number`, ETag or If-Match, names the value. */
-bool copal__tag_matches(const copal_tree_t *tree, const copal_message_t *request, uint16_t number,
-                        const copal__value_t *value);
+/** Whether one of the request's options `number`, ETag or If-Match, is this tag, which is empty where there is none. */
+bool copal__tag_matches(const copal_tree_t *tree, const copal_message_t *request, uint16_t number, copal_bytes_t tag);
 /** Serves a request; its `handle` for copal_service_t. */
 void copal__serve(void *worker, copal_call_t *call);
 /** The same for a plain GET of a value; `ready` for copal_service_t. */

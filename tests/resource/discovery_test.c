@@ -236,6 +236,72 @@ static void rfc7959_2_4_any_block_of_the_list_can_be_had(void **state)
     assert_string_equal(joined, all);
 }
 
+/* The ETag of the list, which is not what it was. */
+static int64_t assert_other_tag(int64_t before)
+{
+    assert_int_equal(simple(&ask, tree, COPAL_GET, CORE), COPAL_CONTENT);
+    const int64_t tag = option_of(&ask, COPAL_OPTION_ETAG);
+    assert_true(tag != before && tag != -1);
+    return tag;
+}
+
+static void rfc7959_2_4_another_list_has_another_etag(void **state)
+{
+    (void)state;
+    copal_value_options_t options = plain;
+    int64_t tag = assert_other_tag(-1);
+    const copal_handle_t a = add_value(tree, "a", "");
+    tag = assert_other_tag(tag);
+    attribute(a, "rt", "x");
+    tag = assert_other_tag(tag);
+    options.content_format = 0;
+    copal_tree_set_options(tree, a, &options);
+    tag = assert_other_tag(tag);
+    options.methods = COPAL_METHOD(COPAL_PUT); /* without GET there is nothing to observe */
+    copal_tree_set_options(tree, a, &options);
+    tag = assert_other_tag(tag);
+    simple(&ask, tree, COPAL_PUT, "b");
+    tag = assert_other_tag(tag);
+    simple(&ask, tree, COPAL_DELETE, "b");
+    tag = assert_other_tag(tag);
+    copal_tree_remove(tree, a);
+    assert_other_tag(tag);
+}
+
+static void the_same_list_has_the_same_etag_in_each_block(void **state)
+{
+    (void)state;
+    add_value(tree, "long/enough/for/two", "");
+    const int64_t tag = assert_other_tag(-1);
+    with_payload(&ask, tree, COPAL_PUT, "long/enough/for/two", "another value");
+    begin(&ask, COPAL_GET, CORE);
+    copal_write_option_uint(&ask.in, COPAL_OPTION_BLOCK2, 1 << 4);
+    assert_int_equal(finish(&ask, tree), COPAL_CONTENT);
+    assert_payload(&ask, "r/two>");
+    assert_int_equal(option_of(&ask, COPAL_OPTION_ETAG), tag);
+}
+
+/* Asks for the list by who has the one with this ETag. */
+static copal_code_t get_again(int64_t tag)
+{
+    const uint8_t octets[] = {(uint8_t)(tag >> 24), (uint8_t)(tag >> 16), (uint8_t)(tag >> 8), (uint8_t)tag};
+    begin(&ask, COPAL_GET, CORE);
+    copal_write_option(&ask.in, COPAL_OPTION_ETAG, bytes(octets, sizeof octets));
+    return finish(&ask, tree);
+}
+
+static void rfc7252_5_10_6_2_who_has_the_list_is_told_that_it_is_valid(void **state)
+{
+    (void)state;
+    const int64_t tag = assert_other_tag(-1);
+    assert_int_equal(get_again(tag), COPAL_VALID);
+    assert_payload(&ask, "");
+    assert_int_equal(option_of(&ask, COPAL_OPTION_ETAG), tag);
+    add_value(tree, "new", "");
+    assert_int_equal(get_again(tag), COPAL_CONTENT);
+    assert_payload(&ask, "</new>");
+}
+
 /* ---- the resource itself --------------------------------------------------------------------------- */
 
 static void only_get_is_allowed(void **state)
@@ -294,6 +360,9 @@ int main(void)
         TEST_LIGHTS(eight_filters_are_allowed_and_nine_are_not),
         TEST_LIGHTS(rfc6690_4_1_a_filter_that_fits_nothing_is_not_answered_by_multicast),
         TEST_LIGHTS(rfc7959_2_4_any_block_of_the_list_can_be_had),
+        TEST(rfc7959_2_4_another_list_has_another_etag),
+        TEST(the_same_list_has_the_same_etag_in_each_block),
+        TEST(rfc7252_5_10_6_2_who_has_the_list_is_told_that_it_is_valid),
         TEST(only_get_is_allowed),
         TEST(link_format_is_all_that_can_be_had),
         TEST(a_resource_of_that_path_wins),
