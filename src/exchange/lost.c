@@ -1,5 +1,6 @@
 /* What a security association that has ended, or was renewed, means for requests of our own (RFC 7252 section 9.1.2: a
  * response is matched within the association that its request was sent in). */
+#include "../message/writer.h"
 #include "state.h"
 
 /* The first request to the peer in slot `at` or behind; NULL: there is none. */
@@ -24,12 +25,10 @@ void copal_endpoint_lost(copal_endpoint_t *e, copal_time_t now, const copal_peer
 /* To run it again may not be the same as to run it once (section 5.1); with a precondition it would fail where it succeeded. */
 static bool runs_once(const copal__slot_t *s)
 {
-    copal_message_t m;
+    const copal_code_t code = s->w.data[1];
     copal_option_t option;
-    if (copal_message_parse(&m, (copal_bytes_t){s->w.data, s->w.size}))
-        return true;
-    return m.code == COPAL_POST || m.code == COPAL_PATCH || copal_option_find(&m, COPAL_OPTION_IF_MATCH, &option) ||
-           copal_option_find(&m, COPAL_OPTION_IF_NONE_MATCH, &option);
+    return code == COPAL_POST || code == COPAL_PATCH || copal__written(&s->w, COPAL_OPTION_IF_MATCH, &option) ||
+           copal__written(&s->w, COPAL_OPTION_IF_NONE_MATCH, &option);
 }
 
 void copal_endpoint_renewed(copal_endpoint_t *e, copal_time_t now, const copal_peer_t *peer)

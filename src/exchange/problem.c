@@ -1,5 +1,6 @@
 /* Concise Problem Details (RFC 9290): an error's title and its diagnostic as a CBOR map (RFC 8949 section 3), for clients that
  * accept that. */
+#include "../message/writer.h"
 #include "state.h"
 
 #include <string.h>
@@ -47,21 +48,14 @@ static size_t put_head(uint8_t *head, const char *title, size_t diagnostic)
     return (size_t)(at - head);
 }
 
-static bool has_content_format(const copal_writer_t *w)
-{
-    copal_option_reader_t reader = {w->data + w->options, w->data + (w->payload ? w->payload - 1 : w->size), 0};
-    copal_option_t option = {0};
-    while (copal_option_next(&reader, &option) && option.number < COPAL_OPTION_CONTENT_FORMAT)
-        ;
-    return option.number == COPAL_OPTION_CONTENT_FORMAT;
-}
-
 void copal__problem_describe(copal_writer_t *w)
 {
     const char *title = copal_code_text(w->data[1]);
     uint8_t head[HEAD_MOST];
+    copal_option_t format;
     size_t diagnostic = w->payload ? w->size - w->payload : 0;
-    if (w->error || (!*title && !diagnostic) || diagnostic > UINT16_MAX || has_content_format(w))
+    if (w->error || (!*title && !diagnostic) || diagnostic > UINT16_MAX ||
+        copal__written(w, COPAL_OPTION_CONTENT_FORMAT, &format))
         return;
     size_t size = put_head(head, title, diagnostic);
     if (w->capacity - w->size < size + MORE)

@@ -1,4 +1,5 @@
 /* Writing an answer where it leaves from, and the block of it that was asked for (RFC 7959 section 2.4). */
+#include "../message/writer.h"
 #include "state.h"
 
 #define SIZE2_MOST   6u  /* octets of the longest Size2 option, its head included */
@@ -33,23 +34,14 @@ void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code
     w->window = (size_t)16 << copal__szx_within(most < room ? most : room);
 }
 
-static bool has_option(const copal_writer_t *w, uint16_t number)
-{
-    copal_option_reader_t reader = {w->data + w->options, w->data + w->payload - 1, 0};
-    copal_option_t option;
-    while (copal_option_next(&reader, &option))
-        if (option.number == number)
-            return true;
-    return false;
-}
-
 /* Says which block of the body this is, and with the first how large all of it is (RFC 7959 section 4), where there is
  * room to say so. */
 static void add_block2(copal_writer_t *w, const copal_block_t *block, bool sized)
 {
+    copal_option_t size2;
     copal_write_option_uint(w, COPAL_OPTION_BLOCK2, copal_block_encode(block));
     if ((sized || (!block->number && block->more)) && w->total <= UINT32_MAX &&
-        w->capacity - w->size >= SIZE2_MOST && !has_option(w, COPAL_OPTION_SIZE2))
+        w->capacity - w->size >= SIZE2_MOST && !copal__written(w, COPAL_OPTION_SIZE2, &size2))
         copal_write_option_uint(w, COPAL_OPTION_SIZE2, (uint32_t)w->total);
 }
 

@@ -1,4 +1,5 @@
 /* Requests of our own (RFC 7252 section 5.2), and PROBING_RATE (section 4.7). */
+#include "../message/writer.h"
 #include "state.h"
 
 #include <string.h>
@@ -197,20 +198,15 @@ int copal_request_begin(copal_endpoint_t *e, const copal_request_t *request, cop
 /* "A GET request to a multicast group MUST NOT contain an ETag option" (section 8.2.1). */
 static bool has_etag(const copal_writer_t *w)
 {
-    copal_message_t m;
     copal_option_t option;
-    return !copal_message_parse(&m, (copal_bytes_t){w->data, w->size}) &&
-           copal_option_find(&m, COPAL_OPTION_ETAG, &option);
+    return copal__written(w, COPAL_OPTION_ETAG, &option);
 }
 
 static uint8_t unwanted(const copal_writer_t *w)
 {
-    copal_message_t m;
     copal_option_t option;
-    if (w->number < COPAL_OPTION_NO_RESPONSE || copal_message_parse(&m, (copal_bytes_t){w->data, w->size}) ||
-        !copal_option_find(&m, COPAL_OPTION_NO_RESPONSE, &option))
-        return 0;
-    return (uint8_t)copal_option_uint(&option);
+    bool said = w->number >= COPAL_OPTION_NO_RESPONSE && copal__written(w, COPAL_OPTION_NO_RESPONSE, &option);
+    return said ? (uint8_t)copal_option_uint(&option) : 0;
 }
 
 int copal_request_commit(copal_endpoint_t *e, copal_time_t now, copal_handle_t handle, copal_receiver_t *receiver)

@@ -1,4 +1,5 @@
 /* What comes back for requests of ours: acknowledgements, Resets, responses (RFC 7252 sections 4.2, 4.3, 5.3.2). */
+#include "../message/writer.h"
 #include "options.h"
 #include "state.h"
 
@@ -60,10 +61,8 @@ static copal__slot_t *by_token(const copal_endpoint_t *e, uint64_t hash, const c
 /* A second challenge, made when a copy of the first request came in, says nothing about the one with the Echo. */
 static bool is_same_echo(const copal__slot_t *s, const copal_option_t *echo)
 {
-    copal_message_t sent;
     copal_option_t ours;
-    return !copal_message_parse(&sent, (copal_bytes_t){s->w.data, s->w.size}) &&
-           copal_option_find(&sent, COPAL_OPTION_ECHO, &ours) && ours.value.size == echo->value.size &&
+    return copal__written(&s->w, COPAL_OPTION_ECHO, &ours) && ours.value.size == echo->value.size &&
            !memcmp(ours.value.data, echo->value.data, echo->value.size);
 }
 

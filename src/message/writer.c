@@ -206,6 +206,13 @@ void copal_write_payload(copal_writer_t *w, copal_bytes_t part)
         memcpy(at, part.data + dropped, kept);
 }
 
+bool copal__written(const copal_writer_t *w, uint16_t number, copal_option_t *option)
+{
+    const size_t end = w->payload ? w->payload - 1 : w->size;
+    const copal_message_t m = {.options = {w->data + w->options, end - w->options}};
+    return copal_option_find(&m, number, option);
+}
+
 /* Most often the window keeps all of it. */
 void copal__write_kept(copal_writer_t *w, const uint8_t *kept, size_t head, uint16_t last, size_t size)
 {

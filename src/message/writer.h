@@ -14,6 +14,8 @@ uint8_t *copal__write_space(copal_writer_t *w, uint16_t number, size_t size);
  *  of the last, then the marker and `size` octets. Into a writer that holds neither yet. */
 void copal__write_kept(copal_writer_t *w, const uint8_t *kept, size_t head, uint16_t last, size_t size);
 
+/** The first option `number` that was written, borrowed until something else is; false: there is none. */
+bool copal__written(const copal_writer_t *w, uint16_t number, copal_option_t *option);
 /** Takes the first option `number` out, if there is one. */
 void copal__write_remove(copal_writer_t *w, uint16_t number);
 
