@@ -6,11 +6,26 @@
 #include <string.h>
 
 /* No small machine needs room for a message of 1,152 octets: 256 of payload, in blocks where it is more. */
-/* A sensor with four values of up to 32 octets, which one peer observes and a few ask: messages of up to 128 octets of
- * payload, one at a time. */
-static const copal_limits_t least = {.datagram_size = 160,
-                                     .payload_size = 128,
-                                     .requests = COPAL_LIMIT_NONE,
+/* A sensor whose state peers ask for, and one observes; it answers by a service of its own, and takes nothing from them.
+ * Messages of up to 128 octets, 48 of them payload, one at a time. */
+static const copal_limits_t sensor = {.datagram_size = 128,
+                                      .payload_size = 48,
+                                      .requests = COPAL_LIMIT_NONE,
+                                      .deferred = COPAL_LIMIT_NONE,
+                                      .remembered = COPAL_LIMIT_NONE,
+                                      .proven = 2,
+                                      .counters = 1,
+                                      .batch = 1,
+                                      .observers = 1,
+                                      .observed = 1,
+                                      .observed_size = 24,
+                                      .notifications = 1,
+                                      .networks = 1,
+                                      .rests = COPAL_LIMIT_NONE};
+/* The same with four values of up to 32 octets, which peers may set, and a request of its own at a time. */
+static const copal_limits_t least = {.datagram_size = 128,
+                                     .payload_size = 48,
+                                     .requests = 1,
                                      .deferred = COPAL_LIMIT_NONE,
                                      .remembered = 4,
                                      .remembered_bytes = 192,
@@ -19,17 +34,16 @@ static const copal_limits_t least = {.datagram_size = 160,
                                      .batch = 1,
                                      .observers = 1,
                                      .observed = 1,
-                                     .observed_size = 32,
+                                     .observed_size = 24,
                                      .notifications = 1,
                                      .networks = 1,
                                      .rests = COPAL_LIMIT_NONE};
 /* It reports, one request at a time, and serves nobody. */
-static const copal_limits_t reporter = {.datagram_size = 160,
-                                        .payload_size = 128,
+static const copal_limits_t reporter = {.datagram_size = 128,
+                                        .payload_size = 48,
                                         .requests = 1,
                                         .deferred = COPAL_LIMIT_NONE,
-                                        .remembered = 1,
-                                        .remembered_bytes = 192,
+                                        .remembered = COPAL_LIMIT_NONE,
                                         .proven = 1,
                                         .counters = 1,
                                         .batch = 1,
@@ -40,8 +54,7 @@ static const copal_limits_t client = {.datagram_size = 320,
                                       .payload_size = 256,
                                       .requests = 4,
                                       .deferred = COPAL_LIMIT_NONE,
-                                      .remembered = 1,
-                                      .remembered_bytes = 512,
+                                      .remembered = COPAL_LIMIT_NONE,
                                       .proven = 1,
                                       .counters = 1,
                                       .batch = 4,
@@ -87,7 +100,8 @@ static const struct {
     const copal_limits_t *limits;
     const copal_tree_limits_t *tree;
 } configurations[] = {
-    {"a server of 4 small values, one observer, one peer at a time", &least, &four},
+    {"a service of its own that one peer observes", &sensor, NULL},
+    {"a server of 4 small values, one observer, and a client of one request at a time", &least, &four},
     {"a client of one request at a time", &reporter, NULL},
     {"a client of 4 requests", &client, NULL},
     {"a server of 10 resources and 8 peers", &server, &resources},

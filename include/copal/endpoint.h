@@ -10,7 +10,8 @@ extern "C" {
 
 typedef struct copal_endpoint_t copal_endpoint_t;
 
-/** A limit of none: for requests, deferred, observers (and then observed and notifications) and rests, which take no memory then. */
+/** A limit of none, which takes no memory: for requests, deferred, remembered (and then remembered_bytes: requests that must
+ *  run once are refused), observers (and then observed and notifications) and rests. */
 #define COPAL_LIMIT_NONE UINT32_MAX
 
 /** Every bound of an endpoint; 0 takes the default in brackets. What happens at each bound is said with it. */
@@ -102,6 +103,10 @@ size_t copal_endpoint_size(const copal_limits_t *limits);
  *  endpoint is used; memory that is never needed is never touched. `config` is copied.
  *  COPAL_ESPACE: size is below copal_endpoint_size. COPAL_EINVAL: a limit out of range or no `random`. */
 int copal_endpoint_init(copal_endpoint_t **endpoint, void *memory, size_t size, const copal_config_t *config);
+
+/** The same for an endpoint that only asks: a program that makes no other kind links nothing of a server. `config.service` does
+ *  not count, and a request is rejected (RFC 7252 section 4.2): a CON with Reset, a NON silently. */
+int copal_endpoint_init_client(copal_endpoint_t **endpoint, void *memory, size_t size, const copal_config_t *config);
 
 /** From now on requests by multicast are served (RFC 7252 section 8); without it they are ignored. They are NON; what is
  *  2.xx is answered, at a random moment within timing.leisure, and an error only to who shows interest by a No-Response

@@ -70,8 +70,6 @@ void copal__account(copal_endpoint_t *e, const copal__arrival_t *a, size_t out)
 
 bool copal__is_proof(copal_endpoint_t *e, const copal__arrival_t *a)
 {
-    if (!e->guard.has_pinged)
-        return false;
     uint64_t hash = copal__peer_hash(e, &a->from->peer);
     copal__bucket_t *b = copal__guard_bucket(&e->guard, &a->from->peer, a->from->network);
     if (!copal__guard_is_proof(b, e->now, hash, a->message.id))

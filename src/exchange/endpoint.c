@@ -55,7 +55,7 @@ static void complete(void *fields, const void *defaults, size_t size)
 
 static void complete_limits(copal_limits_t *l)
 {
-    uint32_t *const spared[] = {&l->requests, &l->deferred, &l->observers, &l->rests};
+    uint32_t *const spared[] = {&l->requests, &l->deferred, &l->remembered, &l->observers, &l->rests};
     bool payload = l->payload_size, observed = l->observed_size;
     complete(l, &default_limits, sizeof *l);
     for (size_t i = 0; i < sizeof spared / sizeof *spared; i++)
@@ -63,6 +63,8 @@ static void complete_limits(copal_limits_t *l)
             *spared[i] = 0;
     if (!l->observers)
         l->observed = l->notifications = 0;
+    if (!l->remembered)
+        l->remembered_bytes = 0;
     if (!payload && l->payload_size > l->datagram_size)
         l->payload_size = l->datagram_size;
     if (!observed && l->observed_size > l->datagram_size)
@@ -74,9 +76,10 @@ static bool limits_are_valid(const copal_limits_t *l)
     return l->datagram_size >= 64 && l->datagram_size <= UINT16_MAX && l->payload_size >= 16 &&
            l->payload_size <= l->datagram_size && l->token_size <= UINT8_MAX && !(l->counters & (l->counters - 1)) &&
            !(l->networks & (l->networks - 1)) && l->network_bytes <= INT32_MAX &&
-           l->remembered_bytes >= copal__remembered_least(l->datagram_size) && l->requests < 1u << 29 && l->deferred < 1u << 29 &&
-           l->notifications < 1u << 29 && l->observers < 1u << 30 && l->observed < 1u << 30 &&
-           l->observed_size <= l->datagram_size && l->rests <= 4096 && l->rest_size <= INT32_MAX;
+           (!l->remembered || l->remembered_bytes >= copal__remembered_least(l->datagram_size)) &&
+           l->requests < 1u << 29 && l->deferred < 1u << 29 && l->notifications < 1u << 29 && l->observers < 1u << 30 &&
+           l->observed < 1u << 30 && l->observed_size <= l->datagram_size && l->rests <= 4096 &&
+           l->rest_size <= INT32_MAX;
 }
 
 static bool timing_is_valid(const copal_timing_t *t)
@@ -106,10 +109,10 @@ static void lay_out_observers(copal__observers_t *t, copal__carver_t *carver, co
     t->client_mask = 0;
     while (t->client_mask / CLIENTS_MORE + 1 < l->notifications)
         t->client_mask = 2 * t->client_mask + 1;
-    t->clients = copal__carve(carver, (size_t)t->client_mask + 1, sizeof *t->clients);
-    t->changed_links = copal__carve(carver, l->observed, sizeof *t->changed_links);
-    t->ring_links = copal__carve(carver, l->observers, sizeof *t->ring_links);
-    t->stand_links = copal__carve(carver, l->observers, sizeof *t->stand_links);
+    t->clients = copal__carve_links(carver, (size_t)t->client_mask + 1, sizeof *t->clients);
+    t->changed_links = copal__carve_links(carver, l->observed, sizeof *t->changed_links);
+    t->ring_links = copal__carve_links(carver, l->observers, sizeof *t->ring_links);
+    t->stand_links = copal__carve_links(carver, l->observers, sizeof *t->stand_links);
 }
 
 /* Lays out all that is behind the endpoint itself; how many octets it takes together. */
@@ -131,7 +134,7 @@ static size_t lay_out(copal_endpoint_t *e, void *memory, const copal_limits_t *l
     copal__index_lay(&e->named, &carver, slots);
     copal__pool_lay(&e->line_pool, &carver, l->requests);
     e->lines = copal__carve(&carver, l->requests, sizeof *e->lines);
-    e->line_links = copal__carve(&carver, slots, sizeof *e->line_links);
+    e->line_links = copal__carve_links(&carver, slots, sizeof *e->line_links);
     copal__index_lay(&e->by_peer, &carver, l->requests);
     lay_out_observers(&e->observers, &carver, l);
     copal__rests_lay(&e->rests, &carver, l->rests, l->rest_size);
@@ -149,31 +152,48 @@ size_t copal_endpoint_size(const copal_limits_t *limits)
 static void derive_lifetimes(copal_endpoint_t *e)
 {
     const copal_timing_t *t = &e->config.timing;
-    copal_time_t span = (copal_time_t)(t->ack_timeout * t->ack_random_permille / 1000) * ((1 << t->max_retransmit) - 1);
+    uint32_t span = t->ack_timeout * t->ack_random_permille / 1000 * ((1u << t->max_retransmit) - 1);
     e->transmit_span = span;
     e->non_lifetime = span + MAX_LATENCY;
     e->exchange_lifetime = span + 2 * MAX_LATENCY + t->ack_timeout;
 }
 
-int copal_endpoint_init(copal_endpoint_t **endpoint, void *memory, size_t size, const copal_config_t *config)
+int copal_endpoint_init_client(copal_endpoint_t **endpoint, void *memory, size_t size, const copal_config_t *config)
 {
     copal_endpoint_t *e = memory;
+    copal_limits_t l = config->limits;
     if (size < sizeof *e)
         return COPAL_ESPACE;
-    e->config = *config;
-    complete_limits(&e->config.limits);
+    e->config.timing = config->timing;
+    complete_limits(&l);
     complete(&e->config.timing, &default_timing, sizeof default_timing);
-    if (!config->random || !limits_are_valid(&e->config.limits) || !timing_is_valid(&e->config.timing))
+    if (!config->random || !limits_are_valid(&l) || !timing_is_valid(&e->config.timing))
         return COPAL_EINVAL;
-    if (size < lay_out(e, memory, &e->config.limits))
+    if (size < lay_out(e, memory, &l))
         return COPAL_ESPACE;
+    e->config = (copal__config_t){
+        .limits = {l.datagram_size, l.payload_size, l.token_size, l.requests, l.deferred, l.notifications},
+        .timing = e->config.timing, .random = config->random, .random_state = config->random_state,
+        .first_slot = config->first_slot};
     derive_lifetimes(e);
-    e->guard.half = e->config.limits.network_bytes / 2;
+    e->take = copal__take;
+    e->guard.half = l.network_bytes / 2;
     e->identifiers.random = config->random;
     e->identifiers.random_state = config->random_state;
     config->random(config->random_state, &e->key, sizeof e->key);
     e->guard.secret = copal__hash(&e->key, GUARD_TWEAK, NULL, 0) | 1;
     *endpoint = e;
+    return 0;
+}
+
+int copal_endpoint_init(copal_endpoint_t **endpoint, void *memory, size_t size, const copal_config_t *config)
+{
+    int error = copal_endpoint_init_client(endpoint, memory, size, config);
+    if (error)
+        return error;
+    (*endpoint)->config.service = config->service;
+    (*endpoint)->server = &copal__server;
+    (*endpoint)->take = copal__take_ready;
     return 0;
 }
 
@@ -219,7 +239,7 @@ static copal_bytes_t cut(copal_bytes_t datagram)
 /* An acknowledgement or a Reset goes to what it answers; a request in an ACK is none (section 4.2). */
 static int settle(copal_endpoint_t *e, const copal__arrival_t *a)
 {
-    if (a->message.type == COPAL_RST && copal__is_proof(e, a))
+    if (a->message.type == COPAL_RST && e->guard.has_pinged && e->server->is_proof(e, a))
         return 0;
     copal__slot_t *s = copal__slot_by_id(e, &a->from->peer, a->from->via, a->message.id);
     if (s && e->asks_groups && a->message.type == COPAL_RST && s->via != a->from->via)
@@ -230,8 +250,8 @@ static int settle(copal_endpoint_t *e, const copal__arrival_t *a)
     return s && !is_request ? s->kind->settle(e, s, a) : COPAL_EIGNORED;
 }
 
-/* Any message but a request. */
-static int take(copal_endpoint_t *e, copal__arrival_t *a)
+/* Any message but a request that is served. */
+static int take_other(copal_endpoint_t *e, copal__arrival_t *a)
 {
     copal_type_t type = a->message.type;
     copal_code_t code = a->message.code;
@@ -254,26 +274,16 @@ static int dispatch(copal_endpoint_t *e, copal__arrival_t *a)
 {
     const copal_message_t *m = &a->message;
     bool is_request = m->code != COPAL_EMPTY && COPAL_CODE_CLASS(m->code) == 0 && m->type <= COPAL_NON;
-    int error = is_request ? copal__request_receive(e, a) : take(e, a);
+    int error = is_request && e->server ? e->server->receive(e, a) : take_other(e, a);
     if (error == COPAL_EFORMAT)
         reject(e, a);
     return error;
 }
 
-int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, copal_bytes_t datagram)
+int copal__take(copal_endpoint_t *e, const copal_from_t *from, copal_bytes_t datagram)
 {
-    copal__arrival_t a;
-    if (!copal__outbox_has_room(&e->outbox))
-        return COPAL_EFULL;
-    e->now = now;
-    e->counters.received++;
-    e->credit = COPAL__CREDIT * datagram.size;
-    if (copal__ready_answer(e, from, datagram))
-        return 0;
+    copal__arrival_t a = {.from = from, .datagram = datagram, .oversize = datagram.size > e->config.limits.datagram_size};
     size_t before = e->outbox.tail;
-    a.from = from;
-    a.datagram = datagram;
-    a.oversize = datagram.size > e->config.limits.datagram_size;
     int error = copal__message_head(&a.message, a.oversize ? cut(datagram) : datagram);
     if (error == COPAL_EFORMAT)
         reject(e, &a);
@@ -281,11 +291,21 @@ int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_fr
         error = dispatch(e, &a);
     size_t out = e->outbox.tail - before;
     if (out > e->credit || e->guard.low)
-        copal__account(e, &a, out);
+        e->server->account(e, &a, out);
     if (error == COPAL_EFORMAT || error == COPAL_EVERSION)
         e->counters.malformed++;
     e->counters.ignored += error == COPAL_EIGNORED;
     return error;
+}
+
+int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, copal_bytes_t datagram)
+{
+    if (!copal__outbox_has_room(&e->outbox))
+        return COPAL_EFULL;
+    e->now = now;
+    e->counters.received++;
+    e->credit = COPAL__CREDIT * datagram.size;
+    return e->take(e, from, datagram);
 }
 
 /* ---- out -------------------------------------------------------------------------------------------------- */

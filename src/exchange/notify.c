@@ -403,16 +403,16 @@ static bool take_turn(copal_endpoint_t *e, uint32_t at)
 }
 
 /* The one that has stood there for longest, if anybody does. */
-static bool first(const copal_endpoint_t *e, copal__observer_stand_t stand, copal__observer_t **o)
+static bool first(copal_endpoint_t *e, copal__observer_stand_t stand, copal__observer_t **o)
 {
-    uint32_t at = copal__list_first(&e->observers.stands[stand]);
+    uint32_t at = copal__list_first(copal__standing(&e->observers, stand));
     if (at != COPAL__NONE)
         *o = &e->observers.observers[at];
     return at != COPAL__NONE;
 }
 
 /* The next one of those who wait for something that has come. */
-static bool ready(const copal_endpoint_t *e, copal__observer_t **o)
+static bool ready(copal_endpoint_t *e, copal__observer_t **o)
 {
     return (has_slot(e) && first(e, COPAL__CROWDED, o)) || first(e, COPAL__DUE, o) ||
            (first(e, COPAL__COOLING, o) && (int32_t)((uint32_t)e->now - (*o)->due) >= 0);

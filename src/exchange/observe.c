@@ -1,6 +1,8 @@
 /* Observations begin and end (RFC 7641 sections 3.6, 4.1). */
 #include "observe.h"
 
+#include "../message/writer.h"
+
 #include <string.h>
 
 #define TWEAK 0x6f627365u
@@ -51,11 +53,11 @@ void copal__observe_end(copal_endpoint_t *e, copal__observer_t *o)
 
 void copal__observe_wake(copal_endpoint_t *e)
 {
-    const copal__observers_t *t = &e->observers;
-    uint32_t cooling = copal__list_first(&t->stands[COPAL__COOLING]);
+    copal__observers_t *t = &e->observers;
+    uint32_t cooling = copal__list_first(copal__standing(t, COPAL__COOLING));
     copal_time_t at = COPAL_NEVER;
-    if (t->changed.first || t->stands[COPAL__DUE].first || t->stands[COPAL__SUPERSEDED].first ||
-        (t->stands[COPAL__CROWDED].first && e->notifying < e->config.limits.notifications))
+    if (t->changed.first || copal__standing(t, COPAL__DUE)->first || copal__standing(t, COPAL__SUPERSEDED)->first ||
+        (copal__standing(t, COPAL__CROWDED)->first && e->notifying < e->config.limits.notifications))
         at = e->now;
     else if (cooling != COPAL__NONE)
         at = e->now + (int32_t)(t->observers[cooling].due - (uint32_t)e->now);
@@ -198,13 +200,10 @@ void copal__observe_write(copal__subject_t *s, copal_writer_t *w)
 
 bool copal__observer_fits(copal__observer_t *o, copal_code_t code, const copal_writer_t *w)
 {
-    copal_option_reader_t reader = {w->data + w->options, w->data + (w->payload ? w->payload - 1 : w->size), 0};
-    copal_option_t option = {0};
+    copal_option_t option;
     if (code == COPAL_VALID)
         return true; /* it has none, and means that of an earlier one */
-    while (copal_option_next(&reader, &option) && option.number < COPAL_OPTION_CONTENT_FORMAT)
-        ;
-    bool has_format = option.number == COPAL_OPTION_CONTENT_FORMAT;
+    bool has_format = copal__written(w, COPAL_OPTION_CONTENT_FORMAT, &option);
     uint16_t format = has_format ? (uint16_t)copal_option_uint(&option) : 0;
     if (!o->has_content) {
         o->has_content = true;

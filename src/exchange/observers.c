@@ -121,7 +121,7 @@ void copal__observer_identify(copal__observers_t *t, copal__observer_t *o, uint1
 
 static copal__list_t *list_of(copal__observers_t *t, const copal__observer_t *o)
 {
-    return o->stand == COPAL__BEHIND ? &copal__client_of(t, o->hash)->behind : &t->stands[o->stand];
+    return o->stand == COPAL__BEHIND ? &copal__client_of(t, o->hash)->behind : copal__standing(t, o->stand);
 }
 
 void copal__observer_stand(copal__observers_t *t, copal__observer_t *o, copal__observer_stand_t stand)

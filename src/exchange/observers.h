@@ -17,9 +17,8 @@ typedef enum {
     COPAL__DUE,        /* is told next */
     COPAL__SUPERSEDED, /* its CON is due to be sent again, but with a newer state */
     COPAL__CROWDED,    /* waits for one of limits.notifications */
-    COPAL__BEHIND,     /* waits for another CON to the same client */
     COPAL__COOLING,    /* waits until `due`: for a NON to be allowed, or a message ID to be free */
-    COPAL__STANDS,
+    COPAL__BEHIND,     /* waits for another CON to the same client, in the list of that */
 } copal__observer_stand_t;
 
 typedef struct {
@@ -84,7 +83,7 @@ typedef struct {
     copal__client_t *clients;
     uint32_t client_mask;
     copal__list_t changed;               /* subjects */
-    copal__list_t stands[COPAL__STANDS]; /* observers, from COPAL__DUE on */
+    copal__list_t stands[COPAL__BEHIND - COPAL__DUE]; /* observers, from COPAL__DUE on */
     copal_time_t number;                 /* no subject ever had a higher one */
 } copal__observers_t;
 
@@ -103,6 +102,12 @@ static inline copal_bytes_t copal__observed_request(const copal__observers_t *t,
 static inline copal__subject_t *copal__subject_of(const copal__observers_t *t, const copal__observer_t *o)
 {
     return &t->subjects[t->observed[o->observed].subject];
+}
+
+/** Those that stand like this, from COPAL__DUE to COPAL__COOLING. */
+static inline copal__list_t *copal__standing(copal__observers_t *t, copal__observer_stand_t stand)
+{
+    return &t->stands[stand - COPAL__DUE];
 }
 
 static inline copal__client_t *copal__client_of(const copal__observers_t *t, uint64_t peer_hash)

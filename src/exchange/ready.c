@@ -49,21 +49,22 @@ static inline bool is_calm(const copal_endpoint_t *e, const copal_from_t *from)
 /* Whether no payload of so many octets needs a block (copal__answer_open), nor too much credit. */
 static inline bool fits(const copal_endpoint_t *e, size_t header, size_t size)
 {
-    const copal_limits_t *limits = &e->config.limits;
+    const copal__bounds_t *limits = &e->config.limits;
     return size <= limits->payload_size &&
            header + COPAL__OPTIONS_ROOM + limits->payload_size <= limits->datagram_size &&
            header + size + COPAL__CLOSING_MOST <= e->credit + e->guard.half;
 }
 
-bool copal__ready_answer(copal_endpoint_t *e, const copal_from_t *from, copal_bytes_t datagram)
+/* False: it is to be taken the long way, and nothing has happened. */
+static inline bool answer(copal_endpoint_t *e, const copal_from_t *from, copal_bytes_t datagram)
 {
     const copal_service_t *service = &e->config.service;
-    copal_bytes_t path, answer;
+    copal_bytes_t path, whole;
     if (!is_calm(e, from) || datagram.size > e->config.limits.datagram_size || !(path = plain_path(datagram)).size ||
-        !service->ready(service->context, from, path, &answer))
+        !service->ready(service->context, from, path, &whole))
         return false;
     const size_t header = (size_t)(path.data - datagram.data);
-    if (!fits(e, header, answer.size))
+    if (!fits(e, header, whole.size))
         return false;
     uint8_t *out = copal__outbox_place(&e->outbox);
     out[0] = (uint8_t)(datagram.data[0] ^ CON_GET_HEAD ^ ACK_HEAD);
@@ -71,13 +72,18 @@ bool copal__ready_answer(copal_endpoint_t *e, const copal_from_t *from, copal_by
     memcpy(out + 2, datagram.data + 2, 2);
     if (header > HEADER_SIZE)
         memcpy(out + HEADER_SIZE, datagram.data + HEADER_SIZE, header - HEADER_SIZE);
-    if (answer.size)
-        memcpy(out + header, answer.data, answer.size);
-    copal__outbox_post(&e->outbox, from, header + answer.size);
+    if (whole.size)
+        memcpy(out + header, whole.data, whole.size);
+    copal__outbox_post(&e->outbox, from, header + whole.size);
     e->counters.requests[COPAL_GET]++;
     e->counters.answers[0]++;
-    if (header + answer.size > e->credit && !from->proven)
+    if (header + whole.size > e->credit && !from->proven)
         copal__guard_spend(&e->guard, copal__guard_bucket(&e->guard, &from->peer, from->network),
-                           header + answer.size - e->credit);
+                           header + whole.size - e->credit);
     return true;
+}
+
+int copal__take_ready(copal_endpoint_t *e, const copal_from_t *from, copal_bytes_t datagram)
+{
+    return answer(e, from, datagram) ? 0 : copal__take(e, from, datagram);
 }

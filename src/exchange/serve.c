@@ -351,7 +351,7 @@ static bool answer_rest(copal__serving_t *s)
  * certain to be there holds the options, as a rule. */
 static void suggest_smaller(copal__serving_t *s)
 {
-    const copal_limits_t *limits = &s->call.endpoint->config.limits;
+    const copal__bounds_t *limits = &s->call.endpoint->config.limits;
     copal_message_t m;
     copal_option_t option;
     copal_block_t block;
@@ -463,3 +463,5 @@ int copal__request_receive(copal_endpoint_t *e, copal__arrival_t *a)
     finish(&s);
     return 0;
 }
+
+const copal__server_t copal__server = {copal__request_receive, copal__account, copal__is_proof};

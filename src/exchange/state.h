@@ -94,6 +94,15 @@ typedef struct {
     bool (*again)(copal__slot_t *s, const copal__serving_t *serving);
 } copal__kind_t;
 
+/** What an endpoint needs to serve requests. Only copal_endpoint_init names it: a client links nothing of it. */
+typedef struct {
+    int (*receive)(copal_endpoint_t *e, copal__arrival_t *a);
+    /** Books what was answered, and may ask for a proof. */
+    void (*account)(copal_endpoint_t *e, const copal__arrival_t *a, size_t out);
+    /** Whether a Reset is that proof. */
+    bool (*is_proof)(copal_endpoint_t *e, const copal__arrival_t *a);
+} copal__server_t;
+
 /** What a request has to do with Observe (RFC 7641). */
 typedef enum {
     COPAL__PLAIN,      /* nothing */
@@ -197,12 +206,30 @@ typedef struct {
     copal_time_t until;
 } copal__taken_t;
 
+/** The limits that are not those of a table. */
+typedef struct {
+    uint32_t datagram_size, payload_size, token_size, requests, deferred, notifications;
+} copal__bounds_t;
+
+/** What is needed later of how an endpoint was configured. */
+typedef struct {
+    copal__bounds_t limits;
+    copal_timing_t timing;
+    void (*random)(void *state, void *buffer, size_t size);
+    void *random_state;
+    uint32_t first_slot;
+    copal_service_t service;
+} copal__config_t;
+
 struct copal_endpoint_t {
-    copal_config_t config;
+    copal__config_t config;
     copal_time_t now; /* of the present call */
     copal_counters_t counters;
     copal__key_t key;
-    copal_time_t exchange_lifetime, non_lifetime, transmit_span;
+    uint32_t exchange_lifetime, non_lifetime, transmit_span; /* milliseconds */
+    const copal__server_t *server; /* NULL: it is a client only */
+    /** Takes what came in: by the short way first, or at once by the long one. */
+    int (*take)(copal_endpoint_t *e, const copal_from_t *from, copal_bytes_t datagram);
     /** Keeps an answer to a request by multicast until its moment; NULL: such requests are ignored. */
     void (*keep)(copal__serving_t *s);
     /** Takes CON and NON responses; NULL until there is a request. */
@@ -376,8 +403,14 @@ void copal__address_release(copal_endpoint_t *e, const copal_peer_t *peer, uint6
 /** It has acknowledged what was spent on it: that goes back. */
 void copal__address_refund(copal_endpoint_t *e, const copal_peer_t *peer, const copal__address_t *a);
 
+/* endpoint.c */
+
+/** Takes a datagram by the long way, as copal_endpoint_receive says. */
+int copal__take(copal_endpoint_t *e, const copal_from_t *from, copal_bytes_t datagram);
+
 /* serve.c, reply.c, later.c: the server */
 
+extern const copal__server_t copal__server;
 /** Takes a request, of whose message only the head was viewed. */
 int copal__request_receive(copal_endpoint_t *e, copal__arrival_t *a);
 /** Computes the origin, once: a plain GET never needs it. */
@@ -386,9 +419,9 @@ void copal__serving_identify(copal__serving_t *s);
 void copal__serving_execute(copal__serving_t *s);
 /** Completes what was answered. */
 void copal__serving_close(copal__serving_t *s);
-/** ready.c: answers a CON GET with nothing but a path, if the answer is kept ready and every decision of the long way is
- *  foregone; false: it is to be taken the long way, and nothing has happened. */
-bool copal__ready_answer(copal_endpoint_t *e, const copal_from_t *from, copal_bytes_t datagram);
+/** ready.c: takes a datagram. A CON GET with nothing but a path is answered at once, if the answer is kept ready and every
+ *  decision of the long way is foregone; anything else takes that. */
+int copal__take_ready(copal_endpoint_t *e, const copal_from_t *from, copal_bytes_t datagram);
 /** Octets kept free for options when a payload is cut to what fits. */
 #define COPAL__OPTIONS_ROOM 64u
 /** Sets an answer's payload window for the block that was asked for (RFC 7959 section 2.4), and where the rest goes. */

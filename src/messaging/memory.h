@@ -12,5 +12,7 @@ typedef struct {
 
 /** Room for `count` things of `size` octets, aligned for any type; NULL when only measuring. */
 void *copal__carve(copal__carver_t *carver, size_t count, size_t size);
+/** The same for things of nothing but numbers of 32 bits: small tables have many of those. */
+void *copal__carve_links(copal__carver_t *carver, size_t count, size_t size);
 
 #endif

@@ -26,7 +26,7 @@ void copal__remembered_lay(copal__remembered_t *r, copal__carver_t *carver, uint
                            uint32_t reply_size)
 {
     uint32_t buckets = BUCKETS, pieces = bytes / (uint32_t)sizeof *r->pieces;
-    while (buckets / 2 / BUCKETS_MORE >= capacity)
+    while (buckets > 1 && buckets / 2 / BUCKETS_MORE >= capacity)
         buckets /= 2;
     r->bucket_mask = buckets - 1;
     r->runs = copal__carve(carver, capacity, sizeof *r->runs);
@@ -34,7 +34,7 @@ void copal__remembered_lay(copal__remembered_t *r, copal__carver_t *carver, uint
     copal__index_lay(&r->index, carver, capacity);
     r->pieces = copal__carve(carver, pieces, sizeof *r->pieces);
     copal__pool_lay(&r->piece_pool, carver, pieces);
-    r->buckets = copal__carve(carver, buckets, sizeof *r->buckets);
+    r->buckets = copal__carve_links(carver, buckets, sizeof *r->buckets);
     r->worst = worst_of(reply_size);
 }
 

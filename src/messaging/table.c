@@ -2,7 +2,7 @@
 
 void copal__pool_lay(copal__pool_t *pool, copal__carver_t *carver, uint32_t capacity)
 {
-    pool->links = copal__carve(carver, capacity, sizeof *pool->links);
+    pool->links = copal__carve_links(carver, capacity, sizeof *pool->links);
     pool->capacity = capacity;
     pool->fresh = pool->free = pool->used = 0;
 }
@@ -34,8 +34,8 @@ void copal__index_lay(copal__index_t *index, copal__carver_t *carver, uint32_t c
     uint32_t heads = 1;
     while (heads < capacity / 2) /* a power of two: one or two to each, if all are taken */
         heads <<= 1;
-    index->heads = copal__carve(carver, heads, sizeof *index->heads);
-    index->links = copal__carve(carver, capacity, sizeof *index->links);
+    index->heads = copal__carve_links(carver, heads, sizeof *index->heads);
+    index->links = copal__carve_links(carver, capacity, sizeof *index->links);
     index->mask = heads - 1;
 }
 

@@ -3,7 +3,7 @@
 void copal__timers_lay(copal__timers_t *t, copal__carver_t *carver, uint32_t capacity)
 {
     t->timers = copal__carve(carver, capacity, sizeof *t->timers);
-    t->heap = copal__carve(carver, capacity, sizeof *t->heap);
+    t->heap = copal__carve_links(carver, capacity, sizeof *t->heap);
     t->count = t->order = 0;
 }
 

@@ -129,7 +129,8 @@ static void an_endpoint_with_one_of_everything_still_does_everything(void **stat
 }
 
 static const copal_limits_t none = {.requests = COPAL_LIMIT_NONE, .deferred = COPAL_LIMIT_NONE,
-                                    .observers = COPAL_LIMIT_NONE, .rests = COPAL_LIMIT_NONE};
+                                    .remembered = COPAL_LIMIT_NONE, .observers = COPAL_LIMIT_NONE,
+                                    .rests = COPAL_LIMIT_NONE};
 
 static void an_endpoint_of_none_asks_defers_and_is_observed_by_nobody(void **state)
 {
@@ -160,7 +161,9 @@ static void an_endpoint_of_none_keeps_no_rest_of_an_answer(void **state)
     bench_t b;
     server_t s;
     message_t m;
-    bench_open(&b, &(copal_config_t){.limits = none, .service = server_service(&s)});
+    copal_limits_t limits = none;
+    limits.remembered = 4;
+    bench_open(&b, &(copal_config_t){.limits = limits, .service = server_service(&s)});
     s.body_size = 2000;
     bench_accept(&b, 1, message_make(&m, COPAL_CON, COPAL_POST, 1, NO_BYTES, "a", NULL));
     assert_int_equal(option_of(bench_sent(&b), COPAL_OPTION_BLOCK2), 8 + 6); /* 1,024 octets, more follow */
@@ -173,6 +176,30 @@ static void an_endpoint_of_none_keeps_no_rest_of_an_answer(void **state)
     bench_close(&b);
 }
 
+/* What is idempotent may run again (RFC 7252 section 4.5). */
+static void an_endpoint_that_remembers_nothing_refuses_what_must_run_once(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    message_t m;
+    const copal_from_t proven = {.peer = peer_of(1), .proven = true};
+    bench_open(&b, &(copal_config_t){.limits = none, .service = server_service(&s)});
+    for (uint16_t i = 0; i < 300; i++) {
+        bench_receive_from(&b, &proven, message_make(&m, COPAL_CON, COPAL_POST, i, NO_BYTES, "a", NULL));
+        assert_int_equal(bench_sent(&b)->code, COPAL_SERVICE_UNAVAILABLE);
+    }
+    assert_int_equal(s.runs, 0);
+    bench_accept(&b, 1, message_make(&m, COPAL_CON, COPAL_POST, 1000, NO_BYTES, "a", NULL));
+    assert_int_equal(bench_sent(&b)->code, COPAL_UNAUTHORIZED);
+    for (unsigned i = 0; i < 2; i++) {
+        bench_accept(&b, 1, message_make(&m, COPAL_CON, COPAL_PUT, 1001, NO_BYTES, "a", NULL));
+        assert_int_equal(bench_sent(&b)->code, COPAL_CONTENT);
+    }
+    assert_int_equal(s.runs, 2);
+    bench_close(&b);
+}
+
 static void what_there_is_none_of_takes_no_memory(void **state)
 {
     (void)state;
@@ -180,6 +207,10 @@ static void what_there_is_none_of_takes_no_memory(void **state)
     copal_limits_t one = none;
     one.requests = 1;
     assert_true(copal_endpoint_size(&one) > size + 1152);
+    one = none;
+    one.remembered = 1;
+    one.remembered_bytes = 1280;
+    assert_true(copal_endpoint_size(&one) > size + 1280);
     one = none;
     one.observers = one.observed = one.notifications = 1;
     assert_true(copal_endpoint_size(&one) > size + 1152);
@@ -414,6 +445,7 @@ int main(void)
         cmocka_unit_test(an_endpoint_with_one_of_everything_still_does_everything),
         cmocka_unit_test(an_endpoint_of_none_asks_defers_and_is_observed_by_nobody),
         cmocka_unit_test(an_endpoint_of_none_keeps_no_rest_of_an_answer),
+        cmocka_unit_test(an_endpoint_that_remembers_nothing_refuses_what_must_run_once),
         cmocka_unit_test(what_there_is_none_of_takes_no_memory),
         cmocka_unit_test(requests_past_the_bound_are_refused_until_one_has_ended),
         cmocka_unit_test(a_request_of_the_datagram_size_leaves_and_one_octet_more_is_refused),

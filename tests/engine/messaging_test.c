@@ -468,6 +468,37 @@ static void rfc7252_5_3_1_drawn_tokens_are_distinct_and_hold_32_random_bits(void
     bench_close(&b);
 }
 
+static void rfc7252_4_2_a_client_rejects_requests_and_asks(void **state)
+{
+    (void)state;
+    bench_t b;
+    server_t s;
+    message_t m;
+    outcome_t o;
+    const copal_limits_t limits = {.requests = 1, .deferred = COPAL_LIMIT_NONE, .remembered = COPAL_LIMIT_NONE,
+                                   .proven = 1, .networks = 1, .observers = COPAL_LIMIT_NONE, .rests = COPAL_LIMIT_NONE};
+    bench_open_client(&b, &(copal_config_t){.limits = limits, .service = server_service(&s)});
+    for (copal_code_t code = COPAL_GET; code <= COPAL_IPATCH; code++) {
+        int result = bench_receive(&b, 1, message_make(&m, COPAL_CON, code, code, BYTES(1, 2), "a", "x"));
+        assert_int_equal(result, COPAL_EIGNORED);
+        bench_sends(&b, 1, BYTES(0x70, 0, 0, code));
+        bench_receive(&b, 1, message_make(&m, COPAL_NON, code, code, BYTES(1, 2), "a", "x"));
+        bench_silent(&b);
+    }
+    bench_receive(&b, 1, BYTES(0x40, COPAL_GET, 0, 9, 0xff)); /* a marker without payload */
+    bench_sends(&b, 1, BYTES(0x70, 0, 0, 9));
+    bench_receive(&b, 1, BYTES(0x70, 0, 0, 10)); /* a Reset for nothing */
+    bench_silent(&b);
+    assert_int_equal(s.runs, 0);
+    bench_ask(&b, 1, COPAL_GET, true, &o);
+    bench_sent(&b);
+    message_start(&m, COPAL_ACK, COPAL_CONTENT, b.sent.message.id, b.sent.message.token);
+    bench_accept(&b, 1, message_end(&m));
+    assert_int_equal(o.status, 0);
+    bench_idle(&b);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -491,6 +522,7 @@ int main(void)
         cmocka_unit_test(requests_that_cannot_be_are_refused),
         cmocka_unit_test(the_same_given_token_is_refused_while_it_is_in_use_toward_that_peer),
         cmocka_unit_test(rfc7252_5_3_1_drawn_tokens_are_distinct_and_hold_32_random_bits),
+        cmocka_unit_test(rfc7252_4_2_a_client_rejects_requests_and_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

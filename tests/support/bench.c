@@ -16,7 +16,9 @@ bool peer_equal(const copal_peer_t *a, const copal_peer_t *b)
     return a->size == b->size && memcmp(a->data, b->data, a->size) == 0;
 }
 
-void bench_open(bench_t *b, const copal_config_t *config)
+typedef int init_t(copal_endpoint_t **endpoint, void *memory, size_t size, const copal_config_t *config);
+
+static void make(bench_t *b, const copal_config_t *config, init_t *init)
 {
     copal_config_t own = *config;
     *b = (bench_t){.random = random_from(1), .now = 1000000};
@@ -24,8 +26,12 @@ void bench_open(bench_t *b, const copal_config_t *config)
     own.random_state = &b->random;
     size_t size = copal_endpoint_size(&own.limits);
     b->memory = calloc(1, size);
-    check_equal(copal_endpoint_init(&b->endpoint, b->memory, size, &own), 0);
+    check_equal(init(&b->endpoint, b->memory, size, &own), 0);
 }
+
+void bench_open(bench_t *b, const copal_config_t *config) { make(b, config, copal_endpoint_init); }
+
+void bench_open_client(bench_t *b, const copal_config_t *config) { make(b, config, copal_endpoint_init_client); }
 
 void bench_open_tree(bench_t *b, const copal_config_t *config, uint32_t value_size)
 {

@@ -34,7 +34,9 @@ bool peer_equal(const copal_peer_t *a, const copal_peer_t *b);
 
 /** Makes the endpoint in memory of exactly the size it asks for. The bench gives random and the time 1000000. */
 void bench_open(bench_t *b, const copal_config_t *config);
-/** The same, serving a tree with room for 64 resources and values of `value_size`. */
+/** The same, of an endpoint that only asks. */
+void bench_open_client(bench_t *b, const copal_config_t *config);
+/** The same as bench_open, serving a tree with room for 64 resources and values of `value_size`. */
 void bench_open_tree(bench_t *b, const copal_config_t *config, uint32_t value_size);
 void bench_close(bench_t *b);
 
