@@ -56,7 +56,7 @@ int main(void)
     copal_tree_config_t tree_config = {.limits = {.resources = 4}, .random = draw, .random_state = &seed};
     copal_config_t config = {.limits = small, .random = draw, .random_state = &seed};
     if (copal_tree_init(&tree, &tree_memory, sizeof tree_memory, &tree_config) != 0 ||
-        copal_endpoint_init(&client, &client_memory, sizeof client_memory, &config) != 0)
+        copal_endpoint_init_client(&client, &client_memory, sizeof client_memory, &config) != 0)
         return 1;
     config.service = copal_tree_service(tree, 0);
     if (copal_endpoint_init(&server, &server_memory, sizeof server_memory, &config) != 0)
