@@ -7,8 +7,8 @@
 
 /* No small machine needs room for a message of 1,152 octets: 256 of payload, in blocks where it is more. */
 /* A sensor whose state peers ask for, and one observes; it answers by a service of its own, and takes nothing from them.
- * Messages of up to 128 octets, 48 of them payload, one at a time. */
-static const copal_limits_t sensor = {.datagram_size = 128,
+ * Messages of up to 96 octets, which a frame of IEEE 802.15.4 has room for, 48 of them payload, one at a time. */
+static const copal_limits_t sensor = {.datagram_size = 96,
                                       .payload_size = 48,
                                       .requests = COPAL_LIMIT_NONE,
                                       .deferred = COPAL_LIMIT_NONE,
@@ -23,7 +23,7 @@ static const copal_limits_t sensor = {.datagram_size = 128,
                                       .networks = 1,
                                       .rests = COPAL_LIMIT_NONE};
 /* The same with four values of up to 32 octets, which peers may set, and a request of its own at a time. */
-static const copal_limits_t least = {.datagram_size = 128,
+static const copal_limits_t least = {.datagram_size = 96,
                                      .payload_size = 48,
                                      .requests = 1,
                                      .deferred = COPAL_LIMIT_NONE,
@@ -39,7 +39,7 @@ static const copal_limits_t least = {.datagram_size = 128,
                                      .networks = 1,
                                      .rests = COPAL_LIMIT_NONE};
 /* It reports, one request at a time, and serves nobody. */
-static const copal_limits_t reporter = {.datagram_size = 128,
+static const copal_limits_t reporter = {.datagram_size = 96,
                                         .payload_size = 48,
                                         .requests = 1,
                                         .deferred = COPAL_LIMIT_NONE,
