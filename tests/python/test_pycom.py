@@ -16,7 +16,7 @@ from support.process import ROOT, SECONDS, Program, build, environment
 from support.udp import free_port
 
 SCRIPTS = ROOT / "tests/conformance"
-RUN = [sys.executable, "-u", "-m", "copal", "run"]
+RUN = [sys.executable, "-m", "copal", "run"]
 
 
 def run(command, status=0, **env):

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import socket
@@ -89,6 +90,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
     sys.argv = [given.script, *given.arguments]
     sys.path[0] = os.path.dirname(os.path.abspath(given.script))
     signal.signal(signal.SIGTERM, _terminated)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what callbacks print is told at once, and no line of theirs is amid another
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         _run(given.script, source)
         if current() is not None:
