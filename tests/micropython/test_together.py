@@ -52,8 +52,8 @@ def test_run_serves_the_example_until_ctrl_c_and_says_what_to_type():
     [address] = manual.addresses(1)
     with Program("bindings/micropython/run", cwd=ROOT, env={"COPAL_WLAN_IP": address}) as server, \
             Client(5683, address) as client:
-        for line in (f"build/copal get coap://{address}/resource1",
-                     f"coap-client-notls -m get coap://{address}/.well-known/core", f"client.py {address}", "^serving "):
+        for line in (f"build/copal get coap://{address}/resource1", f"client.py {address}",
+                     f"coap-client-notls -m get coap://{address}/.well-known/core", "^serving "):
             server.wait_for(line)
         assert client.get("resource1").payload == b"a first value"
         server.send(signal.SIGINT)
