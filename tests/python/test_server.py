@@ -6,6 +6,7 @@ import logging
 
 import copal
 import pytest
+from copal.aio.server import mask_of
 
 from support import coap
 from support.client import Client
@@ -239,9 +240,119 @@ async def test_a_port_that_is_taken_is_an_os_error(server):
 
 @pytest.mark.parametrize("arguments", [{"methods": "GET NONSENSE"}, {"methods": (0,)}, {"max_age": -2}, {"content_format": 65536}])
 def test_bad_properties_are_refused(server, arguments):
-    with pytest.raises((KeyError, ValueError)):
+    with pytest.raises(copal.InvalidArgument):
         server.add_value("v", **arguments)
     assert server.find("v") is None
+
+
+@pytest.mark.parametrize("attributes", [{"rt": "x", "a b": "c"}, {"rt": 5}])
+def test_a_resource_whose_attributes_are_refused_is_not_there(server, attributes):
+    for _ in range(2):
+        with pytest.raises((copal.InvalidArgument, TypeError)):
+            server.add_value("v", attributes=attributes)
+        with pytest.raises((copal.InvalidArgument, TypeError)):
+            server.resource("v", attributes=attributes)(lambda request: None)
+    assert server.find("v") is None
+
+
+def test_methods_may_have_commas_between(server):
+    assert mask_of("GET,PUT, delete") == mask_of("GET PUT DELETE") == mask_of((1, "put", copal.Code.DELETE))
+
+
+def test_a_number_is_no_value_where_octets_must_be(server):
+    """bytes(22) would be 22 zeros."""
+    value = server.add_value("v", "1")
+    with pytest.raises(TypeError, match="int where text or octets must be"):
+        value.value = 22
+    with pytest.raises(TypeError):
+        server.add_value("w", 22)
+    assert value.text == "1" and server.find("w") is None
+    value.value = bytearray(b"2")
+    assert value.text == "2"
+
+
+@pytest.mark.parametrize("arguments, error", [
+    ({"payload": 5}, TypeError), ({"content_format": 65536}, ValueError), ({"max_age": -1}, ValueError),
+    ({"max_age": 1 << 32}, ValueError), ({"etag": b""}, ValueError), ({"etag": b"123456789"}, ValueError),
+    ({"etag": 5}, TypeError), ({"options": [(65536, b"")]}, ValueError), ({"options": [(2048, 5)]}, TypeError)])
+def test_a_response_that_no_message_can_be_is_refused(arguments, error):
+    with pytest.raises(error):
+        copal.Response(copal.Code.CONTENT, **arguments)
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 70000])
+def test_a_port_out_of_range_is_refused(port):
+    with pytest.raises(copal.InvalidArgument, match=f"port is a number from 0 to 65535, not {port}"):
+        copal.Server("127.0.0.1", port)
+
+
+async def test_a_name_is_not_listened_on():
+    with pytest.raises(copal.InvalidArgument, match="'localhost' is no address"):
+        await copal.Server("localhost", 0).start()
+
+
+async def test_serving_for_ever_begins_where_nobody_has_begun(server):
+    server.add_value("v", "1")
+    serving = asyncio.create_task(server.serve_forever())
+    while server.port == 0:
+        await asyncio.sleep(0.01)
+    async with copal.Client() as client:
+        assert (await client.get(f"coap://127.0.0.1:{server.port}/v")).text == "1"
+    serving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving
+    with pytest.raises(RuntimeError, match="closed"):
+        await server.serve_forever()
+
+
+@pytest.mark.parametrize("answer", [copal.Code.POST, copal.Response(205, "x"), copal.ResponseError(1000), "\udc80", 5,
+                                    copal.Response(copal.Code.CONTENT, options=[(2048, b"x" * 2000)])])
+async def test_what_no_response_can_be_is_5_00(server, caplog, answer):
+    def say(request):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def later(request):
+        await asyncio.sleep(0)
+        return say(request)
+
+    async def stream(request):
+        async for _ in request.stream():
+            pass
+        return say(request)
+
+    for path, function in {"f": say, "c": later, "s": stream}.items():
+        server.resource(path, methods="PUT", stream=path == "s")(function)
+    async with asked(server) as ask:
+        assert [(await ask("put", path, b"x")).code for path in "fcs"] == [code("5.00")] * 3
+    assert [record.levelno for record in caplog.records] == [logging.ERROR] * 3
+
+
+async def test_a_payload_that_is_not_what_it_is_taken_for_is_4_00(server, caplog):
+    server.resource("text", methods="POST")(lambda request: request.text)
+    server.resource("json", methods="POST")(lambda request: str(request.json()["a"]))
+    async with asked(server) as ask:
+        assert (await ask("post", "text", b"gr\xc3\xbcn")).payload == "grün".encode()
+        assert (await ask("post", "json", b'{"a":1}')).payload == b"1"
+        answer = await ask("post", "text", b"\xff")
+        assert (answer.code, answer.payload) == (code("4.00"), b"the payload is no text")
+        for payload in b"{", b"\xff", b"[" * 1000:
+            answer = await ask("post", "json", payload)
+            assert (answer.code, answer.payload) == (code("4.00"), b"the payload is no JSON")
+        assert not caplog.records
+
+
+async def test_a_value_may_be_set_in_another_thread(server):
+    """Where asyncio is to say what is wrong, too."""
+    loop = asyncio.get_running_loop()
+    loop.set_debug(True)
+    value = server.add_value("v", "1")
+    async with server, copal.Client() as client:
+        async with client.observe(f"coap://127.0.0.1:{server.port}/v") as states:
+            assert (await states.__anext__()).text == "1"
+            await loop.run_in_executor(None, setattr, value, "value", "2")
+            assert (await states.__anext__()).text == "2"
 
 
 async def test_a_request_in_blocks_from_a_plain_client_is_put_together(server):

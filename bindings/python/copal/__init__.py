@@ -10,13 +10,13 @@ from .aio import Answers, Client, Observation, Server
 from .blocking import ask_group, delete, fetch, get, ipatch, observe, patch, post, put, request, stream
 from .codes import Code, Option, Type
 from .credentials import Credentials, ServerCredentials
-from .errors import (BadCertificate, BadResponse, BadUri, Changed, Closed, CopalError, Exists, Full, Gone, HandshakeFailed,
-                     InvalidArgument, NotFound, Reset, ResponseError, Timeout, TooLarge, UnknownHost, Unreachable,
-                     Unsupported)
+from .errors import (BadCertificate, BadPayload, BadResponse, BadUri, Changed, Closed, CopalError, Exists, Full, Gone,
+                     HandshakeFailed, InvalidArgument, NotFound, Reset, ResponseError, Timeout, TooLarge, UnknownHost,
+                     Unreachable, Unsupported)
 from .message import Options, Request, Response
 
 __all__ = [
-    "Answers", "BadCertificate", "BadResponse", "BadUri", "Changed", "Client", "Closed", "Code", "CopalError", "Credentials", "Exists", "Full", "Gone",
+    "Answers", "BadCertificate", "BadPayload", "BadResponse", "BadUri", "Changed", "Client", "Closed", "Code", "CopalError", "Credentials", "Exists", "Full", "Gone",
     "HandshakeFailed", "InvalidArgument", "NotFound", "Observation", "Option", "Options", "Request", "Reset", "Response",
     "ResponseError", "Server", "ServerCredentials", "Timeout", "TooLarge", "Type", "UnknownHost", "Unreachable", "Unsupported", "ask_group", "delete",
     "fetch", "get", "ipatch", "observe", "patch", "post", "put", "request", "stream",

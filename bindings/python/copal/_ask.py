@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Dict, Optional, Tuple, Union
 
 from . import _copal
 from .credentials import default_credentials
-from .errors import InvalidArgument
-from .message import ContentFormat, Octets, content_format_number, octets
+from .errors import CopalError, InvalidArgument
+from .message import ContentFormat, Octets, content_format_number, octets, within
 
 if TYPE_CHECKING:
     from typing_extensions import TypedDict
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 Payload = Union[Octets, BinaryIO]
 NAMES = frozenset(("content_format", "accept", "etag", "if_match", "if_none_match", "confirmable", "timeout", "block_size",
                    "hop_limit", "credentials"))
+BLOCK_SIZES = frozenset((16, 32, 64, 128, 256, 512, 1024))
 
 
 def milliseconds(seconds: float) -> int:
@@ -70,9 +71,12 @@ def arguments(uri: str, method: int, payload: Optional[Payload], asked: Asking) 
         if value is None:
             continue
         if name in ("content_format", "accept"):
-            value = content_format_number(value)  # type: ignore[arg-type]
-            if not 0 <= value <= 65535:
-                raise InvalidArgument(f"{name} is out of range")
+            value = within(name, content_format_number(value), 0, 0xffff)  # type: ignore[arg-type]
+        elif name == "hop_limit":
+            value = within(name, value, 1, 255)  # type: ignore[arg-type]
+        elif name == "block_size":
+            if value not in BLOCK_SIZES:
+                raise InvalidArgument(f"block_size is 16, 32, 64, 128, 256, 512 or 1024, not {value}")
         elif name == "timeout":
             value = milliseconds(value)  # type: ignore[arg-type]
         elif name in ("etag", "if_match"):
@@ -92,6 +96,15 @@ def block_size_at(offset: int) -> int:
 
 def is_literal(uri: str) -> bool:
     return _copal.is_literal(uri)
+
+
+def check_address(bind: Optional[str]) -> None:
+    """InvalidArgument where that is no local address; names are not looked up."""
+    try:
+        if bind is not None:
+            _copal.peer(bind, 0)
+    except CopalError:
+        raise InvalidArgument(f"{bind!r} is no address such as 127.0.0.1 or ::1") from None
 
 
 def peers(uri: str) -> Tuple[bytes, ...]:

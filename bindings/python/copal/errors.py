@@ -90,3 +90,7 @@ class ResponseError(CopalError):
         self.code = code
         self.text = text
         self.response = response
+
+
+class BadPayload(ResponseError, ValueError):
+    """The payload of a request is not what its handler takes it for: no text, or no JSON."""

@@ -6,7 +6,7 @@ from typing import Any, AsyncIterator, Iterable, List, Optional, Tuple, Union
 
 from . import _copal
 from .codes import Code, Option, Type
-from .errors import ResponseError
+from .errors import BadPayload, InvalidArgument, ResponseError
 
 ContentFormat = Union[int, str]
 Octets = Union[str, bytes, bytearray, memoryview]
@@ -18,8 +18,20 @@ def content_format_number(name: ContentFormat) -> int:
 
 
 def octets(value: Octets) -> bytes:
-    """Text as UTF-8, and bytes as they are."""
-    return value.encode() if isinstance(value, str) else bytes(value)
+    """Text as UTF-8, and bytes as they are. A number is neither: bytes(22) would be 22 zeros."""
+    if isinstance(value, str):
+        return value.encode()
+    try:
+        return bytes(memoryview(value))
+    except TypeError:
+        raise TypeError(f"{type(value).__name__} where text or octets must be") from None
+
+
+def within(name: str, number: int, least: int, most: int) -> int:
+    """The number, or InvalidArgument."""
+    if not least <= number <= most:
+        raise InvalidArgument(f"{name} is a number from {least} to {most}, not {number}")
+    return number
 
 
 def uint(number: int) -> bytes:
@@ -108,13 +120,15 @@ class Response(Message):
         self.payload = octets(payload)
         self.peer = None
         self._message = None
-        given = list(options)
+        given = [(within("the number of an option", number, 0, 0xffff), octets(value)) for number, value in options]
         if content_format is not None:
-            given.append((Option.CONTENT_FORMAT, uint(content_format_number(content_format))))
+            number = within("content_format", content_format_number(content_format), 0, 0xffff)
+            given.append((Option.CONTENT_FORMAT, uint(number)))
         if max_age is not None:
-            given.append((Option.MAX_AGE, uint(max_age)))
+            given.append((Option.MAX_AGE, uint(within("max_age", max_age, 0, 0xffffffff))))
         if etag is not None:
-            given.append((Option.ETAG, etag))
+            within("the size of etag", len(octets(etag)), 1, 8)
+            given.append((Option.ETAG, octets(etag)))
         if location is not None:
             given += [(Option.LOCATION_PATH, segment.encode()) for segment in location.strip("/").split("/")]
         self._options = Options(sorted(given, key=lambda pair: pair[0]))
@@ -177,6 +191,21 @@ class Request(Message):
                 yield piece
         elif self.payload:
             yield self.payload
+
+    @property
+    def text(self) -> str:
+        """The payload as text. What is none raises BadPayload, which answers 4.00 where the handler does not catch it."""
+        try:
+            return super().text
+        except ValueError:
+            raise BadPayload(Code.BAD_REQUEST, "the payload is no text") from None
+
+    def json(self) -> Any:
+        """The payload as what its JSON says. What is none raises BadPayload, as that of `text`."""
+        try:
+            return super().json()
+        except (ValueError, RecursionError):
+            raise BadPayload(Code.BAD_REQUEST, "the payload is no JSON") from None
 
     @property
     def method(self) -> Code:

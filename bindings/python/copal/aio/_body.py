@@ -8,12 +8,29 @@ from typing import Callable, Deque, Optional, Tuple
 
 from .. import _copal
 from ..codes import Code
-from ..errors import Gone, ResponseError, TooLarge
+from ..errors import Gone, ResponseError
 from ..message import Octets
 
 logger = logging.getLogger("copal")
 
 PATIENCE = 247.0  # seconds without a piece: a server need not wait for longer (RFC 7959 section 2.5)
+
+
+Said = Tuple[int, Octets, int, Tuple[Tuple[int, bytes], ...]]  # code, payload, Content-Format or -1, options
+
+
+def reply(call: _copal.Call, said: Said, what: object) -> None:
+    """Answers a call. What cannot be sent, for its size or its options, is answered 5.00."""
+    try:
+        call.reply(*said)
+    except Gone:
+        pass  # nobody waits for it any longer
+    except Exception as error:
+        logger.error("%r is answered 5.00", what, exc_info=error)
+        try:
+            call.reply(Code.INTERNAL_SERVER_ERROR)
+        except Gone:
+            pass  # the host has done so by itself
 
 
 class Body:
@@ -25,7 +42,7 @@ class Body:
         self._pieces: Deque[_copal.Call] = deque((call,))  # those that nobody has taken; one, of a peer that waits to be asked
         self._call: Optional[_copal.Call] = None  # the last that was taken, if it waits for its answer
         self._lost = False
-        self._answer: Optional[Tuple[int, Octets, int, Tuple[Tuple[int, bytes], ...]]] = None
+        self._answer: Optional[Said] = None
         self._news = asyncio.Event()
         self._kick = kick
 
@@ -40,10 +57,9 @@ class Body:
         self._lost = True
         self._news.set()
 
-    def reply(self, code: int, payload: Octets = b"", content_format: int = -1,
-              options: Tuple[Tuple[int, bytes], ...] = ()) -> None:
-        """What the handler says; like that of a Call."""
-        self._answer = code, payload, content_format, options
+    def reply(self, said: Said) -> None:
+        """What the handler says."""
+        self._answer = said
         self._settle()
 
     def _settle(self) -> None:
@@ -54,12 +70,7 @@ class Body:
             if call.more and Code(self._answer[0]).is_success:
                 self._proceed(call)
                 continue
-            try:
-                call.reply(*self._answer)
-            except Gone:
-                pass  # nobody waits for it any longer
-            except TooLarge as error:  # the host has answered so by itself
-                logger.error("a body is answered 5.00", exc_info=error)
+            reply(call, self._answer, self)
 
     def _proceed(self, call: _copal.Call) -> None:
         """Asks for the next piece."""
@@ -68,6 +79,9 @@ class Body:
         except Gone:
             pass  # then none will come
         self._kick()
+
+    def __repr__(self) -> str:
+        return "<a body>"
 
     def __aiter__(self) -> Body:
         return self

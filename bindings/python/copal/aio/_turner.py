@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import FrozenSet, Optional
 
 from .. import _copal
@@ -16,11 +17,14 @@ class Turner:
         self._watched: FrozenSet[int] = frozenset()
         self._timer: Optional[asyncio.TimerHandle] = None
         self._kicked = False
+        self._thread = threading.get_ident()
         self._watch()
 
     def kick(self) -> None:
         """Something is to leave: after what the loop has to do now, so that what is asked at once leaves together."""
-        if not self._kicked:
+        if threading.get_ident() != self._thread:
+            self.loop.call_soon_threadsafe(self._turn)
+        elif not self._kicked:
             self.loop.call_soon(self._turn)
             self._kicked = True
 

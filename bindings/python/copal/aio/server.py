@@ -7,12 +7,12 @@ import logging
 import sys
 from typing import Any, Awaitable, Callable, Dict, Iterable, Mapping, Optional, Set, Union
 
-from .. import _copal
+from .. import _ask, _copal
 from ..codes import Code
 from ..credentials import ServerCredentials
-from ..errors import Gone, InvalidArgument, ResponseError, TooLarge
-from ..message import ContentFormat, Octets, Request, Response, content_format_number, octets
-from ._body import Body
+from ..errors import InvalidArgument, ResponseError
+from ..message import ContentFormat, Octets, Request, Response, content_format_number, octets, within
+from ._body import Body, Said, reply
 from ._turner import Turner
 
 logger = logging.getLogger("copal")
@@ -21,18 +21,18 @@ Answer = Union[None, str, bytes, Code, Response]
 Function = Callable[[Request], Union[Answer, Awaitable[Answer]]]
 Methods = Union[str, Iterable[Union[str, int]]]
 
-# What a handler that returns nothing has done.
+# What a handler has done that does not say so itself.
 DONE = {Code.GET: Code.CONTENT, Code.FETCH: Code.CONTENT, Code.DELETE: Code.DELETED}
 
 
 def mask_of(methods: Methods) -> int:
     """Of "GET PUT", ("GET", Code.PUT) …"""
-    names = methods.split() if isinstance(methods, str) else methods
+    names = methods.replace(",", " ").split() if isinstance(methods, str) else methods
     mask = 0
     for name in names:
-        code = Code[name.upper()] if isinstance(name, str) else Code(name)
+        code = Code.__members__.get(name.upper(), Code.EMPTY) if isinstance(name, str) else Code(name)
         if not 1 <= code <= 7:
-            raise InvalidArgument(f"{code} is no method")
+            raise InvalidArgument(f"{name} is no method")
         mask |= 1 << code
     return mask
 
@@ -54,8 +54,13 @@ class Resource:
         self._server._kick()
 
     def _describe(self, attributes: Mapping[str, str]) -> None:
-        for name, value in attributes.items():
-            self._server._host.add_attribute(self._handle, name.encode(), value.encode())
+        """Adds them all; else the resource is not there either."""
+        try:
+            for name, value in attributes.items():
+                self._server._host.add_attribute(self._handle, octets(name), octets(value))
+        except BaseException:
+            self._server._host.remove(self._handle)
+            raise
 
 
 class Value(Resource):
@@ -116,7 +121,7 @@ class Server:
         self._bind = bind
         self._credentials = credentials
         self._discoverable = discoverable
-        self.port = port if port is not None else 5683 if credentials is None else 5684
+        self.port = within("port", port, 0, 0xffff) if port is not None else 5683 if credentials is None else 5684
         self._turner: Optional[Turner] = None
         self._tasks: Set[asyncio.Task[None]] = set()
 
@@ -130,10 +135,7 @@ class Server:
     async def start(self) -> None:
         """Listens. OSError: the port is taken, or no interface does multicast; then the server is closed."""
         try:
-            if self._credentials is None:
-                self.port = self._host.listen(self._bind, self.port)
-            else:
-                self.port = self._host.listen_secure(self._credentials.opened, self._bind, self.port)
+            self._listen()
             if self._discoverable:
                 self._host.discoverable()
             self._turner = Turner(self._host)
@@ -141,8 +143,21 @@ class Server:
             self._host.close()
             raise
 
+    def _listen(self) -> None:
+        try:
+            if self._credentials is None:
+                self.port = self._host.listen(self._bind, self.port)
+            else:
+                self.port = self._host.listen_secure(self._credentials.opened, self._bind, self.port)
+        except InvalidArgument:
+            _ask.check_address(self._bind)
+            raise
+
     async def serve_forever(self) -> None:
-        """Until it is cancelled."""
+        """Until it is cancelled. A server that does not listen yet is started, and then closed at the end."""
+        if self._turner is None or self._host.closed:
+            async with self:
+                await self.serve_forever()
         await asyncio.get_running_loop().create_future()
 
     async def close(self) -> None:
@@ -250,34 +265,39 @@ class Server:
         self._kick()
 
     def _refuse(self, call: Union[_copal.Call, Body], request: Request, error: Exception) -> None:
-        if isinstance(error, ResponseError):
-            self._reply(call, request, Response(error.code, error.text))
-        else:
+        if not isinstance(error, ResponseError):
             logger.error("%r is answered 5.00", request, exc_info=error)
-            self._reply(call, request, Code.INTERNAL_SERVER_ERROR)
+        self._reply(call, request, error if isinstance(error, ResponseError) else Code.INTERNAL_SERVER_ERROR)
 
     def _reply(self, call: Union[_copal.Call, Body], request: Request, answer: Any) -> None:
         if self._host.closed:
             return
         try:
-            _reply(call, request, answer)
-        except Gone:
-            pass  # nobody waits for it any longer
-        except TooLarge as error:  # the host has answered so by itself
+            said = _said(request, answer)
+        except Exception as error:
             logger.error("%r is answered 5.00", request, exc_info=error)
+            said = Code.INTERNAL_SERVER_ERROR, b"", -1, ()
+        if isinstance(call, Body):
+            call.reply(said)
+        else:
+            reply(call, said, request)
 
 
-def _reply(call: Union[_copal.Call, Body], request: Request, answer: Any) -> None:
+def _said(request: Request, answer: Any) -> Said:
+    """What a handler's answer is in a message."""
+    done = DONE.get(request.code, Code.CHANGED)
+    if answer is None:
+        return done, b"", -1, ()
     if isinstance(answer, str):
-        call.reply(Code.CONTENT if request.code in DONE else Code.CHANGED, answer.encode(), 0)
-    elif isinstance(answer, (bytes, bytearray, memoryview)):
-        call.reply(Code.CONTENT if request.code in DONE else Code.CHANGED, answer)
-    elif isinstance(answer, Response):
-        call.reply(answer.code, answer.payload, options=tuple(answer.options))
-    elif isinstance(answer, Code):
-        call.reply(answer)
-    elif answer is None:
-        call.reply(DONE.get(request.code, Code.CHANGED))
-    else:
-        logger.error("%r is answered 5.00: the handler returned %s", request, type(answer).__name__)
-        call.reply(Code.INTERNAL_SERVER_ERROR)
+        return done, answer.encode(), 0, ()
+    if isinstance(answer, (bytes, bytearray, memoryview)):
+        return done, answer, -1, ()
+    if isinstance(answer, Code):
+        answer = Response(answer)
+    elif isinstance(answer, ResponseError):
+        answer = Response(answer.code, answer.text)
+    elif not isinstance(answer, Response):
+        raise TypeError(f"the handler returned {type(answer).__name__}")
+    if answer.code >> 5 not in (2, 4, 5):
+        raise ValueError(f"the handler answered {answer.code}, which is no response's code")
+    return answer.code, answer.payload, -1, tuple(answer.options)
