@@ -3,6 +3,7 @@ import asyncio
 import functools
 
 import pytest
+from copal import _ask, _copal
 
 from support.process import Serve
 
@@ -34,3 +35,11 @@ def tool():
     with Serve("--dynamic", "--resource", "temperature=21.5;ct=text;rt=sensor;etag",
                "--resource", 'doc={"a":1};ct=json;methods=get,put,post,patch,ipatch') as server:
         yield server
+
+
+@pytest.fixture
+def named(monkeypatch):
+    """A resource's URI whose name has two addresses: nothing listens on the first."""
+    with Serve("--resource", "t=1") as server:
+        monkeypatch.setattr(_ask, "peers", lambda uri: tuple(_copal.peer(f"127.0.0.{i}", server.port) for i in (2, 1)))
+        yield f"coap://localhost:{server.port}/t"

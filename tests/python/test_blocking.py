@@ -4,6 +4,7 @@ import threading
 
 import copal
 import pytest
+from copal import _ask
 
 from support.coap import code
 from support.process import Serve
@@ -110,7 +111,9 @@ def test_a_uri_that_cannot_be_asked_is_an_exception(uri, error):
     ({"timeout": 0}, copal.InvalidArgument), ({"timeout": float("nan")}, copal.InvalidArgument),
     ({"content_format": 65536}, copal.InvalidArgument), ({"content_format": -1}, copal.InvalidArgument),
     ({"accept": "nonsense"}, ValueError), ({"block_size": 1000}, copal.InvalidArgument),
-    ({"etag": b"123456789"}, copal.InvalidArgument), ({"payload": 5}, TypeError), ({"colour": "red"}, TypeError),
+    ({"block_size": 65552}, copal.InvalidArgument), ({"hop_limit": 0}, copal.InvalidArgument),
+    ({"hop_limit": 256}, copal.InvalidArgument), ({"etag": b"123456789"}, copal.InvalidArgument), ({"etag": 5}, TypeError),
+    ({"if_match": 5}, TypeError), ({"payload": 5}, TypeError), ({"colour": "red"}, TypeError),
 ])
 def test_arguments_out_of_range_are_refused_at_once(arguments, error):
     with pytest.raises(error):
@@ -180,6 +183,21 @@ def test_a_forked_process_asks_by_itself(tool):
 def test_a_name_is_asked_at_each_of_its_addresses():
     with Serve(bind="127.0.0.1") as server:
         assert copal.get(f"coap://localhost:{server.port}/.well-known/core").code == copal.Code.CONTENT
+
+
+def test_a_name_is_observed_and_streamed_from_each_of_its_addresses(named):
+    states = copal.observe(named)
+    assert next(states).text == "1"
+    states.close()
+    assert list(copal.stream(named)) == [b"1"]
+
+
+def test_a_name_of_which_no_address_answers_cannot_be_observed_or_streamed(named, monkeypatch):
+    unreachable, _ = _ask.peers(named)
+    monkeypatch.setattr(_ask, "peers", lambda uri: (unreachable, unreachable))
+    for ask in copal.get, lambda uri: next(copal.observe(uri)), lambda uri: list(copal.stream(uri)):
+        with pytest.raises(copal.Unreachable):
+            ask(named)
 
 
 def test_no_code_is_unknown():

@@ -6,6 +6,7 @@ import os
 
 import copal
 import pytest
+from copal import _ask
 
 from support.coap import BLOCK2, CON, ETAG, OBSERVE, RST, Message, code, uint
 from support.process import until
@@ -208,6 +209,30 @@ async def test_an_observation_that_gets_no_answer_raises():
                 async for _ in client.observe(f"coap://127.0.0.1:{free_port()}/x"):
                     pass
             del silent
+
+
+async def test_a_name_is_observed_and_streamed_from_each_of_its_addresses(named):
+    async with copal.Client() as client:
+        async with client.observe(named) as states:
+            assert (await states.__anext__()).text == "1"
+        download = client.stream(named)
+        assert [piece async for piece in download] == [b"1"] and download.response.code == copal.Code.CONTENT
+
+
+async def test_a_name_of_which_no_address_answers_cannot_be_observed_or_streamed(named, monkeypatch):
+    unreachable, _ = _ask.peers(named)
+    monkeypatch.setattr(_ask, "peers", lambda uri: (unreachable, unreachable))
+    async with copal.Client() as client:
+        for flow in client.observe(named), client.stream(named):
+            with pytest.raises(copal.Unreachable):
+                await flow.__anext__()
+            with pytest.raises(StopAsyncIteration):
+                await flow.__anext__()
+
+
+def test_a_name_is_no_local_address():
+    with pytest.raises(copal.InvalidArgument, match="'localhost' is no address"):
+        copal.Client(bind="localhost")
 
 
 async def test_a_closed_client_asks_nothing_more(tool):

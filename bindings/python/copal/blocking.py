@@ -118,14 +118,19 @@ def observe(uri: str, payload: Optional[Payload] = None, **asked: Unpack[Asking]
     """Each state of a resource, the present one first, until the server ends it: then the last is an error, or one of a resource
     that cannot be observed. With a payload it observes by FETCH."""
     arguments = _ask.arguments(uri, Code.GET if payload is None else Code.FETCH, payload, asked)
-    with _Asked(_ask.peers(uri)[0], dict(arguments, observe=True)) as asking:
-        ended = False
-        while not ended:
-            error, ended, message = asking.wait()
-            if error is None:
-                yield Response.received(message)
-            elif ended:
-                raise error  # else the server is asked again until it answers
+    peers = _ask.peers(uri)
+    for number, peer in enumerate(peers, 1):
+        told = ended = False
+        with _Asked(peer, dict(arguments, observe=True)) as asking:
+            while not ended:
+                error, ended, message = asking.wait()
+                if error is None:
+                    told = True
+                    yield Response.received(message)
+        if told or not isinstance(error, Unreachable) or number == len(peers):
+            if error is not None:
+                raise error
+            break
 
 
 def stream(uri: str, **asked: Unpack[Asking]) -> Iterator[bytes]:
@@ -140,16 +145,20 @@ def stream(uri: str, **asked: Unpack[Asking]) -> Iterator[bytes]:
             pieces.clear()
         pieces.append(piece)
 
-    with _Asked(_ask.peers(uri)[0], _ask.arguments(uri, Code.GET, None, asked), write) as asking:
-        while pieces or not asking.outcomes:
-            if not pieces:
-                asking.turn()
-                continue
-            joined = b"".join(pieces)
-            pieces.clear()
-            handed_out += len(joined)
-            yield joined
-        error, _, message = asking.wait()
+    arguments = _ask.arguments(uri, Code.GET, None, asked)
+    for peer in _ask.peers(uri):
+        with _Asked(peer, arguments, write) as asking:
+            while pieces or not asking.outcomes:
+                if not pieces:
+                    asking.turn()
+                    continue
+                joined = b"".join(pieces)
+                pieces.clear()
+                handed_out += len(joined)
+                yield joined
+            error, _, message = asking.wait()
+        if handed_out or not isinstance(error, Unreachable):
+            break
     if error is not None:
         raise error
     Response.received(message).raise_for_code()

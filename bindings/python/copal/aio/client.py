@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, AsyncIterable, BinaryIO, Callable, Deque,
 
 from .. import _ask, _copal
 from ..codes import Code
-from ..errors import Changed, CopalError, Full, Gone, Unreachable
+from ..errors import Changed, CopalError, Full, Gone, InvalidArgument, Unreachable
 from ..message import Octets, Response
 from ._turner import Turner
 
@@ -47,7 +47,11 @@ class Client:
     """
 
     def __init__(self, *, bind: Optional[str] = None) -> None:
-        self._host = _copal.open_host(client_address=bind)
+        try:
+            self._host = _copal.open_host(client_address=bind)
+        except InvalidArgument:
+            _ask.check_address(bind)
+            raise
         self._turner: Optional[Turner] = None
         self._waiting: Deque[asyncio.Future[None]] = deque()
         self._open: Set[asyncio.Future[Optional[_copal.Message]]] = set()
@@ -227,6 +231,8 @@ class _Flow:
         self._client = client
         self._arguments = arguments
         self._requests: List[_copal.Request] = []  # more than one only to a group
+        self._peer = b""
+        self._others: Optional[List[bytes]] = None  # of the name's addresses those to ask when that one cannot be reached
         self._ended = False
         self._error: Optional[Exception] = None
         self._news = asyncio.Event()
@@ -234,8 +240,9 @@ class _Flow:
 
     async def _begin(self, **more: Any) -> None:
         client = self._client
-        peers = await client._peers(self._arguments["uri"])
-        self._requests = [await client._start(_weakly(self._take), peers[0], dict(self._arguments, **more))]
+        if self._others is None:
+            self._peer, *self._others = await client._peers(self._arguments["uri"])
+        self._requests = [await client._start(_weakly(self._take), self._peer, dict(self._arguments, **more))]
 
     def _take(self, error: Optional[Exception], ended: bool, message: Optional[_copal.Message]) -> None:
         raise NotImplementedError
@@ -244,7 +251,11 @@ class _Flow:
         """Until something has come. There is nothing to wait for any more: what ended it is raised, once."""
         if self._ended:
             error, self._error = self._error, None
-            raise error or StopAsyncIteration
+            if not self._others or not isinstance(error, Unreachable):
+                raise error or StopAsyncIteration
+            self._peer = self._others.pop(0)
+            await self._begin()
+            self._ended = False
         self._news.clear()
         await self._news.wait()
 
@@ -302,6 +313,7 @@ class Observation(_Responses):
     def _take(self, error: Optional[Exception], ended: bool, message: Optional[_copal.Message]) -> None:
         self._ended = ended
         if error is None:
+            self._others = []
             self._responses.append(Response.received(message))
         elif ended:
             self._error = error
@@ -314,7 +326,7 @@ class Download(_Flow):
     """The body of a resource, piece by piece. What the server answers with an error is raised as copal.ResponseError."""
 
     def __init__(self, client: Client, arguments: Dict[str, Any]) -> None:
-        super().__init__(client, arguments)
+        super().__init__(client, dict(arguments, write=_weakly(self._write)))
         self._pieces: List[bytes] = []
         self._buffered = 0
         self._handed_out = 0
@@ -324,7 +336,7 @@ class Download(_Flow):
 
     async def __anext__(self) -> bytes:
         if not self._requests and not self._ended:
-            await self._begin(write=_weakly(self._write))
+            await self._begin()
         while not self._pieces:
             if self._paused and not self._ended:
                 await self._go_on()
@@ -337,13 +349,14 @@ class Download(_Flow):
 
     async def _go_on(self) -> None:
         self._paused = False
-        await self._begin(write=_weakly(self._write), resume_at=self._handed_out, resume_etag=self._etag,
+        await self._begin(resume_at=self._handed_out, resume_etag=self._etag,
                           block_size=_ask.block_size_at(self._handed_out))
 
     def _write(self, offset: int, piece: bytes) -> None:
         if offset == 0 and self._handed_out:
             self._fail(Changed("the state changed while it was fetched"))
             return
+        self._others = []
         if offset == 0:
             self._pieces.clear()
             self._buffered = 0
