@@ -90,6 +90,12 @@ def test_a_script_that_fails_says_so(tmp_path):
     assert run([*RUN, tmp_path / "no.py"], status=2) == ("", f"python -m copal: {tmp_path}/no.py: No such file or directory\n")
 
 
+def test_a_script_is_compiled_as_it_stands(tmp_path):
+    """Not by what the package's own modules say of annotations."""
+    (tmp_path / "script.py").write_text("def f(x: int): pass\nprint(f.__annotations__)\n")
+    assert run([*RUN, tmp_path / "script.py"]) == ("{'x': <class 'int'>}\n", "")
+
+
 @pytest.mark.parametrize("option, value, complaint", [
     ("--for", "-1", "invalid number of seconds value"), ("--for", "nan", "invalid number of seconds value"),
     ("--for", "1e400", "invalid number of seconds value"), ("--port", "65536", "invalid port value"),

@@ -53,7 +53,7 @@ def _run(script: str, source: bytes) -> None:
     main = ModuleType("__main__")
     main.__file__ = script
     sys.modules["__main__"] = main
-    exec(compile(source, script, "exec"), main.__dict__)
+    exec(compile(source, script, "exec", dont_inherit=True), main.__dict__)
 
 
 def _serve(seconds: Optional[float]) -> None:
