@@ -272,6 +272,7 @@ static int listen_on_all(const tool_command_t *command, const serve_t *serve, co
     return status;
 }
 
+/** A server whose standard output nobody reads serves all the same, and ends well. */
 static void print_listening(const serve_t *serve)
 {
     for (size_t i = 0; i < serve->address_count; i++) {
@@ -279,7 +280,10 @@ static void print_listening(const serve_t *serve)
         if (serve->plain_port != NO_PORT)
             print_one("coap", serve->addresses[i], serve->ports[2 * i + 1]);
     }
-    fflush(stdout);
+    if (fflush(stdout) || ferror(stdout)) {
+        tool_say("standard output: %s\n", strerror(errno));
+        clearerr(stdout);
+    }
 }
 
 static int become_discoverable(copal_host_t *host)

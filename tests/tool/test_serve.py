@@ -39,6 +39,15 @@ def test_a_signal_ends_it_with_status_0(number):
     assert server.lines == [f"listening on {server.uri}"]
 
 
+@pytest.mark.parametrize("where, reason", [(">/dev/full", "No space left on device"), (">&-", "Bad file descriptor")])
+def test_a_server_that_cannot_say_that_it_listens_serves(where, reason):
+    port = free_port()
+    with Program("sh", "-c", f'exec "$0" serve --bind 127.0.0.1 --port {port} -r a=1 {where}', copal_binary()) as server:
+        server.wait_for(f"^copal: standard output: {reason}$")
+        assert copal("get", f"coap://127.0.0.1:{port}/a").stdout == b"1"
+        assert server.end() == 0 and len(server.lines) == 1
+
+
 def test_it_can_be_asked_as_soon_as_it_says_so_and_ended_at_once():
     for _ in range(20):
         with Serve("--resource", "a=1") as server:
