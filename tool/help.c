@@ -37,8 +37,8 @@ void tool_print_commands(FILE *stream)
         fprintf(stream, "  %-10s %s\n", tool_commands[i]->name, tool_commands[i]->summary);
     fputs("\n'copal help COMMAND' or 'copal COMMAND --help' prints its options,\n"
           "'copal --version' the version.\n\n"
-          "exit status: 0 for a 2.xx response, 1 for 4.xx and 5.xx, 2 for wrong usage and\n"
-          "files that cannot be opened, 3 for no answer.\n\n"
+          "exit status: 0 for a 2.xx response, 1 for 4.xx and 5.xx or where this machine\n"
+          "refuses, 2 for wrong usage and files that cannot be opened, 3 for no answer.\n\n"
           "examples:\n"
           "  copal serve --resource 'temperature=21.5;ct=text;rt=sensor'\n"
           "  copal get coap://localhost/temperature\n"
