@@ -25,8 +25,12 @@ int main(int argc, char **argv)
     copal_directory_t *directory;
     uint16_t port = argc > 2 ? (uint16_t)atoi(argv[2]) : COPAL_PORT;
     copal_directory_options_t options = {.write = true, .upload_size = 1 << 20, .changed = changed};
-    if (argc < 2 || copal_directory_open(&directory, argv[1], &options) != 0) {
+    if (argc < 2) {
         fprintf(stderr, "usage: files DIRECTORY [PORT]\n");
+        return 2;
+    }
+    if (copal_directory_open(&directory, argv[1], &options) != 0) {
+        perror(argv[1]);
         return 2;
     }
     if (copal_host_open(&host, NULL) != 0 || copal_directory_add(copal_host_tree(host), "files", directory, NULL) != 0 ||

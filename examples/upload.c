@@ -39,9 +39,13 @@ static int upload(copal_host_t *host, FILE *file, const char *uri)
 int main(int argc, char **argv)
 {
     copal_host_t *host;
-    FILE *file = argc == 3 ? fopen(argv[1], "rb") : NULL;
-    if (!file) {
+    if (argc != 3) {
         fprintf(stderr, "usage: upload FILE coap://HOST/PATH\n");
+        return 2;
+    }
+    FILE *file = fopen(argv[1], "rb");
+    if (!file) {
+        perror(argv[1]);
         return 2;
     }
     if (copal_host_open(&host, NULL) < 0)

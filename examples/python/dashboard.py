@@ -23,6 +23,8 @@ async def main(uris):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: dashboard.py URI...")
     try:
         asyncio.run(main(sys.argv[1:]))
     except KeyboardInterrupt:

@@ -71,8 +71,10 @@ def test_the_gateway_and_the_dashboard_tell_what_a_device_told():
                 shown.wait_for(f"^{re.escape(kitchen)}  21$")
 
 
-def test_the_gateway_says_how_it_is_used():
+def test_gateway_and_dashboard_say_how_they_are_used():
     assert subprocess.run([build() / "examples/gateway"], capture_output=True).returncode == 2
+    done = subprocess.run([sys.executable, ROOT / "examples/python/dashboard.py"], capture_output=True)
+    assert done.returncode == 1 and done.stderr.startswith(b"usage: ")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -111,6 +111,12 @@ def test_files(tmp_path):
     assert run(example("files")) == (2, "")
 
 
+@pytest.mark.parametrize("command", [["upload", "no", "coap://127.0.0.1/a"], ["files", "no"]])
+def test_what_cannot_be_opened_is_named(command):
+    done = subprocess.run([example(command[0]), *command[1:]], capture_output=True, timeout=SECONDS, env=environment())
+    assert (done.returncode, done.stderr) == (2, b"no: No such file or directory\n")
+
+
 def test_server():
     with Example("server") as server:
         assert ask(server.uri("greeting")) == "hello"
