@@ -1,5 +1,7 @@
 """copal.get and its like, against the tool's server."""
 import os
+import subprocess
+import sys
 import threading
 
 import copal
@@ -7,7 +9,7 @@ import pytest
 from copal import _ask
 
 from support.coap import code
-from support.process import Serve
+from support.process import SECONDS, Serve
 from support.udp import Answerer, critical, free_port, piggyback
 
 
@@ -178,6 +180,27 @@ def test_a_forked_process_asks_by_itself(tool):
         os._exit(0 if copal.get(f"{tool.uri}/temperature").text == "21.5" else 1)
     assert os.waitpid(child, 0)[1] == 0
     assert copal.get(f"{tool.uri}/temperature").text == "21.5"
+
+
+def test_a_forked_process_that_ends_does_not_end_what_is_observed():
+    script = """
+import copal, os, sys
+uri = sys.argv[1]
+states = copal.observe(uri)
+print(next(states).text)
+if os.fork() == 0:
+    try:
+        next(states)
+    except RuntimeError as error:
+        print(error)
+    sys.exit(0)
+os.wait()
+copal.put(uri, "2")
+print(next(states).text)
+"""
+    with Serve("--resource", "t=1;max-age=1000000") as server:
+        done = subprocess.run([sys.executable, "-uc", script, server.uri + "/t"], capture_output=True, text=True, timeout=SECONDS)
+    assert (done.stdout, done.stderr) == ("1\nthe host is that of another process\n2\n", "")
 
 
 def test_a_name_is_asked_at_each_of_its_addresses():

@@ -155,6 +155,24 @@ print("done")
     assert said == "done\n" and not complaints
 
 
+def test_a_forked_process_ends_though_it_has_not_the_thread():
+    said, complaints = python(f"""
+import os, sys, time
+from copal.pycom import Coap
+Coap.init("127.0.0.1", port={free_port()})
+Coap.add_resource("x")
+time.sleep(0.1)  # the thread is asleep, and holds what it holds then
+if os.fork() == 0:
+    try:
+        Coap.get_resource("x")
+    except RuntimeError as error:
+        print(error, flush=True)
+    sys.exit(0)
+print(os.wait()[1], Coap.get_resource("x"))
+""")
+    assert said == "the host is that of another process\n0 <CoapResource>\n" and not complaints
+
+
 def test_nothing_is_called_after_cancel():
     python(f"""
 from copal.pycom import Coap

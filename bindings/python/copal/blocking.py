@@ -54,7 +54,8 @@ class _Asked:
 
     def __exit__(self, *error: object) -> None:
         self._request.cancel()
-        self._host.step(0)  # a server whose resource is observed no more hears of it
+        if not self._host.closed:  # as in a process that was forked meanwhile
+            self._host.step(0)  # a server whose resource is observed no more hears of it
 
     def turn(self) -> None:
         self._host.step(-1)

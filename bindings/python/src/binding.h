@@ -123,6 +123,7 @@ typedef struct {
     binding_handler_t *handlers;
     PyObject *credentials;        /* list of those that it listens with */
     PyThread_type_lock stepping;  /* held, without the GIL, by the thread that turns the host */
+    unsigned forks;               /* how often the process had been forked when it was opened */
     bool closing;
 } binding_host_t;
 
@@ -136,7 +137,10 @@ PyObject *binding_interface(PyObject *module, PyObject *unused);
 
 /** Those in an object; NULL, with an exception: it is none. */
 copal_credentials_t *binding_credentials(const binding_state_t *state, PyObject *object);
-/** False, with an exception: it was closed. */
+/** Whether it was not closed, and belongs to this process. That of a process of which this is a fork has its sockets, is
+ *  nobody's to use here, and its locks may be held by threads that are not here. */
+bool binding_host_is_ours(const binding_host_t *self);
+/** False, with an exception: it was closed, or is not ours. */
 bool binding_host_is_open(const binding_host_t *self);
 
 /* Methods of Host that stand in files of their own. */

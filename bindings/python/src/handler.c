@@ -149,7 +149,7 @@ static void dealloc(PyObject *object)
 {
     call_t *self = (call_t *)object;
     PyObject_GC_UnTrack(object);
-    if (!self->answered && self->host->host != NULL) {
+    if (!self->answered && binding_host_is_ours(self->host)) {
         copal_host_reply(self->host->host, self->later, COPAL_INTERNAL_SERVER_ERROR, NULL, NULL);
     }
     Py_XDECREF(self->message);
@@ -238,7 +238,7 @@ bool binding_show_call(binding_host_t *host, binding_event_t *event)
     }
     if (call == NULL) {
         Py_XDECREF(message);
-        if (host->host != NULL) {
+        if (binding_host_is_ours(host)) {
             copal_host_reply(host->host, event->handle, COPAL_INTERNAL_SERVER_ERROR, NULL, NULL);
         }
     } else {

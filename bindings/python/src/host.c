@@ -8,10 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+static unsigned forks; /* of which this process is one after the other */
+
+static void count_fork(void)
+{
+    forks++;
+}
+
+static void count_forks(void)
+{
+    pthread_atfork(NULL, NULL, count_fork);
+}
+
+bool binding_host_is_ours(const binding_host_t *self)
+{
+    return self->host != NULL && self->forks == forks;
+}
+
 bool binding_host_is_open(const binding_host_t *self)
 {
-    if (self->host == NULL || self->closing) {
-        PyErr_SetString(PyExc_RuntimeError, "the host is closed");
+    if (!binding_host_is_ours(self) || self->closing) {
+        PyErr_SetString(PyExc_RuntimeError, self->forks == forks ? "the host is closed" : "the host is that of another process");
         return false;
     }
     return true;
@@ -27,6 +44,9 @@ static binding_host_t *new_host(PyObject *module)
     if (self == NULL) {
         return NULL;
     }
+    static pthread_once_t counted = PTHREAD_ONCE_INIT;
+    pthread_once(&counted, count_forks);
+    self->forks = forks;
     Py_INCREF(module);
     self->module = module;
     self->state = state;
@@ -104,29 +124,37 @@ static void leave(binding_host_t *self)
     PyThread_release_lock(self->stepping);
 }
 
-/* Ends everything, and lets go of all that is Python's. */
+static void drop_events(binding_host_t *self)
+{
+    binding_event_t *event;
+    while ((event = binding_queue_take(&self->queue)) != NULL) {
+        binding_event_free(event);
+    }
+}
+
+/* Ends everything, and lets go of all that is Python's. What is another process's goes on there: it is left as it is. */
 static void close_host(binding_host_t *self)
 {
     if (self->host == NULL || self->closing) {
         return;
     }
     self->closing = true;
-    copal_host_stop(self->host); /* whoever sleeps in a step wakes up */
-    enter(self);
-    binding_requests_end(self);
-    copal_host_step(self->host, 0); /* servers hear what is observed no more; if not, they will find out */
-    copal_host_close(self->host);
+    if (binding_host_is_ours(self)) {
+        copal_host_stop(self->host); /* whoever sleeps in a step wakes up */
+        enter(self);
+        binding_requests_end(self);
+        copal_host_step(self->host, 0); /* servers hear what is observed no more; if not, they will find out */
+        copal_host_close(self->host);
+        self->host = NULL;
+        leave(self);
+        drop_events(self);
+    }
     self->host = NULL;
-    leave(self);
     binding_handlers_free(self);
     Py_CLEAR(self->pending);
     Py_CLEAR(self->created);
     Py_CLEAR(self->dropped);
     Py_CLEAR(self->credentials);
-    binding_event_t *event;
-    while ((event = binding_queue_take(&self->queue)) != NULL) {
-        binding_event_free(event);
-    }
 }
 
 static PyObject *do_close(PyObject *self, PyObject *unused)
@@ -147,7 +175,9 @@ static void dealloc(PyObject *object)
     binding_host_t *self = (binding_host_t *)object;
     PyObject_GC_UnTrack(object);
     close_host(self);
-    binding_queue_destroy(&self->queue);
+    if (self->forks == forks) {
+        binding_queue_destroy(&self->queue);
+    }
     Py_XDECREF(self->pending);
     Py_XDECREF(self->created);
     Py_XDECREF(self->dropped);
@@ -208,7 +238,7 @@ static bool turn(binding_host_t *self, int timeout)
 {
     int status = 0, reason = 0;
     enter(self);
-    if (self->host != NULL && !self->closing) {
+    if (binding_host_is_ours(self) && !self->closing) {
         Py_BEGIN_ALLOW_THREADS
         status = copal_host_step(self->host, timeout);
         reason = errno;
@@ -238,7 +268,7 @@ static PyObject *step(PyObject *object, PyObject *args)
         return NULL;
     }
     const size_t waiting = binding_queue_count(&self->queue);
-    for (size_t left = waiting; left > 0 && self->host != NULL; left--) {
+    for (size_t left = waiting; left > 0 && binding_host_is_ours(self); left--) {
         binding_event_t *event = binding_queue_take(&self->queue);
         if (event == NULL) {
             break; /* a callback cancelled what waited */
@@ -247,10 +277,10 @@ static PyObject *step(PyObject *object, PyObject *args)
             return NULL;
         }
     }
-    if (waiting > 0 && self->host != NULL && !turn(self, 0)) {
+    if (waiting > 0 && binding_host_is_ours(self) && !turn(self, 0)) {
         return NULL;
     }
-    return PyBool_FromLong(self->host != NULL && binding_queue_count(&self->queue) > 0);
+    return PyBool_FromLong(binding_host_is_ours(self) && binding_queue_count(&self->queue) > 0);
 }
 
 /* Another thread may sleep in a step, which is not to be waited for. Nobody closes the host meanwhile: this thread keeps the
@@ -381,7 +411,7 @@ static PyObject *is_closed(PyObject *object, void *unused)
 {
     (void)unused;
     const binding_host_t *self = (binding_host_t *)object;
-    return PyBool_FromLong(self->host == NULL || self->closing);
+    return PyBool_FromLong(!binding_host_is_ours(self) || self->closing);
 }
 
 /* ---- the type --------------------------------------------------------------------------------------------- */

@@ -122,7 +122,7 @@ static void done(copal_task_t *task, const copal_response_t *response)
 static void end(binding_request_t *self)
 {
     binding_host_t *host = self->host;
-    if (host->host != NULL) {
+    if (binding_host_is_ours(host)) {
         copal_host_transfer_cancel(host->host, &self->task); /* stale: its outcome is in the queue, or was shown */
         binding_queue_drop(&host->queue, self);
     }
