@@ -12,7 +12,7 @@ async def follow(client, uri):
     """Shows each state of a resource; goes on for ever, or until the server ends it."""
     try:
         async for state in client.observe(uri):
-            print(f"{uri}  {state.text}", flush=True)
+            print(f"{uri}  {state.text if state.is_success else state.code}", flush=True)
     except (copal.CopalError, OSError) as error:
         print(f"{uri}  {error}", flush=True)
 

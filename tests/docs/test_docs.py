@@ -71,6 +71,11 @@ def test_the_gateway_and_the_dashboard_tell_what_a_device_told():
                 shown.wait_for(f"^{re.escape(kitchen)}  21$")
 
 
+def test_the_dashboard_tells_of_an_error():
+    with Serve() as device, Program(sys.executable, str(ROOT / "examples/python/dashboard.py"), device.uri + "/none") as shown:
+        shown.wait_for("/none  4.04 Not Found$")
+
+
 def test_gateway_and_dashboard_say_how_they_are_used():
     assert subprocess.run([build() / "examples/gateway"], capture_output=True).returncode == 2
     done = subprocess.run([sys.executable, ROOT / "examples/python/dashboard.py"], capture_output=True)
