@@ -44,3 +44,16 @@ def test_the_stubs_and_the_examples_are_right_by_mypy():
 def test_a_wrong_call_is_found(tmp_path):
     (tmp_path / "script.py").write_text("from network import Coap\nCoap.add_resource(1, mediatype=0)\n")
     assert 'Unexpected keyword argument "mediatype"' in check(tmp_path / "script.py").stdout
+
+
+def test_what_a_board_takes_is_right(tmp_path):
+    script = "wlan = WLAN(mode=WLAN.STA, antenna=0)\nwlan.connect('ssid', auth=(WLAN.WPA2, 'key'), timeout=5000)\nprint(wlan.isconnected())\n"
+    (tmp_path / "script.py").write_text("from network import WLAN\n" + script)
+    done = check(tmp_path / "script.py")
+    assert done.returncode == 0, done.stdout
+    assert run(script) == "True\n"
+
+
+def test_an_attribute_is_no_number(tmp_path):
+    (tmp_path / "script.py").write_text("from network import Coap\nCoap.init()\nCoap.add_resource('a').add_attribute('sz', 5)\n")
+    assert 'Argument 2 to "add_attribute"' in check(tmp_path / "script.py").stdout
