@@ -230,6 +230,17 @@ async def test_a_name_of_which_no_address_answers_cannot_be_observed_or_streamed
                 await flow.__anext__()
 
 
+def test_an_observation_that_outlives_its_loop_ends_without_a_word(tool):
+    """Nobody has closed it, or its client."""
+    async def begin():
+        states = copal.Client().observe(f"{tool.uri}/temperature")
+        assert (await states.__anext__()).text == "21.5"
+        return states
+
+    states = asyncio.run(begin())
+    states.cancel()  # as its end does, which can only print what is raised
+
+
 def test_a_name_is_no_local_address():
     with pytest.raises(copal.InvalidArgument, match="'localhost' is no address"):
         copal.Client(bind="localhost")

@@ -265,8 +265,9 @@ class _Flow:
         self._news.set()
         for request in self._requests:
             request.cancel()
-        if self._requests and self._client._turner is not None and not self._client._host.closed:
-            self._client._turner.kick()
+        turner = self._client._turner
+        if self._requests and turner is not None and not self._client._host.closed and not turner.loop.is_closed():
+            turner.kick()
 
     def _fail(self, error: Exception) -> None:
         if not self._ended:
