@@ -62,6 +62,7 @@ static void account_for_unproven(copal_endpoint_t *e, const copal__arrival_t *a,
 void copal__account(copal_endpoint_t *e, const copal__arrival_t *a, size_t out)
 {
     copal__bucket_t *b = copal__guard_bucket(&e->guard, &a->from->peer, a->from->network);
+    copal__guard_reopen(&e->guard, b, e->now);
     if (b->low)
         account_for_unproven(e, a, b, out);
     else if (out > e->credit && !a->from->proven)

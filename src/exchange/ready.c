@@ -39,11 +39,27 @@ static inline copal_bytes_t plain_path(copal_bytes_t datagram)
     return pass_path(at, end) ? (copal_bytes_t){at, (size_t)(end - at)} : none;
 }
 
-/* Whether nothing depends on more than the datagram: it came to this server alone, no bucket of the guard is low, no call
- * is deferred that it could be a copy of. */
+/* Whether nothing depends on more than the datagram and its peer: it came to this server alone, no call is deferred that it
+ * could be a copy of. */
 static inline bool is_calm(const copal_endpoint_t *e, const copal_from_t *from)
 {
-    return e->config.service.ready && !from->multicast && !e->guard.low && !e->deferred;
+    return e->config.service.ready && !from->multicast && !e->deferred;
+}
+
+/* Whether the guard has no more to do than to add up: the network's bucket is not low, or the address is proven. */
+static bool is_trusted(copal_endpoint_t *e, const copal_from_t *from)
+{
+    copal__bucket_t *b = copal__guard_bucket(&e->guard, &from->peer, from->network);
+    copal__guard_reopen(&e->guard, b, e->now);
+    return !b->low || from->proven || copal__proven_has(&e->proven, e->now, copal__peer_hash(e, &from->peer));
+}
+
+/* What goes beyond the credit; from a bucket that is low nothing is spent for who is proven. */
+static inline void spend(copal_endpoint_t *e, const copal_from_t *from, size_t octets)
+{
+    copal__bucket_t *b = copal__guard_bucket(&e->guard, &from->peer, from->network);
+    if (!b->low)
+        copal__guard_spend(&e->guard, b, octets);
 }
 
 /* Whether no payload of so many octets needs a block (copal__answer_open), nor too much credit. */
@@ -61,7 +77,7 @@ static inline bool answer(copal_endpoint_t *e, const copal_from_t *from, copal_b
     const copal_service_t *service = &e->config.service;
     copal_bytes_t path, whole;
     if (!is_calm(e, from) || datagram.size > e->config.limits.datagram_size || !(path = plain_path(datagram)).size ||
-        !service->ready(service->context, from, path, &whole))
+        (e->guard.low && !is_trusted(e, from)) || !service->ready(service->context, from, path, &whole))
         return false;
     const size_t header = (size_t)(path.data - datagram.data);
     if (!fits(e, header, whole.size))
@@ -78,8 +94,7 @@ static inline bool answer(copal_endpoint_t *e, const copal_from_t *from, copal_b
     e->counters.requests[COPAL_GET]++;
     e->counters.answers[0]++;
     if (header + whole.size > e->credit && !from->proven)
-        copal__guard_spend(&e->guard, copal__guard_bucket(&e->guard, &from->peer, from->network),
-                           header + whole.size - e->credit);
+        spend(e, from, header + whole.size - e->credit);
     return true;
 }
 

@@ -13,12 +13,17 @@ static void settle(copal__guard_t *g, copal__bucket_t *b)
     b->low = low;
 }
 
-uint32_t copal__guard_room(copal__guard_t *g, copal__bucket_t *b, copal_time_t now)
+void copal__guard_reopen(copal__guard_t *g, copal__bucket_t *b, copal_time_t now)
 {
     if (b->empty && b->spent <= g->half && now - b->withheld >= COPAL__GUARD_QUIET) {
         b->empty = false;
         settle(g, b);
     }
+}
+
+uint32_t copal__guard_room(copal__guard_t *g, copal__bucket_t *b, copal_time_t now)
+{
+    copal__guard_reopen(g, b, now);
     return b->empty || b->spent > 2 * g->half ? 0 : 2 * g->half - b->spent;
 }
 

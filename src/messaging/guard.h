@@ -59,6 +59,8 @@ static inline copal__bucket_t *copal__guard_bucket(const copal__guard_t *g, cons
 /** Octets that any bucket has room for, whichever it is. */
 static inline size_t copal__guard_least_room(const copal__guard_t *g) { return g->low ? 0 : g->half; }
 
+/** One that is empty is one to spend from again, if it is time for that. */
+void copal__guard_reopen(copal__guard_t *g, copal__bucket_t *b, copal_time_t now);
 /** Octets that it may spend. */
 uint32_t copal__guard_room(copal__guard_t *g, copal__bucket_t *b, copal_time_t now);
 /** It spends octets, at most those. */
