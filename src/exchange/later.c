@@ -154,7 +154,7 @@ static copal__slot_t *keep(copal__serving_t *serving)
     s->deadline = e->now + e->exchange_lifetime;
     s->later = (copal__later_t){.memory = serving->memory, .asked = copal__asked(&serving->options), .request_id = m->id,
                                 .address = copal__address_of(e, call->from, leisurely ? 0 : COPAL__EMPTY_SIZE),
-                                .unwanted = serving->options.no_response,
+                                .unwanted = serving->options.no_response, .check = serving->origin.check,
                                 .cuttable = m->code == COPAL_GET || m->code == COPAL_FETCH,
                                 .leisurely = leisurely, .moment = leisurely ? draw_moment(e) : 0};
     return s;

@@ -129,18 +129,20 @@ static bool wants_rest(const copal__serving_t *s)
     return s->options.block2 >= 16 && !whole;
 }
 
-/* The call that answers a request of this key later, if there is one. */
-static copal__slot_t *running(const copal_endpoint_t *e, uint64_t key)
+/* The call that answers this request later, if there is one. */
+static copal__slot_t *running(const copal_endpoint_t *e, const copal__origin_t *origin)
 {
-    copal__slot_t *slot = e->deferred ? copal__slot_named(e, key, NULL) : NULL;
-    return slot && slot->kind->again ? slot : NULL;
+    copal__slot_t *slot = e->deferred ? copal__slot_named(e, origin->key, NULL) : NULL;
+    while (slot && !(slot->kind->again && slot->later.check == origin->check))
+        slot = copal__slot_named(e, origin->key, slot);
+    return slot;
 }
 
 static bool is_duplicate(copal__serving_t *s, bool safe)
 {
     copal_endpoint_t *e = s->call.endpoint;
     copal__serving_identify(s);
-    copal__slot_t *slot = running(e, s->origin.key);
+    copal__slot_t *slot = running(e, &s->origin);
     if (slot) {
         slot->kind->again(slot, s);
         return true;
@@ -220,7 +222,7 @@ static bool is_answered_already(copal__serving_t *s)
         return false;
     copal__found_t first;
     bool answered = copal__remembered_find(&e->remembered, &challenged, &first) && first.outcome != COPAL__RESENT;
-    copal__slot_t *slot = answered && first.outcome == COPAL__RUNNING ? running(e, challenged.key) : NULL;
+    copal__slot_t *slot = answered && first.outcome == COPAL__RUNNING ? running(e, &challenged) : NULL;
     if (slot && !slot->kind->again(slot, s)) {
         copal_reply_text(&s->call, COPAL_SERVICE_UNAVAILABLE, NULL);
         respond(s);

@@ -160,6 +160,7 @@ typedef struct {
     bool cuttable;      /* a GET or FETCH: its answer may be cut to a smaller block */
     bool notifies;      /* it is a notification */
     bool leisurely;     /* the request came by multicast: the answer leaves no earlier than `moment` */
+    uint8_t check;      /* of the request, as copal__origin_t has it */
     copal_time_t moment;
     uint32_t observer;  /* that it is for, or that it registers, + 1; 0: none */
 } copal__later_t;

@@ -495,6 +495,40 @@ static void a_duplicate_of_a_request_in_progress_is_acknowledged_again_and_not_r
     }
 }
 
+/* As of a device that started anew while its former request was at work, or its answer on its way. */
+static void rfc7252_4_4_a_request_that_only_bears_the_id_of_one_in_progress_is_answered(void **state)
+{
+    (void)state;
+    for (unsigned when = 0; when < 3; when++) { /* before the acknowledgement, behind it, behind the answer */
+        bench_t b;
+        server_t s;
+        message_t m;
+        open_deferring(&b, &s);
+        bench_accept(&b, 1, get(&m, COPAL_CON, 0x0102));
+        const copal_handle_t first = s.later;
+        if (when > 0) {
+            bench_wait(&b);
+            bench_sends(&b, 1, BYTES(0x60, 0x00, 0x01, 0x02));
+        }
+        if (when > 1) {
+            assert_int_equal(bench_answer(&b, first, "old"), 0);
+            assert_int_equal(bench_sent(&b)->type, COPAL_CON);
+        }
+        bench_accept(&b, 1, message_make(&m, COPAL_CON, COPAL_GET, 0x0102, copal_text("new"), "a", NULL));
+        assert_int_equal(s.runs, 2);
+        assert_int_equal(bench_answer(&b, s.later, "new"), 0);
+        const copal_message_t *answer = bench_sent(&b);
+        assert_int_equal(answer->type, COPAL_ACK);
+        assert_int_equal(answer->id, 0x0102);
+        check_bytes(answer->token, copal_text("new"));
+        check_bytes(answer->payload, copal_text("new"));
+        bench_accept(&b, 1, get(&m, COPAL_CON, 0x0102)); /* a copy of the first */
+        bench_sends(&b, 1, BYTES(0x60, 0x00, 0x01, 0x02));
+        assert_int_equal(s.runs, 2);
+        bench_close(&b);
+    }
+}
+
 static void a_duplicate_before_ack_delay_does_not_run_the_request_again(void **state)
 {
     (void)state;
@@ -699,6 +733,7 @@ int main(void)
         cmocka_unit_test(a_reset_ends_a_late_answer),
         cmocka_unit_test(the_answer_to_a_non_confirmable_request_is_non_confirmable_however_late),
         cmocka_unit_test(a_duplicate_of_a_request_in_progress_is_acknowledged_again_and_not_run_again),
+        cmocka_unit_test(rfc7252_4_4_a_request_that_only_bears_the_id_of_one_in_progress_is_answered),
         cmocka_unit_test(a_duplicate_before_ack_delay_does_not_run_the_request_again),
         cmocka_unit_test(rfc7252_5_2_2_once_an_empty_acknowledgement_left_the_answer_is_separate),
         cmocka_unit_test(a_duplicate_between_the_answer_and_its_leaving_gets_that_answer_only),
