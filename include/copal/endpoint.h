@@ -11,7 +11,7 @@ extern "C" {
 typedef struct copal_endpoint_t copal_endpoint_t;
 
 /** A limit of none, which takes no memory: for requests, deferred, remembered (and then remembered_bytes: requests that must
- *  run once are refused), observers (and then observed and notifications) and rests. */
+ *  run once are refused, without Max-Age), observers (and then observed and notifications) and rests. */
 #define COPAL_LIMIT_NONE UINT32_MAX
 
 /** Every bound of an endpoint; 0 takes the default in brackets. What happens at each bound is said with it. */

@@ -173,7 +173,8 @@ static void refuse(copal__serving_t *s)
     bool share = copal__remembered_is_full(&e->remembered, &s->origin);
     copal_time_t wait = copal__remembered_room_at(&e->remembered, &s->origin) - e->now;
     copal_writer_t *w = copal_reply(&s->call, share ? COPAL_TOO_MANY_REQUESTS : COPAL_SERVICE_UNAVAILABLE);
-    copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, ((uint32_t)wait + 999) / 1000);
+    if (wait > 0) /* else nothing will ever leave: limits.remembered is none */
+        copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, ((uint32_t)wait + 999) / 1000);
 }
 
 /* Whether an address must be proven before a request with effects runs: the memory for those is short, or there is not even

@@ -188,6 +188,7 @@ static void an_endpoint_that_remembers_nothing_refuses_what_must_run_once(void *
     for (uint16_t i = 0; i < 300; i++) {
         bench_receive_from(&b, &proven, message_make(&m, COPAL_CON, COPAL_POST, i, NO_BYTES, "a", NULL));
         assert_int_equal(bench_sent(&b)->code, COPAL_SERVICE_UNAVAILABLE);
+        assert_int_equal(option_of(&b.sent.message, COPAL_OPTION_MAX_AGE), -1); /* there will be no room at any time */
     }
     assert_int_equal(s.runs, 0);
     bench_accept(&b, 1, message_make(&m, COPAL_CON, COPAL_POST, 1000, NO_BYTES, "a", NULL));
