@@ -35,13 +35,13 @@ void copal__answer_open(const copal_endpoint_t *e, copal_writer_t *w, copal_code
 }
 
 /* Says which block of the body this is, and with the first how large all of it is (RFC 7959 section 4), where there is
- * room to say so. */
+ * room to say so, and for Block1. */
 static void add_block2(copal_writer_t *w, const copal_block_t *block, bool sized)
 {
     copal_option_t size2;
     copal_write_option_uint(w, COPAL_OPTION_BLOCK2, copal_block_encode(block));
     if ((sized || (!block->number && block->more)) && w->total <= UINT32_MAX &&
-        w->capacity - w->size >= SIZE2_MOST && !copal__written(w, COPAL_OPTION_SIZE2, &size2))
+        w->capacity - w->size >= SIZE2_MOST + BLOCK_MOST && !copal__written(w, COPAL_OPTION_SIZE2, &size2))
         copal_write_option_uint(w, COPAL_OPTION_SIZE2, (uint32_t)w->total);
 }
 
@@ -51,8 +51,6 @@ copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, const cop
         copal__problem_describe(w);
     if (COPAL_CODE_CLASS(code) != 2)
         return w->error ? code : 0; /* an error loses its text */
-    if (asked->block1 >= 0 && code != COPAL_CONTINUE) /* the last part is acknowledged, too (RFC 7959 section 2.3) */
-        copal_write_option_uint(w, COPAL_OPTION_BLOCK1, (uint32_t)asked->block1 & ~8u);
     if (!w->error && w->total && (asked->block2 >= 0 || w->total > w->window)) {
         if (w->skip >= w->total)
             return COPAL_BAD_REQUEST;
@@ -63,6 +61,9 @@ copal_code_t copal__answer_close(copal_writer_t *w, copal_code_t code, const cop
         const copal_block_t block = {(uint32_t)(w->skip / size), w->skip + size < w->total, szx};
         add_block2(w, &block, asked->size2);
     }
+    /* The last part is acknowledged, too (RFC 7959 section 2.3): once what may be more than there is room for was cut. */
+    if (asked->block1 >= 0 && code != COPAL_CONTINUE)
+        copal_write_option_uint(w, COPAL_OPTION_BLOCK1, (uint32_t)asked->block1 & ~8u);
     return w->error ? COPAL_INTERNAL_SERVER_ERROR : 0;
 }
 
@@ -93,7 +94,6 @@ static bool fit_without_payload(copal_writer_t *w, size_t most)
     if (w->payload)
         w->size = w->payload - 1;
     w->payload = w->total = 0;
-    w->capacity = most;
     if (w->size <= most)
         return true;
     if (w->data[1] == COPAL_UNAUTHORIZED)
@@ -109,8 +109,10 @@ bool copal__answer_fit(copal_writer_t *w, const copal__asked_t *asked, bool cutt
     if (most < block1)
         return false;
     most -= block1;
-    if (!cuttable || COPAL_CODE_CLASS(w->data[1]) != 2)
+    if (!cuttable || COPAL_CODE_CLASS(w->data[1]) != 2) {
+        w->capacity = most + block1;
         return fit_without_payload(w, most);
+    }
     if (!w->payload)
         return false;
     /* No smaller than blocks of all of the body may be: a peer goes on with those that it gets first. */

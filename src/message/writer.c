@@ -45,7 +45,7 @@ static inline void put_bytes(uint8_t *at, copal_bytes_t bytes)
 /* Takes `size` octets at the end of the buffer. */
 static uint8_t *append(copal_writer_t *w, size_t size)
 {
-    if (size > w->capacity - w->size) {
+    if (w->size > w->capacity || size > w->capacity - w->size) {
         w->error = COPAL_ESPACE;
         return NULL;
     }

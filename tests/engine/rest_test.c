@@ -64,7 +64,7 @@ static void serve(void *context, copal_call_t *call)
 static void open_fixture(fixture_t *f, const copal_limits_t *limits)
 {
     *f = (fixture_t){.size = BODY};
-    copal_config_t config = {.service = {.handle = serve, .context = f}};
+    copal_config_t config = {.service = {.handle = serve, .context = f, .parts = true}};
     if (limits)
         config.limits = *limits;
     bench_open(&f->bench, &config);
@@ -441,6 +441,81 @@ static void a_block_that_may_not_leave_is_challenged_and_never_emptied(void **st
     bench_close(&f.bench);
 }
 
+/* ---- with Block1 ------------------------------------------------------------------------------------------- */
+
+/* The last part of a FETCH's body, of `size` octets, which asks for this block of the answer; -1: for none. */
+static void fetch_by_parts(fixture_t *f, size_t size, int64_t block2)
+{
+    message_t m;
+    const uint8_t octets[512] = {0};
+    message_start(&m, COPAL_CON, COPAL_FETCH, f->id++, BYTES(0xca));
+    message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+    copal_write_option_uint(&m.w, COPAL_OPTION_CONTENT_FORMAT, 42);
+    copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK1, 16 + 6);
+    if (block2 >= 0)
+        copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK2, (uint32_t)block2);
+    copal_write_payload(&m.w, (copal_bytes_t){octets, size});
+    bench_accept(&f->bench, 1, message_end(&m));
+}
+
+/* An answer that fills its buffer, and is cut for an address that may be forged. Behind it lies another call's request. */
+static void block1_in_an_answer_that_is_cut_takes_no_room_behind_it(void **state)
+{
+    (void)state;
+    fixture_t f;
+    copal_writer_t *w;
+    copal_message_t kept;
+    const uint8_t octets[2000] = {0};
+    open_fixture(&f, &(copal_limits_t){.network_bytes = 2});
+    f.defer = true;
+    fetch_by_parts(&f, 300, -1);
+    const copal_handle_t first = f.later;
+    receive(&f, (request_t){.peer = 2, .code = COPAL_GET, .block2 = -1});
+    assert_int_equal(copal_later_begin(f.bench.endpoint, first, COPAL_CONTENT, &w), 0);
+    copal_write_option(w, COPAL_OPTION_LOCATION_PATH, (copal_bytes_t){octets, 120});
+    copal_write_payload(w, (copal_bytes_t){octets, sizeof octets});
+    assert_int_equal(w->size, w->capacity);
+    assert_int_equal(copal_later_commit(f.bench.endpoint, f.bench.now, first), 0);
+    assert_int_equal(copal_later_request(f.bench.endpoint, f.later, &kept), 0);
+    assert_int_equal(kept.code, COPAL_GET);
+    assert_int_equal(kept.id, 1);
+    const copal_message_t *m = bench_sent(&f.bench);
+    assert_int_equal(m->code, COPAL_CONTENT);
+    assert_int_equal(option_of(m, COPAL_OPTION_BLOCK1), 16 + 6);
+    assert_int_equal(option_of(m, COPAL_OPTION_BLOCK2), block2(0, true, 5));
+    assert_int_equal(m->payload.size, 512);
+    bench_close(&f.bench);
+}
+
+static void write_location(void *context, copal_call_t *call)
+{
+    static const uint8_t octets[600];
+    copal_writer_t *w = copal_reply(call, COPAL_CHANGED);
+    copal_write_option(w, COPAL_OPTION_LOCATION_PATH, (copal_bytes_t){octets, *(const size_t *)context});
+    copal_write_payload(w, (copal_bytes_t){octets, sizeof octets});
+}
+
+static void block1_has_room_in_an_answer_that_loses_its_payload(void **state)
+{
+    (void)state;
+    for (size_t size = 0; size < 120; size++) {
+        bench_t b;
+        message_t m;
+        bench_open(&b, &(copal_config_t){.limits = {.network_bytes = 2},
+                                         .service = {.handle = write_location, .context = &size}});
+        message_start(&m, COPAL_CON, COPAL_PUT, 1, BYTES(0xca));
+        message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+        copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK1, 6);
+        copal_write_text(&m.w, "the whole body");
+        bench_accept(&b, 1, message_end(&m));
+        assert_int_equal(bench_sent(&b)->code, COPAL_CHANGED);
+        assert_int_equal(b.sent.message.payload.size, 0);
+        assert_int_equal(option_of(&b.sent.message, COPAL_OPTION_BLOCK1), 6);
+        assert_true(b.sent.size <= 3 * m.w.size);
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +534,8 @@ int main(void)
         cmocka_unit_test(of_two_to_the_same_question_the_one_sent_last_counts),
         cmocka_unit_test(a_deferred_answer_that_is_never_committed_leaves_its_place),
         cmocka_unit_test(a_block_that_may_not_leave_is_challenged_and_never_emptied),
+        cmocka_unit_test(block1_in_an_answer_that_is_cut_takes_no_room_behind_it),
+        cmocka_unit_test(block1_has_room_in_an_answer_that_loses_its_payload),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
