@@ -83,11 +83,12 @@ static uint8_t *take(copal_spill_t *self, copal_writer_t *w, size_t size)
         if (k->call)
             identify(k, k->call);
         forget(t, k->key);
-        k->rest = w->total <= t->size ? place(t, k->peer) : NULL;
+        const bool is_held = !w->total || !w->skip; /* what was written before: the window has it, if it is from the start on */
+        k->rest = is_held && w->total <= t->size ? place(t, k->peer) : NULL;
         if (!k->rest)
             return give_up(k, w);
         *k->rest = (copal__rest_t){.key = k->key, .peer = k->peer, .open = true};
-        if (w->total) /* the window holds what was written before */
+        if (w->total)
             memcpy(octets_of(t, k->rest), w->data + w->payload, w->total);
     }
     if (size > t->size - w->total)

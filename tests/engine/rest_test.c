@@ -458,6 +458,41 @@ static void fetch_by_parts(fixture_t *f, size_t size, int64_t block2)
     bench_accept(&f->bench, 1, message_end(&m));
 }
 
+/* What the writer's window has not kept cannot be put in front of the rest. */
+static void an_answer_whose_start_was_not_wanted_is_kept_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    for (unsigned way = 0; way < 4; way++) {
+        fixture_t f;
+        message_t m;
+        open_fixture(&f, NULL);
+        f.defer = way & 1;
+        f.at_once = way & 2;
+        f.first = 0x55;
+        post(&f, 2); /* somebody else's answer was there before */
+        f.first = 0;
+        fetch_by_parts(&f, 16, block2(1, false, 3));
+        if (f.defer) {
+            copal_writer_t *w;
+            assert_int_equal(copal_later_begin(f.bench.endpoint, f.later, COPAL_CHANGED, &w), 0);
+            write_answer(&f, w);
+            assert_int_equal(copal_later_commit(f.bench.endpoint, f.bench.now, f.later), 0);
+        }
+        assert_block(&f, bench_sent(&f.bench), 1, 3);
+        for (uint32_t number = 1; number < 8; number++) {
+            message_start(&m, COPAL_CON, COPAL_FETCH, f.id++, BYTES(0xca));
+            message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+            copal_write_option_uint(&m.w, COPAL_OPTION_CONTENT_FORMAT, 42);
+            copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK2, number << 4);
+            bench_accept(&f.bench, 1, message_end(&m));
+            if (bench_sent(&f.bench)->code != COPAL_REQUEST_ENTITY_INCOMPLETE)
+                assert_block(&f, &f.bench.sent.message, number, 0);
+        }
+        assert_int_equal(f.runs, 2);
+        bench_close(&f.bench);
+    }
+}
+
 /* An answer that fills its buffer, and is cut for an address that may be forged. Behind it lies another call's request. */
 static void block1_in_an_answer_that_is_cut_takes_no_room_behind_it(void **state)
 {
@@ -534,6 +569,7 @@ int main(void)
         cmocka_unit_test(of_two_to_the_same_question_the_one_sent_last_counts),
         cmocka_unit_test(a_deferred_answer_that_is_never_committed_leaves_its_place),
         cmocka_unit_test(a_block_that_may_not_leave_is_challenged_and_never_emptied),
+        cmocka_unit_test(an_answer_whose_start_was_not_wanted_is_kept_whole_or_not_at_all),
         cmocka_unit_test(block1_in_an_answer_that_is_cut_takes_no_room_behind_it),
         cmocka_unit_test(block1_has_room_in_an_answer_that_loses_its_payload),
     };
