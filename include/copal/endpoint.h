@@ -116,8 +116,8 @@ void copal_endpoint_hear_groups(copal_endpoint_t *e);
 
 /** Hands in one datagram. 0, or COPAL_EFULL: the outgoing batch must be sent first; then hand the same datagram in
  *  again, nothing of it was used. Other negative values tell why it had no effect (EFORMAT, EVERSION, EIGNORED); that is a
- *  peer's doing and needs no action. Handlers and response callbacks run inside. A datagram cut to fit a buffer is
- *  handed in with a size above limits.datagram_size. */
+ *  peer's doing and needs no action. Handlers and response callbacks run inside. A datagram cut to fit a buffer of
+ *  limits.datagram_size octets or more is handed in with a size above that: what is beyond is not looked at. */
 int copal_endpoint_receive(copal_endpoint_t *e, copal_time_t now, const copal_from_t *from, copal_bytes_t datagram);
 
 /** Does what is due at `now` (retransmits, acknowledges, times out; callbacks run inside), then fills `out` with up to

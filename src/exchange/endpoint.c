@@ -221,8 +221,9 @@ static void reject(copal_endpoint_t *e, const copal__arrival_t *a)
         copal__post_empty(e, a->from, COPAL_RST, a->message.id);
 }
 
-/* Of a datagram over the limit only header and token are looked at; an Empty one is no message at all (section 4.1). */
-static copal_bytes_t cut(copal_bytes_t datagram)
+/* Of a datagram over the limit only header and token are looked at; an Empty one is no message at all (section 4.1), and none
+ * is one whose token ends beyond: there need not be more octets than of the largest message. */
+static copal_bytes_t cut(copal_bytes_t datagram, size_t most)
 {
     const uint8_t *data = datagram.data;
     unsigned nibble = data[0] & 15u;
@@ -231,8 +232,7 @@ static copal_bytes_t cut(copal_bytes_t datagram)
         size = 4 + 1 + 13 + (size_t)data[4];
     else if (nibble == 14)
         size = 4 + 2 + 269 + ((size_t)data[4] << 8 | data[5]);
-    if (data[1] != COPAL_EMPTY && nibble != 15 && size < datagram.size)
-        datagram.size = size;
+    datagram.size = data[1] != COPAL_EMPTY && nibble != 15 && size <= most ? size : most;
     return datagram;
 }
 
@@ -284,7 +284,7 @@ int copal__take(copal_endpoint_t *e, const copal_from_t *from, copal_bytes_t dat
 {
     copal__arrival_t a = {.from = from, .datagram = datagram, .oversize = datagram.size > e->config.limits.datagram_size};
     size_t before = e->outbox.tail;
-    int error = copal__message_head(&a.message, a.oversize ? cut(datagram) : datagram);
+    int error = copal__message_head(&a.message, a.oversize ? cut(datagram, e->config.limits.datagram_size) : datagram);
     if (error == COPAL_EFORMAT)
         reject(e, &a);
     else if (!error)

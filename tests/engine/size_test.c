@@ -3,6 +3,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -200,6 +201,32 @@ static void a_datagram_that_was_cut_anywhere_behind_its_token_is_answered_4_13(v
     bench_close(&b);
 }
 
+/* What does not fit need not be in the buffer, whatever size it is said to have. */
+static void of_a_datagram_that_was_cut_no_octet_beyond_the_limit_is_looked_at(void **state)
+{
+    (void)state;
+    static const uint8_t heads[][2] = {{0x4e, COPAL_GET}, {0x5e, COPAL_GET}, {0x4e, COPAL_CONTENT}, {0x5e, COPAL_CONTENT}};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        for (size_t token = 1140; token < 4000; token += token < 1160 ? 1 : 1000) {
+            bench_t b;
+            server_t s;
+            outcome_t o;
+            const copal_from_t from = {.peer = peer_of(1), .via = 7};
+            uint8_t *octets = calloc(1, 1152);
+            memcpy(octets, heads[i], 2);
+            octets[4] = (uint8_t)((token - 269) >> 8);
+            octets[5] = (uint8_t)(token - 269);
+            open_server(&b, &s);
+            bench_ask(&b, 1, COPAL_GET, true, &o);
+            copal_endpoint_receive(b.endpoint, b.now, &from, (copal_bytes_t){octets, 5000});
+            free(octets);
+            assert_int_equal(s.runs, 0);
+            assert_int_equal(o.count, 0);
+            bench_close(&b);
+        }
+    }
+}
+
 static void an_oversized_datagram_by_multicast_is_ignored(void **state)
 {
     (void)state;
@@ -270,6 +297,7 @@ int main(void)
         cmocka_unit_test(rfc7252_5_4_3_options_are_taken_up_to_their_length_and_not_beyond),
         cmocka_unit_test(a_datagram_of_the_limit_is_served_and_one_octet_more_is_answered_4_13),
         cmocka_unit_test(a_datagram_that_was_cut_anywhere_behind_its_token_is_answered_4_13),
+        cmocka_unit_test(of_a_datagram_that_was_cut_no_octet_beyond_the_limit_is_looked_at),
         cmocka_unit_test(an_oversized_datagram_by_multicast_is_ignored),
         cmocka_unit_test(rfc7252_4_1_an_oversized_empty_message_is_no_acknowledgement_and_no_reset),
         cmocka_unit_test(an_oversized_answer_ends_the_request_with_espace),
