@@ -62,6 +62,13 @@ static void limits_out_of_range_are_refused(void **state)
     free(memory);
 }
 
+/* 3,728,271 datagrams are 896 octets more than 4 GiB, which a size of 32 bits cannot say. */
+static void a_batch_too_large_for_any_memory_is_not_taken_for_a_small_one(void **state)
+{
+    (void)state;
+    assert_true(copal_endpoint_size(&(copal_limits_t){.batch = 3728271}) > UINT32_MAX / 2);
+}
+
 static int init_timing(const copal_timing_t *timing)
 {
     random_t random = random_from(1);
@@ -441,6 +448,7 @@ int main(void)
         cmocka_unit_test(limits_of_zero_are_the_documented_defaults),
         cmocka_unit_test(memory_of_one_octet_less_is_refused),
         cmocka_unit_test(limits_out_of_range_are_refused),
+        cmocka_unit_test(a_batch_too_large_for_any_memory_is_not_taken_for_a_small_one),
         cmocka_unit_test(a_timing_whose_back_off_cannot_be_counted_is_refused),
         cmocka_unit_test(a_small_datagram_size_alone_is_a_sound_limit),
         cmocka_unit_test(an_endpoint_with_one_of_everything_still_does_everything),
