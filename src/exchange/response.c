@@ -58,7 +58,8 @@ static copal__slot_t *by_token(const copal_endpoint_t *e, uint64_t hash, const c
     return s || !e->asks_groups || a->from->multicast ? s : search(e, hash, true, a);
 }
 
-/* A second challenge, made when a copy of the first request came in, says nothing about the one with the Echo. */
+/* A second challenge, made when a copy of the first request came in, says nothing about the one with the Echo, unless it
+ * came with what that one alone has: its message ID, or a token drawn for it. */
 static bool is_same_echo(const copal__slot_t *s, const copal_option_t *echo)
 {
     copal_option_t ours;
@@ -67,7 +68,7 @@ static bool is_same_echo(const copal__slot_t *s, const copal_option_t *echo)
 }
 
 /* A 4.01 with Echo asks for the same request once more, with that value (RFC 9175 section 2.3). False: it is the answer. */
-static bool answer_challenge(copal_endpoint_t *e, copal__slot_t *s, const copal_message_t *m)
+static bool answer_challenge(copal_endpoint_t *e, copal__slot_t *s, const copal_message_t *m, bool piggybacked)
 {
     copal_option_t echo;
     if (m->code != COPAL_UNAUTHORIZED || !copal_option_find(m, COPAL_OPTION_ECHO, &echo))
@@ -75,7 +76,7 @@ static bool answer_challenge(copal_endpoint_t *e, copal__slot_t *s, const copal_
     if (s->stand == COPAL__OBSERVING)
         return true; /* of a registration that is answered */
     if (s->asking.echoed)
-        return is_same_echo(s, &echo);
+        return !piggybacked && !s->asking.drawn && is_same_echo(s, &echo);
     copal_write_option(&s->w, COPAL_OPTION_ECHO, echo.value);
     if (s->w.error)
         return false;
@@ -105,7 +106,7 @@ static void conclude(copal_endpoint_t *e, copal__slot_t *s, int status, const co
         take_answer(e, s, status, a);
     else if (status)
         copal__request_tell(e, s, status, true, NULL, a->from);
-    else if (!answer_challenge(e, s, &a->message) && !copal__watch_take(e, s, a, piggybacked))
+    else if (!answer_challenge(e, s, &a->message, piggybacked) && !copal__watch_take(e, s, a, piggybacked))
         copal__request_tell(e, s, 0, true, &a->message, a->from);
 }
 

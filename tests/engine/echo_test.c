@@ -105,6 +105,7 @@ static void copies_of_the_challenge_say_nothing_about_the_second_request(void **
         post(&b, confirmable, i & 2, &o);
         bench_sent(&b);
         sent_t first = b.sent;
+        assert_int_equal(copal_message_parse(&first.message, (copal_bytes_t){first.data, first.size}), 0);
         challenge(&b, &first, confirmable ? 0 : 1, echo);
         bench_sent(&b);
         sent_t second = b.sent;
@@ -133,6 +134,28 @@ static void a_second_challenge_with_another_value_is_the_answer(void **state)
     assert_int_equal(o.code, COPAL_UNAUTHORIZED);
     bench_idle(&b);
     bench_close(&b);
+}
+
+/* By its message ID, or by a token that nothing else bore, it is known which request it answers. */
+static void a_challenge_of_the_second_request_is_the_answer_though_it_has_the_same_value(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        bench_t b;
+        outcome_t o;
+        bool confirmable = i > 0, piggybacked = i == 1;
+        bench_open(&b, &(copal_config_t){0});
+        post(&b, confirmable, piggybacked, &o); /* with a token of its own in each message, or with a given one */
+        bench_sent(&b);
+        challenge(&b, &b.sent, confirmable ? 0 : 1, echo);
+        bench_sent(&b);
+        challenge(&b, &b.sent, piggybacked ? 0 : 2, echo);
+        assert_int_equal(o.count, 1);
+        assert_int_equal(o.status, 0);
+        assert_int_equal(o.code, COPAL_UNAUTHORIZED);
+        bench_idle(&b);
+        bench_close(&b);
+    }
 }
 
 static void a_4_01_without_echo_is_the_answer(void **state)
@@ -270,6 +293,7 @@ int main(void)
         cmocka_unit_test(rfc9175_2_3_a_challenged_request_leaves_again_with_the_echo),
         cmocka_unit_test(copies_of_the_challenge_say_nothing_about_the_second_request),
         cmocka_unit_test(a_second_challenge_with_another_value_is_the_answer),
+        cmocka_unit_test(a_challenge_of_the_second_request_is_the_answer_though_it_has_the_same_value),
         cmocka_unit_test(a_4_01_without_echo_is_the_answer),
         cmocka_unit_test(the_second_request_has_the_timeout_of_the_first),
         cmocka_unit_test(an_echo_in_another_request_than_the_challenged_one_proves_the_address_and_runs_it),
