@@ -77,6 +77,8 @@ static void write_tag(copal_transfer_t *t, copal_writer_t *w, copal_handle_t han
 {
     if (!t->tag_)
         t->tag_ = handle.generation << 20 ^ handle.slot ^ handle.generation >> 12;
+    if (!t->tag_) /* that would be none yet */
+        t->tag_ = UINT32_MAX;
     copal_write_option_uint(w, COPAL_OPTION_REQUEST_TAG, t->tag_);
 }
 

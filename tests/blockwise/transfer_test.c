@@ -73,6 +73,31 @@ static void rfc9175_3_4_a_body_has_one_tag_and_the_next_another(void **state)
     close_job();
 }
 
+/* It is made of the handle, and 0 would be none yet. */
+static void rfc9175_3_4_a_body_has_one_tag_whatever_its_first_handle(void **state)
+{
+    uint8_t first[8] = {0};
+    const copal_peer_t other = peer_of(2);
+    const copal_request_t request = {.to = &other, .code = COPAL_GET};
+    copal_handle_t handle;
+    copal_writer_t *w;
+    (void)state;
+    open_job(COPAL_PUT, 2000);
+    assert_int_equal(copal_request_begin(bench.endpoint, &request, &handle, &w), 0);
+    do {
+        assert_int_equal(copal_request_begin(bench.endpoint, &request, &handle, &w), 0);
+        assert_int_equal(copal_request_cancel(bench.endpoint, bench.now, handle), 0);
+    } while (handle.generation < 4095);
+    assert_int_equal(handle.slot, 1);
+    start();
+    const copal_bytes_t tag = tag_of(asked(BLOCK(0, 1, 6), NONE, 0, 1024));
+    const size_t size = tag.size;
+    memcpy(first, tag.data, size);
+    answer(.code = COPAL_CONTINUE, .block1 = BLOCK(0, 1, 6));
+    check_bytes(tag_of(asked(BLOCK(1, 0, 6), NONE, 1024, 976)), (copal_bytes_t){first, size});
+    close_job();
+}
+
 static void rfc7959_2_5_the_server_may_want_smaller_blocks_half_way(void **state)
 {
     (void)state;
@@ -373,6 +398,7 @@ int main(void)
         cmocka_unit_test(rfc7959_2_5_a_body_goes_in_blocks_that_are_acknowledged),
         cmocka_unit_test(rfc7959_2_10_if_none_match_goes_with_the_first_block_only),
         cmocka_unit_test(rfc9175_3_4_a_body_has_one_tag_and_the_next_another),
+        cmocka_unit_test(rfc9175_3_4_a_body_has_one_tag_whatever_its_first_handle),
         cmocka_unit_test(rfc7959_2_5_the_server_may_want_smaller_blocks_half_way),
         cmocka_unit_test(rfc7959_2_9_3_too_large_with_smaller_blocks_is_tried_with_those),
         cmocka_unit_test(rfc7959_2_9_3_too_large_for_one_datagram_is_tried_in_blocks),
