@@ -49,6 +49,11 @@ copal__resource_t *copal__tree_lookup_subtree(copal_tree_t *t, copal_bytes_t pat
     return best;
 }
 
+void copal__tree_relink(copal_tree_t *t)
+{
+    atomic_store_explicit(&t->relinked, atomic_load_explicit(&t->relinked, memory_order_relaxed) + 1, memory_order_release);
+}
+
 void copal__tree_link(copal_tree_t *t, copal__resource_t *r)
 {
     copal__link_t *head = &t->index[r->hash & t->index_mask], *end = t->last ? &t->last->later : &t->first;
@@ -56,9 +61,10 @@ void copal__tree_link(copal_tree_t *t, copal__resource_t *r)
     atomic_init(&r->later, NULL);
     r->former = t->last;
     t->last = r;
+    copal__tree_relink(t);
     atomic_store_explicit(head, r, memory_order_release);
     atomic_store_explicit(end, r, memory_order_release);
-    copal__tree_relinked(t);
+    copal__tree_relink(t);
     if (r->handler.subtree) {
         uint32_t bit = 1u << (r->depth < 31 ? r->depth : 31);
         atomic_store_explicit(&t->depths, atomic_load_explicit(&t->depths, memory_order_relaxed) | bit,
@@ -73,11 +79,12 @@ void copal__tree_unlink(copal_tree_t *t, copal__resource_t *r)
     for (copal__resource_t *other; (other = copal__follow(at)) != r;)
         at = &other->chain;
     copal__resource_t *later = copal__follow(&r->later);
+    copal__tree_relink(t);
     atomic_store_explicit(at, copal__follow(&r->chain), memory_order_release);
     atomic_store_explicit(r->former ? &r->former->later : &t->first, later, memory_order_release);
     if (later)
         later->former = r->former;
     else
         t->last = r->former;
-    copal__tree_relinked(t);
+    copal__tree_relink(t);
 }

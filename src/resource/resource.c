@@ -112,10 +112,13 @@ int copal__tree_replace(copal_tree_t *t, copal__resource_t *r, copal_bytes_t pay
         copal__value_make(&t->arena, payload, options, (uint16_t)(counter > UINT16_MAX ? 1 : counter));
     if (!value)
         return COPAL_EFULL;
-    atomic_store_explicit(&r->value, value, memory_order_release);
     bool hidden = (old->methods & ~options->methods & COPAL_METHOD(COPAL_GET)) != 0;
-    if (old->content_format != value->content_format || old->methods != value->methods)
-        copal__tree_relinked(t);
+    bool relinks = old->content_format != value->content_format || old->methods != value->methods;
+    if (relinks)
+        copal__tree_relink(t);
+    atomic_store_explicit(&r->value, value, memory_order_release);
+    if (relinks)
+        copal__tree_relink(t);
     if (changed || hidden)
         copal__tree_tell(t, r);
     copal__arena_retire(&t->arena, old);
@@ -306,8 +309,9 @@ static int add_attribute(copal_tree_t *t, copal__resource_t *r, copal_bytes_t na
     fresh->has_ct = (old && old->has_ct) || (name.size == 2 && !memcmp(name.data, "ct", 2));
     fresh->has_obs = (old && old->has_obs) || (name.size == 3 && !memcmp(name.data, "obs", 3));
     copal__arena_trim(&t->arena, fresh, offsetof(copal__attributes_t, text) + fresh->size);
+    copal__tree_relink(t);
     atomic_store_explicit(&r->attributes, fresh, memory_order_release);
-    copal__tree_relinked(t);
+    copal__tree_relink(t);
     copal__arena_retire(&t->arena, old);
     return 0;
 }

@@ -64,7 +64,7 @@ struct copal_tree_t {
     uint32_t inside; /* how often the writer has entered */
     uint64_t untold; /* the workers that config.changed is to be called for when it leaves */
     uint32_t dynamic;        /* how many resources peers created */
-    _Atomic uint32_t relinked; /* how often the links to all resources became others */
+    _Atomic uint32_t relinked; /* twice how often the links to all resources became others; odd: they are about to */
     _Atomic uint32_t depths; /* bit n: there has been a subtree n segments deep; bit 31: that deep or deeper */
 };
 
@@ -84,18 +84,14 @@ copal__resource_t *copal__tree_lookup(copal_tree_t *tree, copal_bytes_t path, ui
 /** The subtree's handler that serves this path, or NULL. */
 copal__resource_t *copal__tree_lookup_subtree(copal_tree_t *tree, copal_bytes_t path);
 
+/** For writers, before and after they publish what discovery tells otherwise: its ETag is another one. */
+void copal__tree_relink(copal_tree_t *tree);
 void copal__tree_link(copal_tree_t *tree, copal__resource_t *resource);
 void copal__tree_unlink(copal_tree_t *tree, copal__resource_t *resource);
 
 static inline copal__resource_t *copal__follow(const copal__link_t *link)
 {
     return atomic_load_explicit(link, memory_order_acquire);
-}
-
-/** For writers, after they published what discovery tells otherwise: its ETag is another one. */
-static inline void copal__tree_relinked(copal_tree_t *t)
-{
-    atomic_store_explicit(&t->relinked, atomic_load_explicit(&t->relinked, memory_order_relaxed) + 1, memory_order_release);
 }
 
 /* ---- resource.c: for writers ----------------------------------------------------------------------- */

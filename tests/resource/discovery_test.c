@@ -302,6 +302,60 @@ static void rfc7252_5_10_6_2_who_has_the_list_is_told_that_it_is_valid(void **st
     assert_payload(&ask, "</new>");
 }
 
+/* As another thread may: between the ETag and the links. */
+static unsigned changes;
+
+static size_t change_meanwhile(void *user, const copal_call_t *call, char *out)
+{
+    copal_handle_t first;
+    (void)user, (void)call, (void)out;
+    if (changes > 0) {
+        char path[] = {(char)('a' + --changes), 0};
+        assert_int_equal(copal_tree_find(tree, path, &first), 0);
+        assert_int_equal(copal_tree_remove(tree, first), 0);
+    }
+    return 0;
+}
+
+static copal_code_t get_block(uint32_t number)
+{
+    begin(&ask, COPAL_GET, CORE);
+    copal_write_option_uint(&ask.in, COPAL_OPTION_BLOCK2, number << 4);
+    return finish(&ask, tree);
+}
+
+static void rfc7959_2_4_blocks_of_two_lists_never_have_one_etag(void **state)
+{
+    (void)state;
+    free(tree);
+    tree = new_tree((copal_tree_config_t){.origin = change_meanwhile});
+    for (char path[] = "a"; *path <= 'h'; ++*path)
+        add_value(tree, path, "");
+    assert_int_equal(get_block(0), COPAL_CONTENT);
+    assert_payload(&ask, "</a>,</b>,</c>,<");
+    const int64_t tag = option_of(&ask, COPAL_OPTION_ETAG);
+    assert_int_equal(get_block(1), COPAL_CONTENT);
+    assert_payload(&ask, "/d>,</e>,</f>,</");
+    assert_int_equal(option_of(&ask, COPAL_OPTION_ETAG), tag);
+    changes = 1;
+    assert_int_equal(get_block(1), COPAL_CONTENT);
+    assert_payload(&ask, "/e>,</f>,</g>,</");
+    assert_true(option_of(&ask, COPAL_OPTION_ETAG) != tag);
+}
+
+static void a_block_of_a_list_that_never_rests_is_refused(void **state)
+{
+    (void)state;
+    free(tree);
+    tree = new_tree((copal_tree_config_t){.origin = change_meanwhile});
+    for (char path[] = "a"; *path <= 'h'; ++*path)
+        add_value(tree, path, "");
+    changes = 3;
+    assert_int_equal(get_block(1), COPAL_SERVICE_UNAVAILABLE);
+    assert_int_equal(get_block(1), COPAL_CONTENT);
+    assert_payload(&ask, "/g>,</h>");
+}
+
 /* ---- the resource itself --------------------------------------------------------------------------- */
 
 static void only_get_is_allowed(void **state)
@@ -363,6 +417,8 @@ int main(void)
         TEST(rfc7959_2_4_another_list_has_another_etag),
         TEST(the_same_list_has_the_same_etag_in_each_block),
         TEST(rfc7252_5_10_6_2_who_has_the_list_is_told_that_it_is_valid),
+        TEST(rfc7959_2_4_blocks_of_two_lists_never_have_one_etag),
+        TEST(a_block_of_a_list_that_never_rests_is_refused),
         TEST(only_get_is_allowed),
         TEST(link_format_is_all_that_can_be_had),
         TEST(a_resource_of_that_path_wins),
