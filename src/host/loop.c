@@ -241,9 +241,9 @@ static void turn(copal__worker_t *worker)
         serve_client(worker, now);
     tell_changes(worker, now);
     copal__side_send(&worker->server, now);
-    tell_changes(worker, now); /* what a handler changed that was asked for a notification is due at once */
     if (worker->tick_at <= now)
         tick(worker, now);
+    tell_changes(worker, now); /* what the tick changed, or a handler that was asked for a notification, is due at once */
     copal_tree_offline(tree, worker->number);
     worker->turning = false;
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -127,6 +128,66 @@ static void a_tick_comes_while_nothing_else_does_and_may_look_at_the_counters(vo
         assert_int_equal(copal_host_step(clock.host, -1), 0);
     assert_int_equal(clock.counted, 2);
     copal_host_close(clock.host);
+}
+
+typedef struct {
+    copal_host_t *host;
+    bool ready, changed;
+} changing_t;
+
+static void change_value(void *user)
+{
+    changing_t *c = user;
+    copal_handle_t v;
+    if (!c->ready || c->changed)
+        return;
+    assert_int_equal(copal_tree_find(copal_host_tree(c->host), "v", &v), 0);
+    assert_int_equal(copal_tree_set_value(copal_host_tree(c->host), v, copal_text("changed")), 0);
+    c->changed = true;
+}
+
+/* Whether a step would not wait. */
+static bool is_due(copal_host_t *host)
+{
+    int descriptors[8 * COPAL_HOST_DESCRIPTORS];
+    const size_t count = copal_host_descriptors(host, descriptors, sizeof descriptors / sizeof *descriptors);
+    bool due = copal_host_timeout(host) == 0;
+    for (size_t i = 0; i < count; i++)
+        due |= poll(&(struct pollfd){.fd = descriptors[i], .events = POLLIN}, 1, 0) > 0;
+    return due;
+}
+
+static void what_a_tick_changes_is_told_at_once(void **state)
+{
+    changing_t c = {0};
+    uint8_t out[64], in[256];
+    uint16_t port;
+    copal_writer_t w;
+    copal_bytes_t datagram;
+    (void)state;
+    c.host = wire_host(&(copal_host_config_t){.tick = change_value, .user = &c}, "127.0.0.1", &port);
+    const int fd = wire_open("127.0.0.1");
+    const copal_peer_t to = wire_peer("127.0.0.1", port);
+    copal_writer_init(&w, out, sizeof out);
+    copal_write_header(&w, COPAL_CON, COPAL_GET, 1, copal_text("t"));
+    copal_write_option_uint(&w, COPAL_OPTION_OBSERVE, 0);
+    copal_write_path(&w, copal_text("v"));
+    assert_int_equal(copal_writer_finish(&w, &datagram), 0);
+    wire_send(fd, &to, datagram);
+    copal_host_counters_t counters = {0};
+    while (counters.observers == 0) {
+        assert_int_equal(copal_host_step(c.host, -1), 0);
+        copal_host_counters(c.host, &counters);
+    }
+    wire_receive(fd, in, sizeof in, NULL);
+    c.ready = true;
+    while (!c.changed)
+        assert_int_equal(copal_host_step(c.host, -1), 0);
+    assert_true(is_due(c.host));
+    assert_int_equal(copal_host_step(c.host, 0), 0);
+    assert_bytes(wire_receive(fd, in, sizeof in, NULL).payload, "changed");
+    close(fd);
+    copal_host_close(c.host);
 }
 
 /* What is due is not put off by it, nor a stop. */
@@ -453,6 +514,7 @@ int main(void)
         cmocka_unit_test(a_host_listens_on_several_addresses),
         cmocka_unit_test(several_workers_take_a_system_that_spreads_peers_over_sockets),
         cmocka_unit_test(a_tick_comes_while_nothing_else_does_and_may_look_at_the_counters),
+        cmocka_unit_test(what_a_tick_changes_is_told_at_once),
         cmocka_unit_test(a_host_that_polls_busily_answers_and_ends_its_turns),
         cmocka_unit_test(a_port_in_use_is_said_to_be),
         cmocka_unit_test(the_given_port_is_the_bound_one),
