@@ -185,10 +185,20 @@ static int init_system(copal_host_t *host, uint32_t workers)
     return status;
 }
 
+/* How many slots an endpoint has at most: numbers of handles may be left out, but not be 0. */
+static uint32_t count_slots(const copal_limits_t *l)
+{
+    const uint32_t limits[] = {l->requests, l->deferred, l->notifications};
+    uint32_t slots = 0;
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+        slots += limits[i] == COPAL_LIMIT_NONE ? 0 : limits[i];
+    return slots > 0 ? slots : 1;
+}
+
 static int init(copal_host_t *host, const copal__layout_t *layout, const copal_host_config_t *config)
 {
     host->workers = layout->workers;
-    host->slots = config->server.requests + config->server.deferred + config->server.notifications;
+    host->slots = count_slots(&config->server);
     host->dtls = config->dtls;
     host->busy_poll = config->busy_poll;
     host->moves = config->client.counters > 1;

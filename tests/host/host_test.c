@@ -436,6 +436,22 @@ static void count_resources(int *descriptors, long *pages)
     fclose(file);
 }
 
+/* Nothing can be deferred, so that any handle is one of nothing. */
+static void a_server_of_no_slots_knows_no_handle(void **state)
+{
+    static const uint32_t notifications[] = {1, 2, 3, COPAL_LIMIT_NONE};
+    (void)state;
+    for (size_t i = 0; i < sizeof notifications / sizeof *notifications; i++) {
+        copal_host_t *host;
+        const copal_host_config_t config = {.server = {.requests = COPAL_LIMIT_NONE, .deferred = COPAL_LIMIT_NONE,
+                                                       .observers = COPAL_LIMIT_NONE, .notifications = notifications[i]}};
+        assert_int_equal(copal_host_open(&host, &config), 0);
+        assert_int_equal(copal_host_reply(host, (copal_handle_t){0, 0}, COPAL_CONTENT, NULL, NULL), COPAL_ESTALE);
+        assert_int_equal(copal_host_reply(host, (copal_handle_t){3, 1}, COPAL_CONTENT, NULL, NULL), COPAL_ESTALE);
+        copal_host_close(host);
+    }
+}
+
 static void a_thousand_lives_leak_nothing(void **state)
 {
     int before = 0, after;
@@ -525,6 +541,7 @@ int main(void)
         cmocka_unit_test(five_hundred_requests_at_once_are_all_answered),
         cmocka_unit_test(a_deferred_answer_is_given_once),
         cmocka_unit_test(what_the_config_calls_is_given_the_config_s_pointer),
+        cmocka_unit_test(a_server_of_no_slots_knows_no_handle),
         cmocka_unit_test(a_thousand_lives_leak_nothing),
         cmocka_unit_test(a_host_that_cannot_be_opened_leaves_nothing),
         cmocka_unit_test(a_trace_sees_what_comes_and_goes),
