@@ -423,14 +423,25 @@ static void *thread_main(void *context)
     return NULL;
 }
 
+/* No thread came to be: who waits for an answer meanwhile goes on by himself. */
+static void run_by_nobody(copal_host_t *host)
+{
+    copal__host_enter(host);
+    atomic_store(&host->workers[0].runner, 0);
+    copal__lock_notify(&host->workers[0].lock);
+    copal__host_leave(host);
+}
+
 int copal_host_start(copal_host_t *host)
 {
     if (atomic_load(&host->started) || !become_runner(host, COPAL__RUNNER_STARTS))
         return COPAL_EEXIST;
     const int status = start_thread(&host->thread, thread_main, host);
+    const int reason = errno;
     if (status < 0)
-        atomic_store(&host->workers[0].runner, 0);
+        run_by_nobody(host);
     atomic_store(&host->started, status == 0);
+    errno = reason;
     return status;
 }
 

@@ -2,11 +2,14 @@
  * spins, and all goes on when the system does. */
 #define _GNU_SOURCE 1
 #include "descriptors.h"
+#include "copal/counters.h"
 #include "host/wire.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 
@@ -16,6 +19,7 @@ static _Thread_local struct {
     int error;      /* of sending */
     unsigned times; /* that it does */
     unsigned sends, polls;
+    bool threadless; /* the next thread does not come to be */
 } kernel;
 
 static bool sending_fails(void)
@@ -141,6 +145,47 @@ static void what_the_machine_refuses_ends_at_once(void **state)
     }
 }
 
+/* ---- threads ----------------------------------------------------------------------------------------------- */
+
+static pthread_t asker;
+static int asked;
+
+static void *ask(void *context)
+{
+    (void)context;
+    asked = get();
+    return NULL;
+}
+
+typedef int create_t(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *), void *context);
+
+/* Before it fails, somebody has begun to wait for that thread: who asks has the lock until he does. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*work)(void *), void *context)
+{
+    create_t *create;
+    copal_host_counters_t counters = {0};
+    *(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+    if (!kernel.threadless)
+        return create(thread, attributes, work, context);
+    kernel.threadless = false;
+    assert_int_equal(create(&asker, NULL, ask, NULL), 0);
+    while (counters.requests == 0)
+        copal_host_counters(client, &counters);
+    return EAGAIN;
+}
+
+static void who_waits_for_a_thread_that_does_not_come_goes_on_without(void **state)
+{
+    (void)state;
+    kernel.threadless = true;
+    assert_int_equal(copal_host_start(client), COPAL_ESYSTEM);
+    assert_int_equal(errno, EAGAIN);
+    pthread_join(asker, NULL);
+    assert_int_equal(asked, 0);
+    assert_int_equal(copal_host_start(client), 0);
+    assert_int_equal(get(), 0);
+}
+
 /* ---- descriptors ----------------------------------------------------------------------------------------- */
 
 static void a_client_without_descriptors_says_so_and_asks_when_there_are_some(void **state)
@@ -210,6 +255,7 @@ int main(void)
         patient_test(rfc7252_4_2_what_the_machine_has_no_room_for_is_sent_again),
         hasty_test(no_room_for_ever_is_a_timeout_and_nothing_spins),
         patient_test(what_the_machine_refuses_ends_at_once),
+        patient_test(who_waits_for_a_thread_that_does_not_come_goes_on_without),
         patient_test(a_client_without_descriptors_says_so_and_asks_when_there_are_some),
         patient_test(a_client_that_has_asked_goes_on_without_descriptors),
         patient_test(a_server_without_descriptors_does_not_begin_and_leaves_none_open),
