@@ -36,33 +36,35 @@ bool copal__host_is_inside(const copal_host_t *host)
     return mine(host) != NULL;
 }
 
+/* The visits of this thread: they end in the opposite order. Whoever enters a lock that is lent may visit from there, too, so
+ * that nothing of this can be the lock's. */
+enum { VISITS = 8 };
+static _Thread_local struct {
+    copal__worker_t *visited, *visitor; /* whose lock is lent meanwhile */
+} visits[VISITS];
+static _Thread_local unsigned visiting;
+
 /* What another thread does to an endpoint meanwhile, the callback could as well have done itself: those calls are allowed inside
  * of one. Whatever is not, a turn above all, waits by copal__worker_settle. */
 void copal__worker_enter(copal__worker_t *worker)
 {
     copal__worker_t *visitor = mine(worker->host);
-    if (visitor == worker) {
-        copal__lock_enter(&worker->lock);
-        return;
-    }
-    if (visitor) {
+    if (visitor && visitor != worker && visiting < VISITS) {
+        visits[visiting].visited = worker;
+        visits[visiting++].visitor = visitor;
         visitor->lent = true;
         copal__lock_leave(&visitor->lock);
     }
     copal__lock_enter(&worker->lock);
-    worker->visitor = visitor;
 }
 
 void copal__worker_leave(copal__worker_t *worker)
 {
-    copal__worker_t *visitor = NULL;
-    if (worker->lock.depth == 1) { /* the next one who enters may do so without a word, as the loop does */
-        visitor = worker->visitor;
-        worker->visitor = NULL;
-    }
+    const bool leaves = worker->lock.depth == 1 && visiting > 0 && visits[visiting - 1].visited == worker;
     copal__lock_leave(&worker->lock);
-    if (!visitor)
+    if (!leaves)
         return;
+    copal__worker_t *visitor = visits[--visiting].visitor;
     copal__lock_enter(&visitor->lock);
     visitor->lent = false;
     copal__lock_notify(&visitor->lock);

@@ -31,7 +31,6 @@ struct copal__worker_t {
     bool changed;               /* there may be changes that observers are to be told of */
     bool turning;               /* a turn is under way, in the thread that holds the lock, or has lent it */
     bool lent;                  /* by that thread */
-    copal__worker_t *visitor;   /* whose lock the thread that entered this one has lent meanwhile; NULL: none */
     copal_time_t now;           /* of the turn */
     copal_time_t tick_at;       /* the next one's time; COPAL_NEVER: there are none */
 

@@ -291,6 +291,38 @@ static void handlers_of_all_workers_ask_by_the_host_s_client(void **state)
 /* ---- bounds ----------------------------------------------------------------------------------------------------- */
 
 /* Whatever workers they come to: the octets beyond three times those of the requests are counted, until nothing comes. */
+static void *pass_by(void *worker)
+{
+    copal__worker_enter(worker);
+    copal__worker_leave(worker);
+    return NULL;
+}
+
+/* As where a handler begins a transfer whose body is read from what calls the host. */
+static void a_visit_from_within_a_visit_leads_back_whoever_passes_by(void **state)
+{
+    copal_host_t *host;
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.workers = WORKERS}), 0);
+    copal__worker_t *w = host->workers;
+    copal__worker_enter(&w[1]);
+    copal__worker_enter(&w[0]);
+    copal__worker_enter(&w[2]);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&thread, NULL, pass_by, &w[i]), 0);
+        pthread_join(thread, NULL);
+        assert_true(w[i].lent);
+    }
+    copal__worker_leave(&w[2]);
+    assert_true(copal__lock_is_mine(&w[0].lock) && !w[0].lent);
+    copal__worker_leave(&w[0]);
+    assert_true(copal__lock_is_mine(&w[1].lock) && !w[1].lent);
+    copal__worker_leave(&w[1]);
+    assert_false(copal__host_is_inside(host));
+    copal_host_close(host);
+}
+
 static void a_network_gets_as_many_octets_without_proof_as_from_one_worker(void **state)
 {
     enum { BUDGET = 64 << 10, ROUNDS = 8 };
@@ -429,6 +461,7 @@ int main(void)
         cmocka_unit_test(a_second_host_is_told_that_the_port_is_in_use),
         cmocka_unit_test(handlers_answer_calls_of_each_other_s_workers),
         cmocka_unit_test(handlers_of_all_workers_ask_by_the_host_s_client),
+        cmocka_unit_test(a_visit_from_within_a_visit_leads_back_whoever_passes_by),
         cmocka_unit_test(a_network_gets_as_many_octets_without_proof_as_from_one_worker),
         cmocka_unit_test(several_workers_adopt_nothing),
         cmocka_unit_test(a_storm_is_served_while_the_host_stops_and_starts),
