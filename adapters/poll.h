@@ -16,8 +16,8 @@
 
 #include <poll.h>
 
-/** Fills in the host's descriptors, at most `capacity`, which COPAL_HOST_DESCRIPTORS is always enough for; returns
- *  how many. Lowers `*timeout` (-1: never) where the host needs to be served earlier. To be called before each
+/** Fills in the host's descriptors, at most `capacity` and COPAL_HOST_DESCRIPTORS, which is always enough for a host with one
+ *  worker, and returns how many. Lowers `*timeout` (-1: never) where the host needs to be served earlier. To be called before each
  *  poll(). */
 static inline nfds_t copal_poll_prepare(copal_host_t *host, struct pollfd *fds, size_t capacity, int *timeout)
 {
@@ -25,6 +25,8 @@ static inline nfds_t copal_poll_prepare(copal_host_t *host, struct pollfd *fds, 
     size_t count = copal_host_descriptors(host, descriptors, COPAL_HOST_DESCRIPTORS);
     if (count > capacity)
         count = capacity;
+    if (count > COPAL_HOST_DESCRIPTORS)
+        count = COPAL_HOST_DESCRIPTORS;
     for (size_t i = 0; i < count; i++) {
         fds[i].fd = descriptors[i];
         fds[i].events = POLLIN;

@@ -17,7 +17,8 @@
 typedef struct copal_uv_t copal_uv_t;
 struct copal_uv_t {
     void *data; /* yours */
-    int status; /* to be read: the first error there was, of copal_host_step or of libuv; the loop goes on */
+    int status; /* to be read: the first error there was, of copal_host_step or of libuv; or COPAL_EFULL: the host has so many
+                 * workers that it has more than COPAL_HOST_DESCRIPTORS, and not all are watched. The loop goes on */
 
     /* Private. */
     copal_host_t *host_;
@@ -72,7 +73,9 @@ static inline void copal_uv__prepare(uv_prepare_t *prepare)
     copal_uv_t *uv = (copal_uv_t *)prepare->data;
     int descriptors[COPAL_HOST_DESCRIPTORS];
     size_t count = copal_host_descriptors(uv->host_, descriptors, COPAL_HOST_DESCRIPTORS);
-    for (size_t i = 0; i < count; i++) {
+    if (count > COPAL_HOST_DESCRIPTORS && uv->status == 0)
+        uv->status = COPAL_EFULL;
+    for (size_t i = 0; i < count && i < COPAL_HOST_DESCRIPTORS; i++) {
         int status = copal_uv__watch(uv, descriptors[i]);
         if (status != 0 && uv->status == 0)
             uv->status = status;

@@ -178,6 +178,20 @@ static void the_host_may_be_closed_once_it_is_told_so(void **state)
     assert_int_equal(world.closed, 1);
 }
 
+static void a_host_of_more_descriptors_than_are_watched_says_so(void **state)
+{
+    (void)state;
+    world_t world;
+    begin(&world, &(copal_host_config_t){.workers = 40});
+    listen_on(&world, "127.0.0.1"); /* each worker has a socket, and a descriptor that wakes it */
+    assert_int_equal(uv_run(&world.loop, UV_RUN_NOWAIT), 1);
+    assert_int_equal(world.uv.status, COPAL_EFULL);
+    copal_uv_detach(&world.uv, NULL);
+    assert_int_equal(uv_run(&world.loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&world.loop), 0);
+    copal_host_close(world.host);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -186,6 +200,7 @@ int main(void)
         cmocka_unit_test(what_is_due_is_done_though_nothing_comes),
         cmocka_unit_test(another_thread_may_use_the_host),
         cmocka_unit_test(the_host_may_be_closed_once_it_is_told_so),
+        cmocka_unit_test(a_host_of_more_descriptors_than_are_watched_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

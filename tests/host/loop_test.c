@@ -1,7 +1,9 @@
 #define _GNU_SOURCE 1
 #include "../../adapters/poll.h"
+#include "host/udp.h"
 #include "wire.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -283,6 +285,22 @@ static void a_poll_loop_asks_with_it(void **state)
     copal_host_close(server);
 }
 
+static void of_several_workers_no_more_descriptors_are_told_than_one_has_at_most(void **state)
+{
+    copal_host_t *host;
+    struct pollfd fds[4 * COPAL_HOST_DESCRIPTORS];
+    int timeout = -1;
+    (void)state;
+    if (!copal__udp_shares)
+        return;
+    assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.workers = 60}), 0);
+    const nfds_t count = copal_poll_prepare(host, fds, sizeof fds / sizeof *fds, &timeout);
+    assert_int_equal(count, COPAL_HOST_DESCRIPTORS);
+    for (nfds_t i = 0; i < count; i++)
+        assert_true(fcntl(fds[i].fd, F_GETFD) >= 0);
+    copal_host_close(host);
+}
+
 static void a_step_without_time_does_not_wait(void **state)
 {
     uint16_t port;
@@ -307,6 +325,7 @@ int main(void)
         cmocka_unit_test(another_thread_makes_requests),
         cmocka_unit_test(a_poll_loop_serves_it),
         cmocka_unit_test(a_poll_loop_asks_with_it),
+        cmocka_unit_test(of_several_workers_no_more_descriptors_are_told_than_one_has_at_most),
         cmocka_unit_test(a_step_without_time_does_not_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
