@@ -8,7 +8,6 @@
 #define CT_MOST      9 /* octets of ";ct=65535" */
 #define TAG          UINT64_C(0x6c696e6b73) /* a function of its own, of the keyed hash */
 #define FILTERS_MOST 8 /* in one request, as each is compared with every link; past it 4.00 */
-#define TRIES        3 /* to read a block of what changes meanwhile */
 
 bool copal__is_discovery(copal_bytes_t path)
 {
@@ -110,26 +109,6 @@ static bool write_links(const copal_tree_t *t, const copal_call_t *call, copal_w
     return any;
 }
 
-/* "The server SHOULD include an ETag Option in each response" that is a block (RFC 7959 section 2.4). Keyed, for the links may
- * be others after a restart. It is read before the links are: whose first block has newer ones gets the next by another ETag.
- * COPAL_SERVICE_UNAVAILABLE: a later block may have newer ones than those before it. */
-static copal_code_t answer(const copal_tree_t *t, copal_call_t *call)
-{
-    const uint32_t before = relinked(t), octets = (uint32_t)copal__hash(&t->key, TAG, &before, sizeof before);
-    const copal_bytes_t tag = {(const uint8_t *)&octets, sizeof octets};
-    if (is_valid(t, call, tag))
-        return COPAL_EMPTY;
-    copal_writer_t *w = copal_reply(call, COPAL_CONTENT);
-    copal_write_option(w, COPAL_OPTION_ETAG, tag);
-    copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, LINK_FORMAT);
-    const bool any = write_links(t, call, w);
-    if (w->skip && (before % 2 || relinked(t) != before))
-        return COPAL_SERVICE_UNAVAILABLE;
-    /* "A multicast request with a query string SHOULD NOT be responded to [...] if the filter does not match" (section
-     * 4.1), and errors are not, by multicast. */
-    return any || !call->options->queries || !call->from->multicast ? COPAL_EMPTY : COPAL_NOT_FOUND;
-}
-
 copal_code_t copal__serve_discovery(copal_tree_t *t, copal_call_t *call)
 {
     const copal_request_options_t *o = call->options;
@@ -139,8 +118,21 @@ copal_code_t copal__serve_discovery(copal_tree_t *t, copal_call_t *call)
         return COPAL_NOT_ACCEPTABLE;
     if (o->queries > FILTERS_MOST)
         return COPAL_BAD_REQUEST;
-    copal_code_t code = COPAL_SERVICE_UNAVAILABLE;
-    for (int i = 0; i < TRIES && code == COPAL_SERVICE_UNAVAILABLE; i++)
-        code = answer(t, call);
-    return code;
+    /* "The server SHOULD include an ETag Option in each response" that is a block (RFC 7959 section 2.4). Keyed, for the links
+     * may be others after a restart. */
+    const uint32_t before = relinked(t);
+    uint32_t octets = (uint32_t)copal__hash(&t->key, TAG, &before, sizeof before);
+    const copal_bytes_t tag = {(const uint8_t *)&octets, sizeof octets};
+    if (is_valid(t, call, tag))
+        return COPAL_EMPTY;
+    copal_writer_t *w = copal_reply(call, COPAL_CONTENT);
+    copal_write_option_uint(w, COPAL_OPTION_CONTENT_FORMAT, LINK_FORMAT);
+    const bool any = write_links(t, call, w);
+    /* Another one if the links became others meanwhile, and of each exchange its own while they are about to: so blocks of two
+     * lists never have the same. */
+    octets += relinked(t) - before + before % 2 * call->request->id;
+    copal_write_option(w, COPAL_OPTION_ETAG, tag);
+    /* "A multicast request with a query string SHOULD NOT be responded to [...] if the filter does not match" (section
+     * 4.1), and errors are not, by multicast. */
+    return any || !o->queries || !call->from->multicast ? COPAL_EMPTY : COPAL_NOT_FOUND;
 }

@@ -343,19 +343,6 @@ static void rfc7959_2_4_blocks_of_two_lists_never_have_one_etag(void **state)
     assert_true(option_of(&ask, COPAL_OPTION_ETAG) != tag);
 }
 
-static void a_block_of_a_list_that_never_rests_is_refused(void **state)
-{
-    (void)state;
-    free(tree);
-    tree = new_tree((copal_tree_config_t){.origin = change_meanwhile});
-    for (char path[] = "a"; *path <= 'h'; ++*path)
-        add_value(tree, path, "");
-    changes = 3;
-    assert_int_equal(get_block(1), COPAL_SERVICE_UNAVAILABLE);
-    assert_int_equal(get_block(1), COPAL_CONTENT);
-    assert_payload(&ask, "/g>,</h>");
-}
-
 /* ---- the resource itself --------------------------------------------------------------------------- */
 
 static void only_get_is_allowed(void **state)
@@ -418,7 +405,6 @@ int main(void)
         TEST(the_same_list_has_the_same_etag_in_each_block),
         TEST(rfc7252_5_10_6_2_who_has_the_list_is_told_that_it_is_valid),
         TEST(rfc7959_2_4_blocks_of_two_lists_never_have_one_etag),
-        TEST(a_block_of_a_list_that_never_rests_is_refused),
         TEST(only_get_is_allowed),
         TEST(link_format_is_all_that_can_be_had),
         TEST(a_resource_of_that_path_wins),
