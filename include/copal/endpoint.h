@@ -26,7 +26,7 @@ typedef struct {
                                 * answer is sent, and copal_defer: EFULL */
     uint32_t remembered;       /* entries against duplicates of requests with effects (256), each for up to 64 that came within
                                 * a minute with message IDs in a row; past it 5.03, past a quarter of it for one peer (peers
-                                * are told apart by hash) 4.29, both with Max-Age */
+                                * are told apart by hash) 4.29, both with Max-Age, unless that is a minute or not known */
     uint32_t remembered_bytes; /* octets for those replies that are more than a code (32 KiB), at least 64 for the first 44 of
                                 * the largest message and for every 60 of the rest; past it likewise */
     uint32_t proven;           /* addresses known to be real (64); the one proved longest ago makes room */

@@ -173,7 +173,7 @@ static void refuse(copal__serving_t *s)
     bool share = copal__remembered_is_full(&e->remembered, &s->origin);
     copal_time_t wait = copal__remembered_room_at(&e->remembered, &s->origin) - e->now;
     copal_writer_t *w = copal_reply(&s->call, share ? COPAL_TOO_MANY_REQUESTS : COPAL_SERVICE_UNAVAILABLE);
-    if (wait > 0) /* else nothing will ever leave: limits.remembered is none */
+    if (wait > 0) /* else it waits for what began before, or there is none, and the default is as good: a minute */
         copal_write_option_uint(w, COPAL_OPTION_MAX_AGE, ((uint32_t)wait + 999) / 1000);
 }
 

@@ -274,13 +274,9 @@ copal__memory_t *copal__remembered_add(copal__remembered_t *r, const copal__orig
 
 copal_time_t copal__remembered_room_at(const copal__remembered_t *r, const copal__origin_t *origin)
 {
-    uint32_t first = r->lists[1].oldest;
-    uint32_t oldest = copal__remembered_is_full(r, origin) ? bucket_of(r, run_key(origin))->oldest : first;
-    if (!oldest)
-        return r->now;
-    /* One that is over itself, as a NON's is sooner, leaves behind those that began before. */
-    copal_time_t own = r->runs[oldest - 1].expiry, before = r->runs[first - 1].expiry;
-    return own > before ? own : before;
+    bool full = copal__remembered_is_full(r, origin);
+    uint32_t oldest = full ? bucket_of(r, run_key(origin))->oldest : r->lists[1].oldest;
+    return oldest ? r->runs[oldest - 1].expiry : r->now;
 }
 
 static void forget(copal__remembered_t *r, copal__run_t *run, const copal__origin_t *o)

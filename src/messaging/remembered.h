@@ -103,8 +103,7 @@ bool copal__remembered_crowded(const copal__remembered_t *r);
 copal__memory_t *copal__remembered_add(copal__remembered_t *r, const copal__origin_t *origin, bool hard);
 /** Whether the peer of this request has its share of what must stay. */
 bool copal__remembered_is_full(const copal__remembered_t *r, const copal__origin_t *origin);
-/** When the entry leaves that keeps this peer from another one that must stay, or it is worth to ask again: the peer's own
- *  oldest, or the oldest of all. The present time: there is none. */
+/** When the entry leaves that keeps this peer from another one that must stay: the peer's own oldest, or the oldest of all. */
 copal_time_t copal__remembered_room_at(const copal__remembered_t *r, const copal__origin_t *origin);
 /** The request is settled under another one's key: from now on a copy of it is only acknowledged. False: there is no room
  *  to remember that. */

@@ -317,27 +317,6 @@ static void one_peer_gets_at_most_a_quarter_of_the_octets_and_the_reply_that_goe
     free(memory);
 }
 
-/* A NON is over sooner than a CON that came before, and one of a run that goes on for a minute later than the next. */
-static void what_is_over_leaves_behind_those_that_began_before(void **state)
-{
-    (void)state;
-    for (uint16_t brief = 0; brief < 2; brief++) {
-        copal__remembered_t r = table(8, 64);
-        run(&r, 0, 9, 0, true);
-        for (uint16_t id = 100; id <= 200; id += 100) {
-            copal__origin_t o = origin(brief ? 1 - SHORTER : 1, 1, id);
-            answer(&r, copal__remembered_add(&r, &o, true), COPAL_CHANGED, BARE);
-        }
-        run(&r, MINUTE - 2000, 9, 1, true);
-        const copal_time_t now = LIFETIME + 2 - (brief ? SHORTER : 0), end = LIFETIME + MINUTE - 2000;
-        copal__origin_t o = origin(now, 1, 300);
-        assert_null(add(&r, now, 1, 300, true));
-        assert_true(copal__remembered_room_at(&r, &o) == end);
-        assert_non_null(add(&r, end, 1, 300, true));
-        free(memory);
-    }
-}
-
 /* ---- settled under another key ------------------------------------------------------------------------------- */
 
 static void what_is_settled_elsewhere_is_found_as_that_and_takes_no_octets(void **state)
@@ -392,7 +371,6 @@ int main(void)
         cmocka_unit_test(an_id_that_is_used_again_after_its_lifetime_is_another_request),
         cmocka_unit_test(one_peer_gets_at_most_a_quarter_of_the_entries),
         cmocka_unit_test(one_peer_gets_at_most_a_quarter_of_the_octets_and_the_reply_that_goes_beyond),
-        cmocka_unit_test(what_is_over_leaves_behind_those_that_began_before),
         cmocka_unit_test(what_is_settled_elsewhere_is_found_as_that_and_takes_no_octets),
         cmocka_unit_test(what_is_settled_while_it_runs_is_not_running_any_more),
     };
