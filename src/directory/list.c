@@ -22,10 +22,14 @@ typedef struct {
 } names_t;
 
 enum { IS_FILE = 'f', IS_DIRECTORY = 'd' };
+enum { LONGEST = 255 }; /* octets of a Uri-Path option (RFC 7252 section 5.10) */
 
+/* FAT and NTFS have names of 255 characters, which may be more octets: no request could name these. */
 static copal__refusal_t add_name(names_t *names, char kind, const char *name)
 {
     size_t size = strlen(name) + 1;
+    if (size > LONGEST + 1)
+        return COPAL__GRANTED;
     if (names->size + 1 + size > names->capacity) {
         size_t capacity = names->capacity ? 2 * names->capacity : 4096;
         char *text = capacity > NAMES_MOST ? NULL : realloc(names->text, capacity);
@@ -99,7 +103,7 @@ static const char **sort(const names_t *names)
 
 static void write_encoded(copal_writer_t *w, copal_bytes_t octets)
 {
-    char text[3 * 256]; /* a segment is of 255 octets at most, and so is a name */
+    char text[3 * LONGEST];
     copal__text_t out = {text, 0, sizeof text};
     copal__text_add_encoded(&out, octets, COPAL__PCHAR);
     copal_write_payload(w, (copal_bytes_t){(const uint8_t *)text, out.size});

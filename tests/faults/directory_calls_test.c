@@ -7,17 +7,35 @@
 #include <dirent.h>
 #include <dlfcn.h>
 
+enum { LONG_NAME = 765 }; /* as of 255 characters on a disk of FAT or NTFS: more octets than NAME_MAX says */
+
 static int reading_error;
+static unsigned long_names; /* still to be found */
 
 struct dirent *readdir(DIR *open)
 {
     static __typeof__(&readdir) next;
     if (!next)
         *(void **)(void *)&next = dlsym(RTLD_NEXT, "readdir");
+    if (long_names > 0) {
+        static _Alignas(struct dirent) char room[sizeof(struct dirent) + LONG_NAME];
+        memset(room + offsetof(struct dirent, d_name), 0xe5, LONG_NAME);
+        long_names--;
+        return (struct dirent *)(void *)room;
+    }
     if (reading_error == 0)
         return next(open);
     errno = reading_error;
     return NULL;
+}
+
+/* What has such a name is a file. */
+int fstatat(int parent, const char *restrict name, struct stat *restrict state, int flags)
+{
+    static __typeof__(&fstatat) next;
+    if (!next)
+        *(void **)(void *)&next = dlsym(RTLD_NEXT, "fstatat");
+    return next(parent, strlen(name) == LONG_NAME ? "file" : name, state, flags);
 }
 
 static const copal_directory_options_t writable = {.write = true};
@@ -103,6 +121,15 @@ static void a_listing_that_cannot_be_read_is_an_error_and_not_a_short_one(void *
     assert_int_equal(get(""), COPAL_CONTENT);
 }
 
+/* No Uri-Path has room for it (RFC 7252 section 5.10). */
+static void a_name_over_255_octets_is_not_listed(void **state)
+{
+    (void)state;
+    long_names = 1;
+    assert_int_equal(get(""), COPAL_CONTENT);
+    assert_payload(&ask, "</below/>;ct=40,</file>;ct=42");
+}
+
 #define writable_test(name) cmocka_unit_test_setup_teardown(name, writable_open, scratch_close)
 
 int main(void)
@@ -111,6 +138,7 @@ int main(void)
         writable_test(without_descriptors_it_is_unavailable_until_there_are_some),
         writable_test(it_does_not_open_where_it_cannot_look_for_litter),
         writable_test(a_listing_that_cannot_be_read_is_an_error_and_not_a_short_one),
+        writable_test(a_name_over_255_octets_is_not_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
