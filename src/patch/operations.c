@@ -6,15 +6,20 @@
 
 #include "json.h"
 
+/* Of what is worked on, so that whoever walks it does not run out of stack; far more than of what can be read. */
+enum { LEVELS = 8 * JSON_TOKENER_DEFAULT_DEPTH };
+
 /* What is worked on. */
 typedef struct {
     struct json_object *root;
     size_t copies; /* octets that may still be copied */
+    size_t levels; /* it is nested no deeper, and may be less deep */
 } document_t;
 
 /* Where a pointer (RFC 6901) leads: a member of an object, an element of an array, or the root. */
 typedef struct {
     struct json_object *parent; /* NULL: the root itself */
+    size_t level;               /* how many tokens lead there */
     char *name;                 /* the last token, without escapes; NULL for the root */
     bool is_array;
     size_t index; /* the length of the array: behind its last */
@@ -58,6 +63,8 @@ static copal_code_t find(const document_t *d, struct json_object *pointer, place
         return COPAL_BAD_REQUEST;
     if (!*text)
         return 0;
+    for (const char *at = text; *at; at++)
+        p->level += *at == '/';
     const char *slash = strrchr(text, '/');
     if (!slash || *text != '/')
         return COPAL_BAD_REQUEST;
@@ -104,10 +111,16 @@ static void take_away(document_t *d, const place_t *p)
     }
 }
 
-/* Puts a value in, which it takes: in an array in front of what is there. */
-static copal_code_t put(document_t *d, const place_t *p, struct json_object *value)
+/* Puts a value of up to so many levels in, which it takes: in an array in front of what is there. */
+static copal_code_t put(document_t *d, const place_t *p, struct json_object *value, size_t levels)
 {
     int error = 0;
+    if (p->level + levels > LEVELS) {
+        json_object_put(value);
+        return COPAL_CONFLICT;
+    }
+    if (p->level + levels > d->levels)
+        d->levels = p->level + levels;
     if (!p->parent) {
         json_object_put(d->root);
         d->root = value;
@@ -140,7 +153,7 @@ static copal_code_t add(document_t *d, const place_t *at, struct json_object *op
     struct json_object *copy = NULL;
     if (value && json_object_deep_copy(value, &copy, NULL) != 0)
         return COPAL_SERVICE_UNAVAILABLE;
-    return put(d, at, copy);
+    return put(d, at, copy, JSON_TOKENER_DEFAULT_DEPTH);
 }
 
 static copal_code_t take(document_t *d, const place_t *at, struct json_object *operation)
@@ -206,6 +219,7 @@ static copal_code_t transfer(document_t *d, struct json_object *operation, bool 
     struct json_object *from = json_object_object_get(operation, "from"), *value, *taken = NULL;
     place_t source, target = {0};
     copal_code_t code = find(d, from, &source);
+    const size_t levels = d->levels > source.level ? d->levels - source.level : 0;
     if (!code && !get(d, &source, &value))
         code = COPAL_CONFLICT;
     if (!code && !move)
@@ -219,7 +233,7 @@ static copal_code_t transfer(document_t *d, struct json_object *operation, bool 
         if (code)
             json_object_put(taken);
         else
-            code = put(d, &target, taken);
+            code = put(d, &target, taken, levels);
     }
     free(source.name);
     free(target.name);
@@ -272,7 +286,7 @@ copal_code_t copal__json_apply(struct json_object **target, struct json_object *
 {
     if (!json_object_is_type(patch, json_type_array))
         return COPAL_BAD_REQUEST;
-    document_t d = {*target, copies};
+    document_t d = {*target, copies, JSON_TOKENER_DEFAULT_DEPTH};
     copal_code_t code = 0;
     for (size_t i = 0; !code && i < json_object_array_length(patch); i++)
         code = apply(&d, json_object_array_get_idx(patch, i));

@@ -254,6 +254,39 @@ static void an_outcome_nested_too_deep_to_be_read_again_is_4_09(void **state)
     assert_int_equal(patched(51, "1", deeper), COPAL_BAD_REQUEST);
 }
 
+/* Each puts what there is one level deeper: whoever walks that needs as much of a stack. */
+static void moves_do_not_nest_deeper_than_a_stack_has_room_for(void **state)
+{
+    (void)state;
+    enum { MOVES = 100000, LONGEST = 64 };
+    char *value = malloc(MOVES * LONGEST), *patch = malloc(MOVES * LONGEST);
+    assert_true(value && patch);
+    char *at = value + sprintf(value, "{\"0\":{}"), *to = patch + sprintf(patch, "[");
+    for (int i = 1; i < MOVES; i++) {
+        at += sprintf(at, ",\"%d\":{}", i);
+        to += sprintf(to, "%s{\"op\":\"move\",\"from\":\"/%d\",\"path\":\"/%d/a\"}", i > 1 ? "," : "", i - 1, i);
+    }
+    strcpy(at, "}");
+    strcpy(to, "]");
+    assert_int_equal(patched(51, value, patch), COPAL_CONFLICT);
+    free(value);
+    free(patch);
+}
+
+static void many_moves_at_one_level_are_no_matter(void **state)
+{
+    (void)state;
+    char *patch = malloc(100000), *at = patch + 1;
+    assert_non_null(patch);
+    strcpy(patch, "[");
+    for (int i = 0; i < 1000; i++)
+        at += sprintf(at, "%s{\"op\":\"move\",\"from\":\"/%c\",\"path\":\"/%c\"}", i ? "," : "", "ab"[i % 2], "ba"[i % 2]);
+    strcpy(at, "]");
+    assert_int_equal(patched(51, "{\"a\":{\"x\":1}}", patch), 0);
+    assert_string_equal(outcome, "{\"a\":{\"x\":1}}");
+    free(patch);
+}
+
 static void another_format_is_4_15(void **state)
 {
     (void)state;
@@ -273,6 +306,8 @@ int main(void)
         cmocka_unit_test(an_outcome_over_the_room_is_4_13),
         cmocka_unit_test(copies_of_copies_are_bounded),
         cmocka_unit_test(an_outcome_nested_too_deep_to_be_read_again_is_4_09),
+        cmocka_unit_test(moves_do_not_nest_deeper_than_a_stack_has_room_for),
+        cmocka_unit_test(many_moves_at_one_level_are_no_matter),
         cmocka_unit_test(another_format_is_4_15),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
