@@ -47,9 +47,9 @@ void copal__worker_wake(copal__worker_t *worker)
 void copal__host_changed(void *user, uint64_t workers)
 {
     copal_host_t *host = user;
-    for (uint32_t i = 0; workers >> i; i++) {
+    for (uint32_t i = 0; workers > 0; i++, workers >>= 1) {
         copal__worker_t *worker = &host->workers[i];
-        if (!(workers >> i & 1))
+        if (!(workers & 1))
             continue;
         if (copal__lock_is_mine(&worker->lock) && worker->turning)
             worker->changed = true;

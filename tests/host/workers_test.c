@@ -323,6 +323,20 @@ static void a_visit_from_within_a_visit_leads_back_whoever_passes_by(void **stat
     copal_host_close(host);
 }
 
+/* Bit 63 is the last one of those that name them. */
+static void the_last_of_as_many_workers_as_there_may_be_hears_of_changes(void **state)
+{
+    copal_host_t *host;
+    (void)state;
+    assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.workers = COPAL__WORKERS}), 0);
+    copal__host_changed(host, (uint64_t)1 << (COPAL__WORKERS - 1));
+    for (uint32_t i = 0; i < COPAL__WORKERS; i++) {
+        struct pollfd wake = {.fd = host->workers[i].wake[0], .events = POLLIN};
+        assert_int_equal(poll(&wake, 1, 0), i == COPAL__WORKERS - 1);
+    }
+    copal_host_close(host);
+}
+
 static void a_network_gets_as_many_octets_without_proof_as_from_one_worker(void **state)
 {
     enum { BUDGET = 64 << 10, ROUNDS = 8 };
@@ -462,6 +476,7 @@ int main(void)
         cmocka_unit_test(handlers_answer_calls_of_each_other_s_workers),
         cmocka_unit_test(handlers_of_all_workers_ask_by_the_host_s_client),
         cmocka_unit_test(a_visit_from_within_a_visit_leads_back_whoever_passes_by),
+        cmocka_unit_test(the_last_of_as_many_workers_as_there_may_be_hears_of_changes),
         cmocka_unit_test(a_network_gets_as_many_octets_without_proof_as_from_one_worker),
         cmocka_unit_test(several_workers_adopt_nothing),
         cmocka_unit_test(a_storm_is_served_while_the_host_stops_and_starts),
