@@ -52,7 +52,7 @@ void copal__worker_enter(copal__worker_t *worker)
     if (visitor && visitor != worker && visiting < VISITS) {
         visits[visiting].visited = worker;
         visits[visiting++].visitor = visitor;
-        visitor->lent = true;
+        visitor->lent++;
         copal__lock_leave(&visitor->lock);
     }
     copal__lock_enter(&worker->lock);
@@ -66,6 +66,6 @@ void copal__worker_leave(copal__worker_t *worker)
         return;
     copal__worker_t *visitor = visits[--visiting].visitor;
     copal__lock_enter(&visitor->lock);
-    visitor->lent = false;
+    visitor->lent--;
     copal__lock_notify(&visitor->lock);
 }

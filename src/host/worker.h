@@ -30,7 +30,7 @@ struct copal__worker_t {
     bool more;                  /* a socket had so much that there may be more: no need to sleep */
     bool changed;               /* there may be changes that observers are to be told of */
     bool turning;               /* a turn is under way, in the thread that holds the lock, or has lent it */
-    bool lent;                  /* by that thread */
+    unsigned lent;              /* by so many threads: that one, and those that entered it meanwhile and visit in turn */
     copal_time_t now;           /* of the turn */
     copal_time_t tick_at;       /* the next one's time; COPAL_NEVER: there are none */
 

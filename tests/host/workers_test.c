@@ -323,6 +323,35 @@ static void a_visit_from_within_a_visit_leads_back_whoever_passes_by(void **stat
     copal_host_close(host);
 }
 
+static void *pass_by_and_visit(void *workers)
+{
+    copal__worker_t *w = workers;
+    copal__worker_enter(&w[0]);
+    copal__worker_enter(&w[2]);
+    copal__worker_leave(&w[2]);
+    copal__worker_leave(&w[0]);
+    return NULL;
+}
+
+/* As where a transfer's body is read from what calls the host, in another thread than that of the turn. */
+static void a_lock_stays_lent_though_another_thread_that_visited_is_back(void **state)
+{
+    copal_host_t *host;
+    pthread_t thread;
+    (void)state;
+    assert_int_equal(copal_host_open(&host, &(copal_host_config_t){.workers = WORKERS}), 0);
+    copal__worker_t *w = host->workers;
+    copal__worker_enter(&w[0]);
+    copal__worker_enter(&w[1]);
+    assert_int_equal(pthread_create(&thread, NULL, pass_by_and_visit, w), 0);
+    pthread_join(thread, NULL);
+    assert_true(w[0].lent);
+    copal__worker_leave(&w[1]);
+    assert_false(w[0].lent);
+    copal__worker_leave(&w[0]);
+    copal_host_close(host);
+}
+
 /* Bit 63 is the last one of those that name them. */
 static void the_last_of_as_many_workers_as_there_may_be_hears_of_changes(void **state)
 {
@@ -476,6 +505,7 @@ int main(void)
         cmocka_unit_test(handlers_answer_calls_of_each_other_s_workers),
         cmocka_unit_test(handlers_of_all_workers_ask_by_the_host_s_client),
         cmocka_unit_test(a_visit_from_within_a_visit_leads_back_whoever_passes_by),
+        cmocka_unit_test(a_lock_stays_lent_though_another_thread_that_visited_is_back),
         cmocka_unit_test(the_last_of_as_many_workers_as_there_may_be_hears_of_changes),
         cmocka_unit_test(a_network_gets_as_many_octets_without_proof_as_from_one_worker),
         cmocka_unit_test(several_workers_adopt_nothing),
