@@ -282,7 +282,7 @@ int copal_host_request(copal_host_t *host, const copal_ask_t *given, copal_recei
 
 int copal_host_cancel(copal_host_t *host, copal_handle_t request)
 {
-    copal__host_enter(host);
+    copal__host_enter_between_turns(host);
     int status = copal_request_deregister(host->client.endpoint, copal__host_now(host), request);
     copal__host_wake(host); /* what it held back may go now, and the deregistration */
     copal__host_leave(host);

@@ -53,6 +53,10 @@ static inline void copal__host_wake(copal_host_t *host) { copal__worker_wake(&ho
 /** Whether this thread is inside a callback of the host's. */
 bool copal__host_is_inside(const copal_host_t *host);
 
+/** copal__host_enter, and from outside of callbacks not while a turn has lent the lock: what it called has returned, and may
+ *  lose what it works on. */
+void copal__host_enter_between_turns(copal_host_t *host);
+
 /** For copal_tree_config_t.changed; `user` is the host. From any thread. */
 void copal__host_changed(void *user, uint64_t workers);
 

@@ -215,7 +215,7 @@ int copal__task_cancel(copal_task_t *task)
 
 int copal_host_transfer_cancel(copal_host_t *host, copal_task_t *task)
 {
-    copal__host_enter(host);
+    copal__host_enter_between_turns(host);
     const int status = copal__task_cancel(task);
     copal__host_wake(host); /* what it held back may go now; a deregistration has to */
     copal__host_leave(host);

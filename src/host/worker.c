@@ -36,6 +36,14 @@ bool copal__host_is_inside(const copal_host_t *host)
     return mine(host) != NULL;
 }
 
+void copal__host_enter_between_turns(copal_host_t *host)
+{
+    const bool inside = copal__host_is_inside(host);
+    copal__host_enter(host);
+    if (!inside)
+        copal__worker_settle(&host->workers[0]);
+}
+
 /* The visits of this thread: they end in the opposite order. Whoever enters a lock that is lent may visit from there, too, so
  * that nothing of this can be the lock's. */
 enum { VISITS = 8 };

@@ -288,6 +288,50 @@ static void handlers_of_all_workers_ask_by_the_host_s_client(void **state)
     close_place(&p);
 }
 
+typedef struct {
+    copal_task_t task; /* first */
+    copal_host_t *host;
+    atomic_bool visits, cancelled, cut;
+} taker_t;
+
+/* Another thread has time to do what it may. */
+static int take_and_visit(copal_task_t *task, size_t offset, copal_bytes_t piece)
+{
+    taker_t *taker = (taker_t *)task;
+    (void)offset, (void)piece;
+    copal__worker_enter(&taker->host->workers[1]);
+    atomic_store(&taker->visits, true);
+    for (int i = 0; i < 50 && !atomic_load(&taker->cancelled); i++)
+        poll(NULL, 0, 2);
+    atomic_store(&taker->cut, atomic_load(&taker->cancelled));
+    copal__worker_leave(&taker->host->workers[1]);
+    return 0;
+}
+
+static void nothing(copal_task_t *task, const copal_response_t *response)
+{
+    (void)task, (void)response;
+}
+
+/* What takes a body is not done when it calls another worker, so that the transfer must not go from under it. */
+static void a_transfer_is_not_cancelled_while_what_takes_its_body_calls_another_worker(void **state)
+{
+    place_t p;
+    (void)state;
+    open_place(&p, NULL);
+    taker_t taker = {.task = {.write = take_and_visit, .done = nothing}, .host = p.host};
+    assert_int_equal(copal_host_start(p.host), 0);
+    assert_true(copal_host_transfer(p.host, &(copal_ask_t){.to = &p.at, .path = copal_text("v")}, &taker.task) >= 0);
+    while (!atomic_load(&taker.visits))
+        sched_yield();
+    const int status = copal_host_transfer_cancel(p.host, &taker.task);
+    atomic_store(&taker.cancelled, true);
+    copal_host_stop(p.host);
+    assert_false(atomic_load(&taker.cut));
+    assert_int_equal(status, COPAL_ESTALE);
+    close_place(&p);
+}
+
 /* ---- bounds ----------------------------------------------------------------------------------------------------- */
 
 /* Whatever workers they come to: the octets beyond three times those of the requests are counted, until nothing comes. */
@@ -504,6 +548,7 @@ int main(void)
         cmocka_unit_test(a_second_host_is_told_that_the_port_is_in_use),
         cmocka_unit_test(handlers_answer_calls_of_each_other_s_workers),
         cmocka_unit_test(handlers_of_all_workers_ask_by_the_host_s_client),
+        cmocka_unit_test(a_transfer_is_not_cancelled_while_what_takes_its_body_calls_another_worker),
         cmocka_unit_test(a_visit_from_within_a_visit_leads_back_whoever_passes_by),
         cmocka_unit_test(a_lock_stays_lent_though_another_thread_that_visited_is_back),
         cmocka_unit_test(the_last_of_as_many_workers_as_there_may_be_hears_of_changes),
