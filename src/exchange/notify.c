@@ -287,7 +287,7 @@ static bool supersede(copal_endpoint_t *e, copal__observer_t *o)
     outcome_t outcome = compose(e, o, &n);
     if (outcome == DEFERRED)
         return false;
-    if (outcome == NOT_NOW) {
+    if (outcome == NOT_NOW || !has_id(e, o)) { /* the handler may have used the last one up */
         o->stale = true;
         return transmit(e, s);
     }

@@ -115,6 +115,56 @@ static void a_token_over_eight_octets_or_the_limit_is_not_observed(void **state)
     bench_close(&b);
 }
 
+static outcome_t own;
+
+/* A request of the server's own, to anybody else. */
+static void ask_another(copal_call_t *call)
+{
+    const copal_peer_t another = peer_of(77);
+    const copal_request_t request = {.to = &another, .code = COPAL_GET};
+    copal_handle_t handle;
+    copal_writer_t *w;
+    assert_int_equal(copal_request_begin(call->endpoint, &request, &handle, &w), 0);
+    assert_int_equal(copal_request_commit(call->endpoint, call->now, handle, outcome_open(&own)), 0);
+}
+
+/* The handler that is asked for the newer state uses up the last message ID that is free. */
+static void a_handler_that_takes_the_last_id_leaves_the_con_as_it_is(void **state)
+{
+    (void)state;
+    bench_t b;
+    observed_t r;
+    message_t m;
+    observed_open_limited(&b, &r, &(copal_limits_t){.counters = 1});
+    r.confirmable = true;
+    observed_register(&b, PROVEN + 1);
+    observed_change(&b, &r, 0);
+    const uint16_t id = observed_told(&b, COPAL_CON, BYTES(1), "a1")->id;
+    for (uint32_t left = 65536 - id % 16384 - 1; left > 1; left--) { /* no quarter is entered again yet */
+        observed_receive(&b, PROVEN + 2, message_make(&m, COPAL_NON, COPAL_GET, (uint16_t)left, BYTES(2), "a", NULL));
+        bench_sent(&b);
+    }
+    observed_change(&b, &r, 0);
+    bench_silent(&b);
+    r.meanwhile = ask_another;
+    bench_wait(&b);
+    bool again = false;
+    while (bench_take(&b)) {
+        if (b.sent.message.type == COPAL_CON) {
+            assert_int_equal(b.sent.message.id, id);
+            observed_text(&b.sent.message, "a1");
+            again = true;
+        }
+    }
+    assert_true(again);
+    message_t ack;
+    r.meanwhile = NULL;
+    observed_receive(&b, PROVEN + 1, message_empty(&ack, COPAL_ACK, id));
+    b.now += 300000;
+    observed_told(&b, COPAL_CON, BYTES(1), "a2");
+    bench_close(&b);
+}
+
 static void where_no_con_can_leave_one_waits_until_it_can(void **state)
 {
     (void)state;
@@ -206,6 +256,7 @@ int main(void)
         cmocka_unit_test(requests_that_differ_in_their_etags_only_are_the_same),
         cmocka_unit_test(a_request_over_the_bound_of_its_size_is_not_observed),
         cmocka_unit_test(a_token_over_eight_octets_or_the_limit_is_not_observed),
+        cmocka_unit_test(a_handler_that_takes_the_last_id_leaves_the_con_as_it_is),
         cmocka_unit_test(where_no_con_can_leave_one_waits_until_it_can),
         cmocka_unit_test(where_no_con_can_leave_a_non_leaves_as_soon_as_it_may),
         cmocka_unit_test(a_notification_waits_for_a_message_id),

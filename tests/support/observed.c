@@ -34,6 +34,8 @@ static void serve(void *context, copal_call_t *call)
     r->from = *call->from;
     snprintf(r->payload, sizeof r->payload, "%.*s", (int)call->request->payload.size,
              (const char *)call->request->payload.data);
+    if (r->meanwhile && call->notification)
+        r->meanwhile(call);
     if (!r->unobservable)
         copal_observe(call, (copal_handle_t){slot, r->generation}, r->confirmable);
     if (!r->defer)

@@ -18,6 +18,7 @@ typedef struct {
     bool defer;           /* the answer */
     int defer_result;     /* what copal_defer said last */
     copal_handle_t later; /* the last call deferred */
+    void (*meanwhile)(copal_call_t *call); /* what the handler does before it answers a notification; NULL: nothing */
     /* of the last request */
     copal_code_t method;
     char payload[16];
