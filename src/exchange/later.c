@@ -244,15 +244,16 @@ static void fit(copal_endpoint_t *e, copal__slot_t *s)
 {
     copal__later_t *later = &s->later;
     size_t size = s->w.error ? 0 : copal__answer_size(&s->w, &later->asked);
+    size_t most = later->address.credit < s->w.capacity ? later->address.credit : s->w.capacity;
     if (copal__address_affordable(e, &s->peer, s->hash, &later->address, size + COPAL__CLOSING_MORE))
         return;
     if (size <= later->address.credit) {
-        s->w.capacity = later->address.credit; /* no room for what need not be said */
+        s->w.capacity = most; /* no room for what need not be said */
         return;
     }
     copal__address_withhold(e, &s->peer, &later->address);
     bool cuttable = later->cuttable && copal__keeping_reaches(&later->keeping, &s->w);
-    if (!copal__answer_fit(&s->w, &later->asked, cuttable, later->address.credit))
+    if (!copal__answer_fit(&s->w, &later->asked, cuttable, most))
         restart(e, s, COPAL_SERVICE_UNAVAILABLE);
 }
 

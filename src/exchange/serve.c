@@ -283,7 +283,10 @@ void copal__serving_close(copal__serving_t *s)
     copal_code_t instead = copal__answer_close(&s->w, s->code, &asked);
     if (!instead)
         return;
+    size_t most = s->w.capacity; /* no more than was found to be affordable, for this one as well */
     copal_reply_text(&s->call, instead, s->w.error ? NULL : "no such block");
+    if (s->w.size <= most)
+        s->w.capacity = most;
     copal__answer_close(&s->w, instead, &asked);
 }
 
@@ -294,20 +297,22 @@ static bool fit(copal__serving_t *s)
     copal_endpoint_t *e = s->call.endpoint;
     const copal__asked_t asked = copal__asked(&s->options);
     size_t size = s->w.error ? 0 : copal__answer_size(&s->w, &asked);
+    size_t most = e->credit < s->w.capacity ? e->credit : s->w.capacity; /* a datagram has no more room, whoever paid */
     if (copal__answer_affordable(e, s->call.from, size + COPAL__CLOSING_MORE))
         return true;
     if (size <= e->credit) {
-        s->w.capacity = e->credit; /* no room for what need not be said */
+        s->w.capacity = most; /* no room for what need not be said */
         return true;
     }
     copal__answer_withhold(e, s->call.from);
     bool cuttable = reads(s) && copal__keeping_reaches(&s->keeping, &s->w);
-    bool fits = copal__answer_fit(&s->w, &asked, cuttable, e->credit - COPAL__EMPTY_SIZE) || /* room for a ping */
-                copal__answer_fit(&s->w, &asked, cuttable, e->credit);
+    bool fits = copal__answer_fit(&s->w, &asked, cuttable, most - COPAL__EMPTY_SIZE) || /* room for a ping */
+                copal__answer_fit(&s->w, &asked, cuttable, most);
     if (!fits && is_safe(s)) {
         copal__serving_identify(s);
         copal__echo_write_short(s, copal_reply(&s->call, COPAL_UNAUTHORIZED));
-        fits = s->w.size <= e->credit;
+        fits = s->w.size <= most;
+        s->w.capacity = fits ? most : s->w.capacity;
         e->counters.challenged += fits;
     }
     s->code = s->w.data[1];

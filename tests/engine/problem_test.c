@@ -215,9 +215,79 @@ static void where_there_is_no_room_it_stays_a_diagnostic(void **state)
     bench_close(&b);
 }
 
+/* ---- an address that is not proven, of a network that has spent what it may ----------------------------------- */
+
+static void open_poor(bench_t *b, uint32_t datagram_size, copal_code_t answer, const char *text)
+{
+    code = answer;
+    diagnostic = text;
+    content_format = -1;
+    bench_open(b, &(copal_config_t){.service = {.handle = serve},
+                                    .limits = {.datagram_size = datagram_size, .network_bytes = 2}});
+}
+
+/* The request may pay for more octets than a datagram has. */
+static void a_problem_that_is_paid_for_is_no_larger_than_a_datagram(void **state)
+{
+    (void)state;
+    for (unsigned deferred = 0; deferred < 2; deferred++) {
+        bench_t b;
+        message_t m;
+        copal_writer_t *w;
+        open_poor(&b, 64, COPAL_NOT_FOUND, "there is nothing of that kind at this place now.");
+        message_start(&m, COPAL_CON, deferred ? COPAL_FETCH : COPAL_GET, 1, token);
+        message_text_option(&m, COPAL_OPTION_URI_PATH, "a");
+        message_text_option(&m, COPAL_OPTION_URI_QUERY, "01234567890123456789");
+        copal_write_option_uint(&m.w, COPAL_OPTION_ACCEPT, PROBLEM);
+        bench_accept(&b, 1, message_end(&m));
+        if (deferred) {
+            assert_int_equal(copal_later_begin(b.endpoint, later, code, &w), 0);
+            copal_write_text(w, diagnostic);
+            assert_int_equal(copal_later_commit(b.endpoint, b.now, later), 0);
+        }
+        assert_int_equal(bench_sent(&b)->code, COPAL_NOT_FOUND);
+        assert_true(b.sent.size <= 64);
+        check_bytes(b.sent.message.payload, copal_text(diagnostic));
+        bench_close(&b);
+    }
+}
+
+static void assert_within_three_times(bench_t *b, message_t *m, copal_code_t expected)
+{
+    const copal_bytes_t asked = message_end(m);
+    size_t out = 0;
+    bench_accept(b, 1, asked);
+    assert_int_equal(bench_sent(b)->code, expected);
+    do
+        out += b->sent.size;
+    while (bench_take(b));
+    assert_true(out <= 3 * asked.size);
+}
+
+static void nobody_is_told_of_a_problem_in_more_than_three_times_what_he_sent(void **state)
+{
+    (void)state;
+    bench_t b;
+    message_t m;
+    open_poor(&b, 0, COPAL_CONTENT, "a representation of more than one block, even of the smallest");
+    content_format = 65000;
+    message_start(&m, COPAL_CON, COPAL_GET, 1, NO_BYTES);
+    copal_write_option_uint(&m.w, COPAL_OPTION_ACCEPT, PROBLEM);
+    assert_within_three_times(&b, &m, COPAL_UNAUTHORIZED);
+    bench_close(&b);
+    open_poor(&b, 0, COPAL_CONTENT, "short");
+    message_start(&m, COPAL_CON, COPAL_GET, 1, NO_BYTES);
+    copal_write_option_uint(&m.w, COPAL_OPTION_ACCEPT, PROBLEM);
+    copal_write_option_uint(&m.w, COPAL_OPTION_BLOCK2, 1 << 4);
+    assert_within_three_times(&b, &m, COPAL_BAD_REQUEST);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_problem_that_is_paid_for_is_no_larger_than_a_datagram),
+        cmocka_unit_test(nobody_is_told_of_a_problem_in_more_than_three_times_what_he_sent),
         cmocka_unit_test(a_bare_error_has_its_codes_text_as_title),
         cmocka_unit_test(a_diagnostic_becomes_the_detail),
         cmocka_unit_test(texts_of_any_size_have_the_head_they_need),

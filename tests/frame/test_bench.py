@@ -41,11 +41,11 @@ def test_a_get_takes_less_than_1100_instructions():
     assert int(alone) < 1100
 
 
-def test_the_core_is_under_47_kilobytes_of_thumb_2_a_server_and_client_under_38_and_a_client_under_12():
+def test_the_core_is_under_47_kilobytes_of_thumb_2_a_server_and_client_under_39_and_a_client_under_12():
     table = run("bench/size")
     assert int(re.search(r"^core +(\d+)$", table, re.MULTILINE)[1]) < 47 * 1024
     linked = [int(octets) for octets in re.findall(r"^of it in +(\d+) ", table, re.MULTILINE)]
-    assert linked[0] < 38 * 1024 and linked[1] < linked[0] and linked[2] < 28 * 1024 and linked[3] < 12 * 1024
+    assert linked[0] < 39 * 1024 and linked[1] < linked[0] and linked[2] < 28 * 1024 and linked[3] < 12 * 1024
     endpoint, tree = re.search(r"^ +(\d+) +(\d+)  a server of 10 resources and 8 peers$", table, re.MULTILINE).groups()
     assert int(endpoint) + int(tree) < 12 * 1024
     for what in "a service of its own that one peer observes", "a client of one request at a time":
