@@ -130,7 +130,8 @@ void copal_dtls_receive(copal_dtls_t *dtls, copal_time_t now, copal_credentials_
  *  under way. COPAL_EINVAL: credentials of a server, or of another backend; a name over 255 octets. COPAL_ENOMEM. */
 int copal_dtls_connect(copal_dtls_t *dtls, copal_time_t now, copal_credentials_t *credentials,
                        const copal_peer_t *address, uint32_t via, const char *name, copal_peer_t *peer);
-/** Ends the sessions and handshakes of these credentials, and tells the peers (close_notify), but not the user. */
+/** Ends the sessions and handshakes of these credentials, and tells the peers (close_notify), but not the user. Those of NULL
+ *  are none. */
 void copal_dtls_disconnect(copal_dtls_t *dtls, copal_time_t now, const copal_credentials_t *credentials);
 
 /** Protects a message for its session: `out` is then the datagram to send, whose octets lie in `buffer`, of

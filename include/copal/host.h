@@ -214,7 +214,7 @@ int copal_host_cancel(copal_host_t *host, copal_handle_t request);
 const char *copal_host_problem(const copal_host_t *host);
 
 /** Ends the sessions that a client has by these credentials, and tells the servers, which may forget them then. Cancel what is
- *  open first: it is not answered any more. COPAL_EINVAL: inside a callback. */
+ *  open first: it is not answered any more. Those of NULL are none. COPAL_EINVAL: inside a callback. */
 int copal_host_disconnect(copal_host_t *host, const copal_credentials_t *credentials);
 
 /** A request whose bodies may be of any size, in either direction (copal/transfer.h). Embed it in a struct of yours, all zero,

@@ -136,6 +136,8 @@ int copal_dtls_connect(copal_dtls_t *dtls, copal_time_t now, copal_credentials_t
 void copal_dtls_disconnect(copal_dtls_t *dtls, copal_time_t now, const copal_credentials_t *credentials)
 {
     (void)now;
+    if (!credentials)
+        return; /* else entries that are free would have them */
     for (uint32_t slot = 0; slot < dtls->session_pool.fresh; slot++) {
         if (dtls->sessions[slot].credentials != credentials)
             continue;

@@ -351,6 +351,21 @@ static void disconnecting_ends_what_these_credentials_have_and_nothing_else(void
     secured_close(&t);
 }
 
+/* As from who asks with credentials or without. Entries that are free again have none either. */
+static void disconnecting_without_credentials_ends_nothing(void **state)
+{
+    secured_t t;
+    (void)state;
+    secured_open(&t, 1, NULL, NULL);
+    secured_talk(&t, "hello");
+    copal_dtls_disconnect(t.client->dtls, t.lane.now, t.client_credentials);
+    lane_run_for(&t.lane, 1000);
+    const uint64_t failed = copal_dtls_counters(t.client->dtls)->failed;
+    copal_dtls_disconnect(t.client->dtls, t.lane.now, NULL);
+    assert_int_equal(copal_dtls_counters(t.client->dtls)->failed, failed);
+    secured_close(&t);
+}
+
 static void a_server_disconnects_whom_its_credentials_let_in(void **state)
 {
     secured_t t;
@@ -432,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_renewal_that_fails_ends_the_session),
         cmocka_unit_test(a_session_without_room_for_a_renewal_goes_on),
         cmocka_unit_test(disconnecting_ends_what_these_credentials_have_and_nothing_else),
+        cmocka_unit_test(disconnecting_without_credentials_ends_nothing),
         cmocka_unit_test(a_server_disconnects_whom_its_credentials_let_in),
         cmocka_unit_test(a_slot_taken_again_is_another_peer),
         cmocka_unit_test(peers_that_are_no_sessions_are_stale),
