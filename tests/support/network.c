@@ -1,5 +1,6 @@
 #include "support/network.h"
 
+#include "exchange/state.h"
 #include "support/bench.h"
 
 #include <stdlib.h>
@@ -150,8 +151,10 @@ static void pump(network_t *n, uint32_t index)
     for (unsigned turns = 0; (count = copal_endpoint_send(e, n->now, out, capacity)) > 0; turns++) {
         check(count <= capacity);
         check(turns < 100000);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
+            check(out[i].bytes.size <= e->config.limits.datagram_size); /* as in bench_take */
             carry(n, index, &out[i]);
+        }
     }
     check(copal_endpoint_next_timeout(e) > n->now);
 }
