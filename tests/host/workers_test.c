@@ -332,9 +332,6 @@ static void a_transfer_is_not_cancelled_while_what_takes_its_body_calls_another_
     close_place(&p);
 }
 
-/* ---- bounds ----------------------------------------------------------------------------------------------------- */
-
-/* Whatever workers they come to: the octets beyond three times those of the requests are counted, until nothing comes. */
 static void *pass_by(void *worker)
 {
     copal__worker_enter(worker);
@@ -410,6 +407,9 @@ static void the_last_of_as_many_workers_as_there_may_be_hears_of_changes(void **
     copal_host_close(host);
 }
 
+/* ---- bounds ----------------------------------------------------------------------------------------------------- */
+
+/* Whatever workers they come to: the octets beyond three times those of the requests are counted, until nothing comes. */
 static void a_network_gets_as_many_octets_without_proof_as_from_one_worker(void **state)
 {
     enum { BUDGET = 64 << 10, ROUNDS = 8 };
