@@ -119,8 +119,7 @@ def observe(uri: str, payload: Optional[Payload] = None, **asked: Unpack[Asking]
     """Each state of a resource, the present one first, until the server ends it: then the last is an error, or one of a resource
     that cannot be observed. With a payload it observes by FETCH."""
     arguments = _ask.arguments(uri, Code.GET if payload is None else Code.FETCH, payload, asked)
-    peers = _ask.peers(uri)
-    for number, peer in enumerate(peers, 1):
+    for peer in _ask.peers(uri):
         told = ended = False
         with _Asked(peer, dict(arguments, observe=True)) as asking:
             while not ended:
@@ -128,10 +127,10 @@ def observe(uri: str, payload: Optional[Payload] = None, **asked: Unpack[Asking]
                 if error is None:
                     told = True
                     yield Response.received(message)
-        if told or not isinstance(error, Unreachable) or number == len(peers):
-            if error is not None:
-                raise error
+        if told or not isinstance(error, Unreachable):
             break
+    if error is not None:
+        raise error
 
 
 def stream(uri: str, **asked: Unpack[Asking]) -> Iterator[bytes]:
