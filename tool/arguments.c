@@ -2,6 +2,7 @@
 #include "tool.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <string.h>
@@ -26,6 +27,14 @@ void tool_say(const char *format, ...)
         vfprintf(stderr, format, arguments);
     }
     va_end(arguments);
+}
+
+bool tool_flush(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    tool_say("standard output: %s\n", strerror(errno));
+    return false;
 }
 
 __attribute__((format(printf, 2, 0))) static void say_wrong(const tool_command_t *command, const char *format,

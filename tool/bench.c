@@ -43,10 +43,8 @@ static int status_of(const tool_bench_t *bench, const tool_tally_t *tally)
     uint64_t successes = 0;
     for (unsigned code = 0; code < 256; code++)
         successes += COPAL_CODE_CLASS(code) == 2 ? tally->codes[code] : 0;
-    if (fflush(stdout) || ferror(stdout)) {
-        tool_say("standard output: %s\n", strerror(errno));
+    if (!tool_flush())
         return TOOL_REFUSED;
-    }
     if (tally->answers > successes)
         return TOOL_REFUSED;
     if (tally->answers || tally->interrupted)

@@ -1,7 +1,6 @@
 /* copal: the commands, and finding the one that is asked for. */
 #include "tool.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,10 +32,7 @@ const tool_command_t *tool_find_command(const char *name)
 /* What went well and could not be told did not go well; who has complained already knows. */
 static int told(int status)
 {
-    if (status != TOOL_OK || (fflush(stdout) == 0 && !ferror(stdout)))
-        return status;
-    tool_say("standard output: %s\n", strerror(errno));
-    return TOOL_REFUSED;
+    return status != TOOL_OK || tool_flush() ? status : TOOL_REFUSED;
 }
 
 /* A socket must not get the number of a standard stream that was closed: what takes it can be opened only so that whoever

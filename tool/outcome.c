@@ -195,10 +195,8 @@ static int print_answer(const tool_request_t *request, const copal_answer_t *ans
         print(answer);
     print_wait(answer);
     explain(request, answer);
-    if (fflush(stdout) || ferror(stdout)) {
-        tool_say("standard output: %s\n", strerror(errno));
+    if (!tool_flush())
         return TOOL_REFUSED;
-    }
     return COPAL_CODE_CLASS(answer->code) == 2 ? TOOL_OK : TOOL_REFUSED;
 }
 

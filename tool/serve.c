@@ -280,10 +280,8 @@ static void print_listening(const serve_t *serve)
         if (serve->plain_port != NO_PORT)
             print_one("coap", serve->addresses[i], serve->ports[2 * i + 1]);
     }
-    if (fflush(stdout) || ferror(stdout)) {
-        tool_say("standard output: %s\n", strerror(errno));
+    if (!tool_flush())
         clearerr(stdout);
-    }
 }
 
 static int become_discoverable(copal_host_t *host)

@@ -63,6 +63,9 @@ __attribute__((format(printf, 2, 3))) int tool_option_error(const tool_command_t
 /** Prints "copal: …" on standard error. */
 __attribute__((format(printf, 1, 2))) void tool_say(const char *format, ...);
 
+/** Flushes standard output. False: not all that was printed has got there, and the user was told so. */
+bool tool_flush(void);
+
 /** Hands this and errors of usage to `say` from now on, instead of printing them. */
 typedef void (*tool_teller_t)(const char *format, va_list arguments);
 void tool_say_by(tool_teller_t say);
